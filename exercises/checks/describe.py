@@ -1,0 +1,70 @@
+"""Values in a few words, for the messages of the checks."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SMALL = 8
+"""A tensor with up to this many elements is written out; a larger one is named by dtype and shape."""
+LONG = 200
+"""Text from the code under test is cut after this many characters."""
+
+
+@dataclass
+class Call:
+    """One call into the code under test, described when somebody asks."""
+
+    name: str
+    args: tuple = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        parts = [describe(value) for value in self.args]
+        parts += [f"{key}={describe(value)}" for key, value in self.kwargs.items()]
+        return f"{self.name}({', '.join(parts)})"
+
+
+def describe(value: Any) -> str:
+    """A value in a few words: small tensors written out, large ones by dtype and shape."""
+    if isinstance(value, torch.nn.Module):
+        return f"<model {type(value).__name__}>"
+    if isinstance(value, Tensor):
+        return _describe_tensor(value.detach())
+    if isinstance(value, torch.Generator):
+        return "<generator>"
+    if isinstance(value, tuple | list):
+        text = ", ".join(describe(item) for item in value[:SMALL]) + (", ..." if len(value) > SMALL else "")
+        return f"({text})" if isinstance(value, tuple) else f"[{text}]"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, str):
+        return repr(value if len(value) <= LONG else value[:LONG] + "...")
+    if value is None or isinstance(value, bool | int):
+        return repr(value)
+    if callable(value):
+        return f"<function {getattr(value, '__name__', type(value).__name__)}>"
+    return f"<{type(value).__name__}>"
+
+
+def _describe_tensor(value: Tensor) -> str:
+    dtype = str(value.dtype).removeprefix("torch.")
+    if value.numel() > SMALL or value.numel() == 0:
+        return f"{dtype} {tuple(value.shape)}"
+    return f"{_numbers(value.tolist())} ({dtype})"
+
+
+def _numbers(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_numbers(item) for item in value) + "]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def differences(got: Tensor, want: Tensor, near: Tensor) -> tuple[str, str]:
+    """Two texts, for what came back and what was expected: whole if small, else where they first part."""
+    if got.numel() <= SMALL:
+        return _describe_tensor(got), _describe_tensor(want)
+    where = tuple((~near).nonzero()[0].tolist())
+    count = f"{int((~near).sum())} of {near.numel()} elements differ"
+    return f"{got[where].item():.6g} at {list(where)} ({count})", f"{want[where].item():.6g} at {list(where)}"

@@ -1,0 +1,131 @@
+"""What a check says: compare what came back with what was expected, and explain the difference.
+
+Every function here either returns or raises `Mismatch`, whose message tells, in this order, what was called, what came
+back, what was expected, and why. Type, shape, dtype, device and finiteness are compared before values.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from exercises.checks.describe import Call, describe, differences
+
+LAST_CALL: list[Call] = []
+"""The calls into the code under test since the check began; the last one is what a failure talks about."""
+
+
+class Mismatch(AssertionError):
+    """The code under test answered, and the answer is wrong.
+
+    Attributes:
+        why: the reason that teaches: the equation, or the rule of the course.
+        got: what came back, as data, so that a known mistake can be recognised by its answer.
+        facts: the lines of the message, as (label, text).
+    """
+
+    def __init__(self, why: str, got: Any, came_back: str, expected: str) -> None:
+        self.why = why
+        self.got = got
+        self.facts = [
+            ("called", str(LAST_CALL[-1]) if LAST_CALL else "nothing yet"),
+            ("came back", came_back),
+            ("expected", expected),
+            ("because", why),
+        ]
+        super().__init__("\n".join(f"{label:<10} {text}" for label, text in self.facts))
+
+
+def close(got: Any, want: Tensor, why: str, *, rtol: float | None = None, atol: float | None = None) -> None:
+    """`got` is a tensor like `want`, with the same values to within torch.testing's default tolerances.
+
+    Args:
+        got: what the code under test returned.
+        want: the exact answer.
+        why: the reason that teaches.
+        rtol: relative tolerance; state its arithmetic where it is not the default.
+        atol: absolute tolerance; both or neither.
+    """
+    tensor(got, why, shape=want.shape, dtype=want.dtype, device=want.device)
+    finite(got, why)
+    got, want = got.detach(), want.detach()
+    try:
+        torch.testing.assert_close(got, want, rtol=rtol, atol=atol)
+    except AssertionError:
+        near = torch.isclose(got, want, **_tolerance(want.dtype, rtol, atol))
+        raise Mismatch(why, got, *differences(got, want, near)) from None
+
+
+def _tolerance(dtype: torch.dtype, rtol: float | None, atol: float | None) -> dict[str, float]:
+    if rtol is None or atol is None:
+        rtol, atol = torch.testing._comparison.default_tolerances(dtype)
+    return {"rtol": rtol, "atol": atol}
+
+
+def tensor(
+    got: Any,
+    why: str,
+    *,
+    shape: Sequence[int] | None = None,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+) -> None:
+    """`got` is a tensor, of this shape, dtype and device where they are given."""
+    if not isinstance(got, Tensor):
+        raise Mismatch(why, type(got).__name__, describe(got), f"a tensor{_shape_text(shape)}")
+    if shape is not None and tuple(got.shape) != tuple(shape):
+        raise Mismatch(why, tuple(got.shape), f"shape {tuple(got.shape)}", f"shape {tuple(shape)}")
+    if dtype is not None and got.dtype != dtype:
+        raise Mismatch(why, str(got.dtype), f"dtype {got.dtype}", f"dtype {dtype}")
+    if device is not None and got.device != device:
+        raise Mismatch(why, str(got.device), f"a tensor on {got.device}", f"a tensor on {device}")
+
+
+def _shape_text(shape: Sequence[int] | None) -> str:
+    return "" if shape is None else f" of shape {tuple(shape)}"
+
+
+def finite(got: Tensor, why: str) -> None:
+    """No element of `got` is NaN or infinite."""
+    bad = ~torch.isfinite(got.detach())
+    if bad.any():
+        where = tuple(bad.nonzero()[0].tolist())
+        raise Mismatch(why, got.detach(), f"{got.detach()[where].item()} at {list(where)}", "finite numbers")
+
+
+def tensors(got: Any, count: int, why: str) -> tuple[Tensor, ...]:
+    """`got` is a tuple (or list) of `count` tensors; returns them."""
+    if not isinstance(got, tuple | list) or len(got) != count or not all(isinstance(part, Tensor) for part in got):
+        raise Mismatch(why, type(got).__name__, describe(got), f"a tuple of {count} tensors")
+    return tuple(got)
+
+
+def equal(got: Any, want: Any, why: str) -> None:
+    """`got` is exactly `want`: counts, names, shapes, flags, lists of them."""
+    if isinstance(got, Tensor) or type(got) is not type(want) or got != want:
+        raise Mismatch(why, got, describe(got), describe(want))
+
+
+def holds(condition: bool, why: str, *, got: Any, want: str) -> None:
+    """A property holds; `got` is the measurement behind it and `want` says in words what it should be."""
+    if not condition:
+        raise Mismatch(why, got, describe(got), want)
+
+
+def raises(kind: type[Exception], call: Callable[[], Any], why: str, *, naming: str | None = None) -> None:
+    """`call()` raises an exception of this kind, whose message names the argument `naming` where one is given."""
+    try:
+        result = call()
+    except kind as error:
+        if naming is not None and naming not in str(error):
+            raise Mismatch(why, str(error), f"{kind.__name__}: {error}", f"a message that names {naming!r}") from None
+    else:
+        raise Mismatch(why, describe(result), describe(result), f"{kind.__name__} raised")
+
+
+def unchanged(why: str, **arguments: tuple[Tensor, Tensor]) -> None:
+    """Each named argument, given as (what it was, what it is now), was not changed in place."""
+    for name, (before, after) in arguments.items():
+        if not torch.equal(before, after):
+            raise Mismatch(why, f"changed {name}", f"{name} was changed in place", f"{name} as it was given")

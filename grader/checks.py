@@ -1,0 +1,110 @@
+"""The checks of a section, collected once by pytest and run against any number of implementations.
+
+A check is a test function in `exercises/checks/test_sN_name.py` named `test_<exercise>_<sentence>`. It reaches the code
+under test through the fixture `code`, and may ask for `rng`, a seeded torch.Generator; everything else it needs, it
+draws with Hypothesis or makes itself. That is what lets the same function run at the learner's desk, in the judge
+against a jail, and in the diagnosis against known mistakes.
+"""
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import hypothesis
+import pytest
+import torch
+
+from grader.course import ROOT, section
+
+FIXTURES = ("code", "rng")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One graded test.
+
+    Attributes:
+        name: the test's name, with its parameters in brackets.
+        exercise: the exercise it belongs to.
+        function: the test function.
+        parameters: what `pytest.mark.parametrize` gives it.
+        fixtures: which of `FIXTURES` it asks for.
+    """
+
+    name: str
+    exercise: str
+    function: Callable[..., None]
+    parameters: dict[str, Any]
+    fixtures: tuple[str, ...]
+
+    def run(self, code: Any, seed: int) -> None:
+        """Run the check on `code`; it returns, or raises what it found. The same seed draws the same inputs."""
+        given = dict(self.parameters)
+        if "code" in self.fixtures:
+            given["code"] = code
+        if "rng" in self.fixtures:
+            given["rng"] = torch.Generator().manual_seed(derive(seed, self.name))
+        function = self.function
+        if hasattr(function, "hypothesis"):
+            function = hypothesis.seed(derive(seed, self.name))(function)
+        function(**given)
+
+
+def derive(seed: int, name: str) -> int:
+    """A seed of its own for each check, from which neither the course's seed nor another check's can be had."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=6).digest(), "big")
+
+
+@cache
+def collect(stem: str) -> tuple[Check, ...]:
+    """The checks of section `stem`, in the order of the file."""
+    catcher = _Catcher()
+    path = ROOT / "exercises" / "checks" / f"test_{stem}.py"
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        status = pytest.main(
+            [str(path), "--collect-only", "-q", "-p", "no:cacheprovider", "--noconftest", f"--rootdir={ROOT}",
+             "-c", str(ROOT / "pyproject.toml"), "-o", "addopts=--import-mode=importlib", "-o", "filterwarnings=ignore"],  # fmt: skip
+            plugins=[catcher],
+        )
+    if status != pytest.ExitCode.OK:
+        raise RuntimeError(f"the checks of {stem} cannot be collected:\n{said.getvalue()}")
+    return tuple(_check(item, stem) for item in catcher.items)
+
+
+class _Catcher:
+    """A pytest plugin that keeps the collected items and offers the names of our fixtures."""
+
+    items: list[pytest.Function]
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Function]) -> None:
+        self.items = list(items)
+
+    @pytest.fixture
+    def code(self) -> None: ...
+
+    @pytest.fixture
+    def rng(self) -> None: ...
+
+
+def _check(item: pytest.Function, stem: str) -> Check:
+    parameters = dict(item.callspec.params) if hasattr(item, "callspec") else {}
+    fixtures = tuple(name for name in item.fixturenames if name not in parameters and name != "request")
+    if unknown := set(fixtures) - set(FIXTURES):
+        raise RuntimeError(f"{item.nodeid} asks for {sorted(unknown)}; a check may ask for {FIXTURES} only")
+    return Check(item.name, exercise_of(item.originalname, stem), item.obj, parameters, fixtures)
+
+
+def exercise_of(test: str, stem: str) -> str:
+    """The exercise that a test belongs to: the longest exercise name N such that the test is called test_N_...
+
+    Raises:
+        RuntimeError: no exercise of the section is named by the test.
+    """
+    names = [name for name in section(stem).exercises if test.startswith(f"test_{name}_")]
+    if not names:
+        raise RuntimeError(f"{test} names no exercise of {stem}: call it test_<exercise>_<sentence>")
+    return max(names, key=len)
