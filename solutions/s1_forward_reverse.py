@@ -31,7 +31,7 @@ def forward_step(x: Float[Tensor, "B *S"], beta: float | Tensor, noise: Float[Te
 def compute_alpha_bar(betas: Float[Tensor, "T"]) -> Float[Tensor, "T"]:
     """How much of the data's variance survives up to each step.
 
-        ᾱ_t = Π_{s ≤ t} (1 - β_s)                            (DDPM, arXiv:2006.11239, above eq. 4)
+    ᾱ_t = Π_{s ≤ t} (1 - β_s)                            (DDPM, arXiv:2006.11239, above eq. 4)
     """
     ### BEGIN SOLUTION
     return torch.cumprod(1 - betas, dim=0)
@@ -43,7 +43,7 @@ def q_sample(
 ) -> Float[Tensor, "B *S"]:
     """Jump from clean data to level t at once: draw x_t from q(x_t | x_0) with the given noise.
 
-        x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε                          (DDPM, arXiv:2006.11239, eq. 4)
+    x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε                          (DDPM, arXiv:2006.11239, eq. 4)
     """
     ### BEGIN SOLUTION
     a = extract(alpha_bar, t, x0)
@@ -56,7 +56,7 @@ def predict_x0(
 ) -> Float[Tensor, "B *S"]:
     """Invert the jump: the clean data that x_t came from, if its noise was eps.
 
-        x_0 = (x_t - √(1-ᾱ_t) ε) / √ᾱ_t                      (DDPM, arXiv:2006.11239, eq. 4 solved for x_0)
+    x_0 = (x_t - √(1-ᾱ_t) ε) / √ᾱ_t                      (DDPM, arXiv:2006.11239, eq. 4 solved for x_0)
     """
     ### BEGIN SOLUTION
     a = extract(alpha_bar, t, x_t)
