@@ -8,7 +8,7 @@ RUN := .venv/bin/python -m
 STAMP := .venv/installed-$(subst $(comma),-,$(EXTRAS))
 SEED ?= 1
 
-.PHONY: help install test grade check exercises stubs pictures bench lock clean
+.PHONY: help install test grade check exercises pictures bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,10 +28,7 @@ check: $(STAMP) ## lint, format, types, and that what is generated is fresh
 	$(RUN) mypy
 	$(RUN) grader.stubs --check
 
-exercises: $(STAMP) ## run the exercises' checks on your own code
-	$(RUN) pytest exercises $(PYTEST_FLAGS)
-
-stubs: $(STAMP) ## write the stubs again from solutions/ (your answers in them are lost)
+exercises: $(STAMP) ## write the stubs again from solutions/; a stub that holds answers is kept
 	$(RUN) grader.stubs
 
 pictures: $(STAMP) ## draw the lessons' pictures again
