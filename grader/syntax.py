@@ -1,0 +1,139 @@
+"""Is this text Python? Asked of CPython's own compiler, in a process that may die of the answer.
+
+A text of a few kilobytes can exhaust the compiler's memory or, on some builds, its C stack, which would take the grader
+with it. So a child does it: it compiles and never runs, has limits on memory and processor time, and when it dies the
+text counts as unreadable. It imports almost nothing and starts in about 10 ms.
+"""
+
+import contextlib
+import select
+import struct
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+SECONDS = 20.0
+"""A compilation takes milliseconds; what takes this long was made to."""
+MEMORY_BYTES = 2**30
+"""A real module of 1 MiB needs a quarter of this."""
+TOTAL_CHARACTERS = 2**24
+"""Of all texts together; more than every section of the course, each as large as it may be."""
+MESSAGE_CHARACTERS = 200
+
+_CHILD = f"""
+import resource, struct, sys
+resource.setrlimit(resource.RLIMIT_AS, ({MEMORY_BYTES}, {MEMORY_BYTES}))
+resource.setrlimit(resource.RLIMIT_CPU, ({int(SECONDS)}, {int(SECONDS)}))
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+read, write = sys.stdin.buffer, sys.stdout.buffer
+while size := read.read(4):
+    text = read.read(struct.unpack(">I", size)[0]).decode("utf-8")
+    line, message = 0, ""
+    try:
+        compile(text, "submission", "exec", dont_inherit=True)
+    except SyntaxError as error:
+        line, message = error.lineno or 1, error.msg
+    except RecursionError:
+        line, message = 1, "it is nested too deeply"
+    except MemoryError:
+        line, message = 1, "it takes too much memory to compile"
+    except Exception as error:
+        line, message = 1, str(error)
+    answer = f"{{line}} {{message}}".encode("utf-8", "replace")
+    write.write(struct.pack(">I", len(answer)) + answer)
+    write.flush()
+"""
+
+
+@dataclass(frozen=True)
+class SyntaxProblem:
+    """Why a text is not Python.
+
+    Attributes:
+        line: the line it was noticed at, from 1.
+        message: what the compiler says, in a few words.
+    """
+
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.message}"
+
+
+class Compiler:
+    """Compiles texts one after the other; a context manager that leaves no process behind."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._characters = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def problem(self, text: str) -> SyntaxProblem | None:
+        """Why `text` is not a Python module; None if it is one."""
+        if "\0" in text:
+            return SyntaxProblem(text.count("\n", 0, text.index("\0")) + 1, "a NUL byte, which no text has")
+        self._characters += len(text)
+        if self._characters > TOTAL_CHARACTERS:
+            return SyntaxProblem(1, "there is too much of it to compile")
+        try:
+            data = text.encode()
+        except UnicodeEncodeError as error:
+            line = text.count("\n", 0, error.start) + 1
+            return SyntaxProblem(line, "half of a surrogate pair, which is no character")
+        try:
+            line, message = self._ask(data)
+        except OSError:
+            self._end()
+            return SyntaxProblem(1, "Python's compiler does not survive it")
+        return SyntaxProblem(line, message) if line else None
+
+    def _ask(self, data: bytes) -> tuple[int, str]:
+        if self._child is None:
+            self._child = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-W", "ignore", "-c", _CHILD],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={}, bufsize=0,
+            )  # fmt: skip
+        assert self._child.stdin is not None
+        left = memoryview(struct.pack(">I", len(data)) + data)
+        while left:
+            left = left[self._child.stdin.write(left) :]
+        deadline = time.monotonic() + SECONDS
+        size = struct.unpack(">I", self._read(4, deadline))[0]
+        line, _, message = self._read(size, deadline).decode().partition(" ")
+        return int(line), message[:MESSAGE_CHARACTERS]
+
+    def _read(self, size: int, deadline: float) -> bytes:
+        assert self._child is not None
+        assert self._child.stdout is not None
+        poll = select.poll()
+        poll.register(self._child.stdout, select.POLLIN)
+        data = b""
+        while len(data) < size:
+            ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+            part = self._child.stdout.read(size - len(data)) if ready else b""
+            if not part:
+                raise ChildProcessError("the compiler ended, or took too long")
+            data += part
+        return data
+
+    def _end(self) -> None:
+        if self._child is None:
+            return
+        self._child.kill()
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # what was not yet written is of no interest
+                    pipe.close()
+        self._child.wait()
+        self._child = None
