@@ -9,16 +9,20 @@ against a jail, and in the diagnosis against known mistakes.
 import contextlib
 import hashlib
 import io
+import linecache
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import hypothesis
 import pytest
 import torch
 
+from exercises.checks.expect import Mismatch
 from grader.course import ROOT, section
+from grader.faults import Raised, verdict_of
 
 FIXTURES = ("code", "rng")
 
@@ -59,6 +63,49 @@ def derive(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=6).digest(), "big")
 
 
+class Outcome(NamedTuple):
+    """What a check gave.
+
+    Attributes:
+        verdict: "pass", or what `faults.verdict_of` says; "unfinished" too for a stub in this process.
+        got: what came back instead of the right answer (`Mismatch.got`), or "raised <class>"; None where it passed.
+        error: the exception behind it; None where it passed.
+    """
+
+    verdict: str
+    got: Any
+    error: BaseException | None
+
+
+def outcome(check: Check, code: Any, seed: int) -> Outcome:
+    """Run the check on `code` and say what it gave; only KeyboardInterrupt comes through."""
+    try:
+        check.run(code, seed)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        first = error
+        while isinstance(first, BaseExceptionGroup):  # Hypothesis groups the answers of code that is not deterministic
+            first = first.exceptions[0]
+        return Outcome("unfinished" if _from_stub(first) else verdict_of(first), got_of(first), first)
+    return Outcome("pass", None, None)
+
+
+def got_of(error: BaseException) -> Any:
+    """What an exception raised by a check says that the code under test gave."""
+    if isinstance(error, Mismatch):
+        return error.got
+    return f"raised {error.kind if isinstance(error, Raised) else type(error).__name__}"
+
+
+def _from_stub(error: BaseException) -> bool:
+    """Whether a stub's own line raised it: torch raises NotImplementedError too, for a dtype that it does not support."""
+    if not isinstance(error, NotImplementedError) or isinstance(error, Raised):
+        return False
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return "NotImplementedError" in linecache.getline(frame.filename, frame.lineno or 0)
+
+
 @cache
 def collect(stem: str) -> tuple[Check, ...]:
     """The checks of section `stem`, in the order of the file."""
@@ -66,8 +113,21 @@ def collect(stem: str) -> tuple[Check, ...]:
     path = ROOT / "exercises" / "checks" / f"test_{stem}.py"
     with contextlib.redirect_stdout(io.StringIO()) as said:
         status = pytest.main(
-            [str(path), "--collect-only", "-q", "-p", "no:cacheprovider", "--noconftest", f"--rootdir={ROOT}",
-             "-c", str(ROOT / "pyproject.toml"), "-o", "addopts=--import-mode=importlib", "-o", "filterwarnings=ignore"],  # fmt: skip
+            [
+                str(path),
+                "--collect-only",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "--noconftest",
+                f"--rootdir={ROOT}",
+                "-c",
+                str(ROOT / "pyproject.toml"),
+                "-o",
+                "addopts=--import-mode=importlib",
+                "-o",
+                "filterwarnings=ignore",
+            ],
             plugins=[catcher],
         )
     if status != pytest.ExitCode.OK:

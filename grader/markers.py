@@ -50,8 +50,8 @@ def stub_of(source: str, origin: str = "solutions") -> str:
         MarkerError: a marker is unclosed, nested, stray, inline or misspelt; a region is not whole statements of one
             block; a public function or class has no region.
     """
-    regions = find_regions(source, origin)
     tree = _parse(source, origin)
+    regions = find_regions(source, origin)
     _require_answers(tree, regions, origin)
     for region in regions:
         _require_whole_statements(source, region, origin)
@@ -95,7 +95,7 @@ def _markers(source: str, origin: str) -> list[tuple[int, str, str]]:
     """Line number, marker and indentation of every marker; what only resembles one is an error."""
     lines = source.split("\n")
     found = []
-    for token in _tokens(source, origin):
+    for token in tokenize.generate_tokens(io.StringIO(source, newline="\n").readline):
         number, column = token.start
         resembling = _RESEMBLES.search(token.string)
         if token.type == tokenize.COMMENT:
@@ -110,13 +110,6 @@ def _markers(source: str, origin: str) -> list[tuple[int, str, str]]:
             number += token.string.count("\n", 0, resembling.start())
             raise MarkerError(f"{origin}:{number}: a marker in a string, which nbgrader would obey; reword it")
     return found
-
-
-def _tokens(source: str, origin: str) -> list[tokenize.TokenInfo]:
-    try:
-        return list(tokenize.generate_tokens(io.StringIO(source, newline="\n").readline))
-    except (tokenize.TokenError, SyntaxError) as error:
-        raise MarkerError(f"{origin}: not Python ({error}); make it run before you make its stub") from error
 
 
 def _parse(source: str, origin: str) -> ast.Module:
@@ -168,7 +161,11 @@ def _empty(node: ast.AST, region: Region) -> int:
         if inside:
             blocks += 1
             at = children.index(inside[0])
-            setattr(node, field, outside[:at] + (ast.parse(STUB).body if region.indent else []) + outside[at:])
+            setattr(
+                node,
+                field,
+                outside[:at] + ([] if isinstance(node, ast.Module) else ast.parse(STUB).body) + outside[at:],
+            )
     return blocks
 
 

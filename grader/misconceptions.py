@@ -1,0 +1,110 @@
+"""The mistakes that people make, each an edit of the reference solution with a name and an explanation.
+
+`solutions/misconceptions/sN_name.toml` lists a section's as `[[misconception]]` tables. They are what the checks are
+tested with, and what a wrong answer is compared with to tell the learner which mistake it looks like.
+"""
+
+import ast
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+
+from grader.course import section
+
+
+class MisconceptionError(ValueError):
+    """An entry of a misconceptions file cannot be used; the message names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """One mistake: in the source of `exercise`, `find` is replaced by `replace`.
+
+    Attributes:
+        section: the stem of its section.
+        exercise: the exercise in which it is made.
+        name: a short phrase that names it, unlike any other of the section.
+        find: text that occurs exactly once in the reference's function or class.
+        replace: what stands there instead.
+        explanation: two to four sentences: what this does, why it seems right, what shows that it is wrong.
+    """
+
+    section: str
+    exercise: str
+    name: str
+    find: str
+    replace: str
+    explanation: str
+
+    def source(self) -> str:
+        """The reference module with the mistake in it.
+
+        Raises:
+            MisconceptionError: `find` does not occur exactly once in the exercise, or the edit changes nothing.
+        """
+        reference = section(self.section).solution.read_text(encoding="utf-8")
+        lines = reference.split("\n")
+        first, last = self._extent(reference)
+        exercise = "\n".join(lines[first:last])
+        if (count := exercise.count(self.find)) != 1:
+            raise self._error(f"`find` occurs {count} times in the reference; choose text that occurs once")
+        if self.find == self.replace:
+            raise self._error("`replace` is the same as `find`; write the mistake there")
+        return "\n".join([*lines[:first], exercise.replace(self.find, self.replace), *lines[last:]])
+
+    def module(self) -> ModuleType:
+        """A fresh module made from `source`; the other exercises in it are the reference's, and call the wrong one.
+
+        Raises:
+            MisconceptionError: as `source`, or the edited module is not Python.
+        """
+        module = ModuleType(f"misconception_{self.section}")
+        module.__doc__ = self.explanation
+        try:
+            exec(compile(self.source(), f"<misconception: {self.name}>", "exec"), module.__dict__)
+        except SyntaxError as error:
+            raise self._error(f"the edited module is not Python ({error}); mend `replace`") from error
+        return module
+
+    def _extent(self, reference: str) -> tuple[int, int]:
+        for node in ast.parse(reference).body:
+            if getattr(node, "name", None) == self.exercise:
+                return node.lineno - 1, node.end_lineno or node.lineno
+        raise self._error(f"the reference defines no {self.exercise!r}; name an exercise of the section")
+
+    def _error(self, problem: str) -> MisconceptionError:
+        return MisconceptionError(f"{section(self.section).misconceptions.name}, {self.name!r}: {problem}")
+
+
+@cache
+def load(stem: str) -> tuple[Misconception, ...]:
+    """The misconceptions of section `stem`, in the order of the file; none if it has no file.
+
+    Raises:
+        MisconceptionError: the file cannot be read, or an entry lacks a key, has one too many, or a name used before.
+    """
+    path = section(stem).misconceptions
+    if not path.is_file():
+        return ()
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise MisconceptionError(f"{path.name} is not TOML: {error}") from error
+    if data.keys() - {"misconception"}:
+        raise MisconceptionError(f"{path.name} holds {sorted(data)}; write [[misconception]] tables only")
+    loaded: dict[str, Misconception] = {}
+    for number, entry in enumerate(data.get("misconception", []), start=1):
+        where = f"{path.name}, entry {number} ({entry.get('name', 'without a name')!r})"
+        try:
+            misconception = Misconception(section=stem, **entry)
+        except TypeError as error:
+            raise MisconceptionError(f"{where} lacks a key or has one too many: {error}") from error
+        if misconception.exercise not in section(stem).exercises:
+            raise MisconceptionError(
+                f"{where}: {misconception.exercise!r} is not an exercise of {stem}; mend `exercise`"
+            )
+        if misconception.name in loaded:
+            raise MisconceptionError(f"{where}: the name is taken; choose another")
+        loaded[misconception.name] = misconception
+    return tuple(loaded.values())
