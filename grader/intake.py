@@ -96,8 +96,7 @@ def _read_sections(parcel: Parcel, submission: Submission, compiler: Compiler) -
     Raises:
         Refused: there is no section in the parcel.
     """
-    example = f"{next(iter(sections()))}.py"
-    reason = f"{submission.name} holds no section of the course; name the file for its section, such as {example}"
+    reason = f"{submission.name} holds no section of the course; name each file for its section, as in {_example()}"
     place: tuple[str, ...] = ()
     for _ in range(DEPTH):
         entries = {name: kind for name, kind in parcel.entries(place).items() if not _is_junk(name)}
@@ -111,6 +110,10 @@ def _read_sections(parcel: Parcel, submission: Submission, compiler: Compiler) -
             break
         place += ("exercises" if "exercises" in folders else folders[0],)
     raise Refused(reason)
+
+
+def _example() -> str:
+    return f"{next(iter(sections()))}.py"
 
 
 def _is_junk(name: str) -> bool:
@@ -182,9 +185,7 @@ class _Reader:
         stems = _sections_defined(source.text)
         if len(stems) != 1:
             what = f"exercises of {' and '.join(stems)}" if stems else "no exercise of the course"
-            self.reason = (
-                f"{one_line(name)} defines {what}; name each file for its section, as in {[*sections()][0]}.py"
-            )
+            self.reason = f"{one_line(name)} defines {what}; name each file for its section, as in {_example()}"
             return False
         self._read(stems[0], name)
         self._explained.add(name)

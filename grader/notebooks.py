@@ -89,10 +89,11 @@ def _code_cells(document: dict[str, Any], shown: str) -> list[str]:
         raise Refused(f"{shown} is a notebook in {language[:40]!r}; the course is in Python")
     worksheets = document.get("worksheets", [])
     parts = [document] if "cells" in document else worksheets if isinstance(worksheets, list) else []
-    cells = [part.get("cells") for part in parts if isinstance(part, dict)]
-    if not cells or not all(isinstance(group, list) for group in cells):
+    groups = [part.get("cells") for part in parts if isinstance(part, dict)]
+    lists = [group for group in groups if isinstance(group, list)]
+    if not lists:
         raise Refused(f"{shown} is not a notebook: it has no list of cells")
-    found = [cell for group in cells for cell in group if isinstance(cell, dict) and cell.get("cell_type") == "code"]
+    found = [cell for group in lists for cell in group if isinstance(cell, dict) and cell.get("cell_type") == "code"]
     sources = ["" if _is_test(cell) else _source(cell) for cell in found]
     if sum(map(len, sources)) > CODE_CHARACTERS:
         raise Refused(f"{shown} is too large: its code cells have more than {CODE_CHARACTERS:,} characters")

@@ -25,7 +25,7 @@ class Source:
 
     Attributes:
         filename: what tracebacks call it: the section's stem with `.py`, or with `.ipynb` for a notebook.
-        text: the module, with newlines as "\\n" and without a byte order mark. Compile it as a str: an encoding that it
+        text: the module, with newlines as LF and without a byte order mark. Compile it as a str: an encoding that it
             declares was the file's, not the text's.
         kind: what it was read from.
         digest: SHA-256 of the file's bytes, in hex.
