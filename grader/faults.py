@@ -1,21 +1,21 @@
 """What can go wrong around a check, apart from a wrong answer (which is `exercises.checks.expect.Mismatch`).
 
-    CheckFault                a check could not be carried to an answer
-    ├── Missing               the submission does not define what was asked for
-    ├── Raised                the submission raised an exception; also an instance of that exception's built-in class
+    CheckFault                a check could not be carried to an answer, by the submission's doing
+    ├── Missing               it does not define what was asked for
+    ├── Raised                it raised an exception; also an instance of that exception's built-in class
     ├── Crashed               its process ended, or it raised what is no Exception (SystemExit, KeyboardInterrupt)
     ├── TimedOut              it used up its time
     ├── OutOfMemory           it met its memory limit
     ├── OutputLimit           it wrote more than may be written
     └── Tampered              it broke the rules of the border
-    GraderFault               ours, and never charged to a learner
+    GraderFault               ours: never charged to a learner
 
 `verdict_of` maps an exception to the verdict it means.
 """
 
-import builtins
+from functools import cache
 
-from exercises.checks.expect import Mismatch
+from grader.errors import builtin_class
 
 
 class CheckFault(Exception):
@@ -25,6 +25,8 @@ class CheckFault(Exception):
 
 
 class Missing(CheckFault, AttributeError):
+    """The submission does not define what was asked for."""
+
     verdict = "unfinished"
 
     def __init__(self, name: str) -> None:
@@ -32,61 +34,50 @@ class Missing(CheckFault, AttributeError):
 
 
 class Raised(CheckFault):
-    """The submission raised an exception. Build with `raised`, which makes it catchable as what it was.
+    """The submission raised an exception. `raised` makes one that can be caught as what it was.
 
     Attributes:
         kind: the exception's class name.
         text: its message.
-        place: where in the submission it happened, in words; "" if unknown.
-        function: the qualified name of the function in which it was raised; "" if unknown.
+        line: the line of the submission where it happened; None if unknown.
+        function: the function around that line; "" if unknown.
+        innermost: whether the exception arose there, and not in a library called from there.
     """
 
-    kind = "Exception"
-    text = ""
-    place = ""
-    function = ""
-
-    @property
-    def verdict(self) -> str:  # type: ignore[override]
-        return "unfinished" if isinstance(self, NotImplementedError) else "fail"
-
-
-def raised(kind: str, bases: list[str], text: str, place: str = "", function: str = "") -> Raised:
-    """A `Raised` that is also an instance of the first of `bases` that names a built-in exception class."""
-    builtin = next((found for name in bases if (found := _builtin_exception(name)) is not None), None)
-    family = (Raised,) if builtin in (None, Exception) else (Raised, builtin)
-    error = type("Raised" + (builtin.__name__ if builtin else ""), family, {})(f"{kind}: {text}")
-    error.kind, error.text, error.place, error.function = kind, text, place, function
-    return error
-
-
-_PLAIN = {"ArithmeticError", "AssertionError", "AttributeError", "BufferError", "EOFError", "FloatingPointError",
-          "ImportError", "IndexError", "KeyError", "LookupError", "MemoryError", "ModuleNotFoundError", "NameError",
-          "NotImplementedError", "OverflowError", "RecursionError", "ReferenceError", "RuntimeError", "StopIteration",
-          "TypeError", "UnboundLocalError", "ValueError", "ZeroDivisionError"}  # fmt: skip
-
-
-def _builtin_exception(name: str) -> type[Exception] | None:
-    return getattr(builtins, name) if name in _PLAIN else None
+    kind: str
+    text: str
+    line: int | None
+    function: str
+    innermost: bool
 
 
 class Crashed(CheckFault):
+    """The submission's process ended, or it raised SystemExit or the like."""
+
     verdict = "crash"
 
 
 class TimedOut(CheckFault):
+    """The submission used up its time."""
+
     verdict = "timeout"
 
 
 class OutOfMemory(CheckFault):
+    """The submission met its memory limit."""
+
     verdict = "memory"
 
 
 class OutputLimit(CheckFault):
+    """The submission wrote more than may be written."""
+
     verdict = "output-limit"
 
 
 class Tampered(CheckFault):
+    """The submission sent what no honest code can send."""
+
     verdict = "tamper"
 
 
@@ -96,12 +87,28 @@ class GraderFault(Exception):
     verdict = "grader-error"
 
 
+@cache
+def _raised_class(builtin: type[Exception]) -> type[Raised]:
+    family = (Raised,) if builtin is Exception else (Raised, builtin)
+    verdict = "unfinished" if issubclass(builtin, NotImplementedError) else "fail"
+    return type(f"Raised{builtin.__name__}", family, {"verdict": verdict})
+
+
+def raised(data: dict) -> Raised:
+    """A `Raised` from what `errors.describe` said on the other side of the border, or here; nothing in it is trusted."""
+    bases, line = data.get("bases"), data.get("line")
+    kind, text, function = (str(data.get(key, ""))[:2000] for key in ("kind", "text", "function"))
+    error = _raised_class(builtin_class(bases if isinstance(bases, list) else []))(f"{kind}: {text}")
+    error.kind, error.text, error.function = kind, text, function
+    error.line = line if type(line) is int and 0 < line < 1_000_000 else None
+    error.innermost = data.get("innermost") is True
+    return error
+
+
 def verdict_of(error: BaseException) -> str:
     """The verdict that an exception raised by a check means.
 
-    An exception that is none of ours arose in the check while it handled what the submission returned: the checks
-    never raise it on correct code, so it is a `fail`.
+    What is none of ours arose in the check while it handled what the submission returned: the checks raise no such
+    thing on correct code, so it is a `fail`.
     """
-    if isinstance(error, Mismatch):
-        return "fail"
-    return getattr(error, "verdict", "fail") if isinstance(error, CheckFault | GraderFault) else "fail"
+    return error.verdict if isinstance(error, CheckFault | GraderFault) else "fail"
