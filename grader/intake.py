@@ -58,7 +58,11 @@ def fingerprint(submission: Submission, stem: str) -> str:
 
 
 def read(path: Path) -> Submission:
-    """Read what lies at `path`; whatever is wrong with it is told in the submission's `problems`."""
+    """Read what lies at `path`; whatever is wrong with it is told in the submission's `problems`.
+
+    Raises:
+        RuntimeError: this machine does not let a process be started, which is no fault of the submission's.
+    """
     path = Path(os.path.abspath(path))  # gives `.` a name, and follows no link
     submission = Submission(one_line(path.stem if path.suffix.lower() in (".py", ".ipynb", ".zip") else path.name))
     try:

@@ -80,7 +80,11 @@ class Compiler:
         self._end()
 
     def problem(self, text: str) -> SyntaxProblem | None:
-        """Why `text` is not a Python module; None if it is one."""
+        """Why `text` is not a Python module; None if it is one.
+
+        Raises:
+            RuntimeError: the child does not start.
+        """
         if "\0" in text:
             return SyntaxProblem(text.count("\n", 0, text.index("\0")) + 1, "a NUL byte, which no text has")
         self._characters += len(text)
@@ -91,6 +95,7 @@ class Compiler:
         except UnicodeEncodeError as error:
             line = text.count("\n", 0, error.start) + 1
             return SyntaxProblem(line, "half of a surrogate pair, which is no character")
+        self._start()
         try:
             line, message = self._ask(data)
         except OSError:
@@ -98,12 +103,26 @@ class Compiler:
             return SyntaxProblem(1, "Python's compiler does not survive it")
         return SyntaxProblem(line, message) if line else None
 
-    def _ask(self, data: bytes) -> tuple[int, str]:
-        if self._child is None:
+    def _start(self) -> None:
+        """Start the child, unless it is there.
+
+        Raises:
+            RuntimeError: it does not start, which is no fault of any text's.
+        """
+        if self._child is not None:
+            return
+        try:
             self._child = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-W", "ignore", "-c", _CHILD],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={}, bufsize=0,
             )  # fmt: skip
+            self._ask(b"")
+        except OSError as error:
+            self._end()
+            raise RuntimeError(f"Python's compiler cannot be started as {sys.executable}: {error}") from error
+
+    def _ask(self, data: bytes) -> tuple[int, str]:
+        assert self._child is not None
         assert self._child.stdin is not None
         left = memoryview(struct.pack(">I", len(data)) + data)
         while left:

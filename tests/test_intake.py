@@ -377,11 +377,23 @@ def test_a_compiler_that_dies_is_a_sentence_and_the_next_text_is_read(monkeypatc
 
 def test_a_compiler_that_hangs_is_given_up_on(monkeypatch):
     monkeypatch.setattr(syntax, "SECONDS", 0.2)
-    monkeypatch.setattr(syntax, "_CHILD", "import time; time.sleep(60)")
+    monkeypatch.setattr(
+        syntax,
+        "_CHILD",
+        syntax._CHILD.replace(
+            "line, message = 0", "'hang' in text and __import__('time').sleep(60); line, message = 0"
+        ),
+    )
     start = time.monotonic()
     with syntax.Compiler() as compiler:
-        assert "does not survive" in str(compiler.problem("x = 1"))
+        assert "does not survive" in str(compiler.problem("hang"))
     assert time.monotonic() - start < 5
+
+
+def test_a_compiler_that_does_not_start_is_not_the_submissions_fault(tmp_path, monkeypatch):
+    monkeypatch.setattr(syntax, "_CHILD", "raise SystemExit")
+    with pytest.raises(RuntimeError, match="cannot be started"):
+        read(write(tmp_path / PY))
 
 
 def test_a_path_that_is_not_there_or_no_submission_is_refused_with_a_sentence(tmp_path):
