@@ -1,0 +1,404 @@
+"""Inside the jail. Nothing here is trusted by the judge; it keeps honest mistakes apart and dishonest ones in.
+
+    nursery     imports torch once; runs no submission. Forks, for each section of a submission, a
+    warden      process 1 of namespaces of its own: private /tmp, /dev/shm, /proc, no capabilities, limits. Forks a
+    template    that imports the submission once, and forks for each check a
+    check       that serves the judge's calls over a socket which only this check has.
+
+When a check is over the warden kills whatever it left and empties the temporary folders. When the judge closes the
+warden's socket, the warden ends, and the kernel ends everything in its process namespace.
+"""
+
+import contextlib
+import ctypes
+import gc
+import importlib.util
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+from grader import errors
+from grader.control import OrderError, receive_order, send_order
+
+CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x20000, 0x8000000, 0x20000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 0x4000, 0x40000
+PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG = 4, 24, 38, 36, 1
+
+SCRATCH = ("/tmp", "/dev/shm")
+"""Where a submission may write. Fresh for each section, emptied after each check."""
+SCRATCH_SIZE = "256m"
+GIB = 1 << 30
+LIMITS = {
+    resource.RLIMIT_AS: 6 * GIB,  # torch takes about one to be imported
+    resource.RLIMIT_CPU: 150,  # more than a section's budget of wall time, for what runs on unwatched
+    resource.RLIMIT_FSIZE: 128 << 20,
+    resource.RLIMIT_NPROC: 256,
+    resource.RLIMIT_NOFILE: 256,
+    resource.RLIMIT_CORE: 0,
+}
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def main(control_fd: int, namespaces: bool) -> NoReturn:
+    """The nursery: get warm, then fork a warden for each order, until the judge closes."""
+    control = socket.socket(fileno=control_fd)
+    if sys.platform == "linux":
+        libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _warm()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens are not waited for
+    send_order(control, {"op": "ready"})
+    while True:
+        try:
+            _, (fd,) = receive_order(control)
+        except OrderError:
+            os._exit(0)
+        if os.fork() == 0:
+            control.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _begin_warden(socket.socket(fileno=fd), namespaces)
+        os.close(fd)
+
+
+def _warm() -> None:
+    """Import torch and run what it sets up at first use, so that each fork finds it done."""
+    import numpy  # noqa: F401, PLC0415
+    import torch  # noqa: PLC0415
+
+    from grader import border  # noqa: F401, PLC0415
+
+    torch.set_num_threads(1)  # a fork of a process with worker threads hangs in its first parallel operation
+    torch.set_num_interop_threads(1)
+    x = torch.randn(8, 8, requires_grad=True)
+    torch.nn.functional.silu(x @ x).sum().backward()
+    torch.optim.Adam([x])
+    gc.collect()
+    gc.freeze()
+
+
+# ------------------------------------------------------------------------------------------------------------ warden
+
+
+def _begin_warden(control: socket.socket, namespaces: bool) -> NoReturn:
+    try:
+        if namespaces:
+            _enter_namespaces()
+        else:
+            os.setsid()
+            if sys.platform == "linux":
+                libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        for limit, value in LIMITS.items():
+            resource.setrlimit(limit, (min(value, _hard(limit)), min(value, _hard(limit))))
+        Warden(control, namespaces).run()
+    except OrderError:
+        pass
+    except BaseException as error:
+        with contextlib.suppress(OrderError):
+            send_order(control, {"op": "broken", "why": f"{type(error).__name__}: {error}"[:500]})
+    os._exit(0)
+
+
+def _hard(limit: int) -> float:
+    hard = resource.getrlimit(limit)[1]
+    return float("inf") if hard == resource.RLIM_INFINITY else hard
+
+
+def _enter_namespaces() -> None:
+    """Become process 1 of a process namespace, with file systems of our own and no way to change them."""
+    _must(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID), "unshare")
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        os._exit(0)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _must(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "making mounts private")
+    for path in SCRATCH:
+        options = f"size={SCRATCH_SIZE},nr_inodes=20k,mode=1777".encode()
+        _must(libc.mount(b"tmpfs", path.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), f"mounting {path}")
+    flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
+    _must(libc.mount(b"proc", b"/proc", b"proc", flags, None), "mounting /proc")
+    for capability in range(64):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    _must(libc.capset(header, data), "dropping capabilities")
+    _must(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "giving up new privileges")
+
+
+def _must(result: int, what: str) -> None:
+    if result != 0:
+        raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
+
+
+class Warden:
+    """Forks the template, passes the judge's orders on to it, and clears up after each check."""
+
+    def __init__(self, control: socket.socket, namespaces: bool) -> None:
+        self.control, self.namespaces = control, namespaces
+        self.template: socket.socket | None = None
+        self.template_pid = 0
+        self.template_status: int | None = None
+        self.loading: dict = {}
+        self.source_fd = -1
+        self.checking = False
+
+    def run(self) -> NoReturn:
+        while True:
+            watched = [self.control] + ([self.template] if self.template else [])
+            readable, _, _ = select.select(watched, [], [])
+            if self.control in readable:
+                self._obey(*receive_order(self.control))
+            elif self.template in readable:
+                send_order(self.control, self._hear())
+
+    def _obey(self, order: dict, descriptors: list[int]) -> None:
+        if order["op"] == "load":
+            self.loading, self.source_fd = order, os.dup(descriptors[0])
+            self._start_template(descriptors[1])
+        elif order["op"] == "check":
+            self._start_check(order, descriptors)
+        elif order["op"] == "end":
+            self._clear()
+            send_order(self.control, {"op": "ended"})
+        for fd in descriptors:
+            os.close(fd)
+
+    def _start_template(self, output_fd: int) -> None:
+        ours, theirs = socket.socketpair()
+        self.template_status = None
+        self.template_pid = os.fork()
+        if self.template_pid == 0:
+            self.control.close()
+            ours.close()
+            Template(theirs, self.loading, self.source_fd, output_fd).run()
+        theirs.close()
+        self.template = ours
+
+    def _start_check(self, order: dict, descriptors: list[int]) -> None:
+        if self.template is None:  # an earlier check took it down: import again
+            self._start_template(descriptors[1])
+            answer = self._hear()
+            if answer.get("op") != "loaded":
+                send_order(self.control, answer)
+                return
+        self.checking = True
+        with contextlib.suppress(OrderError):
+            send_order(self.template, order, descriptors)
+
+    def _hear(self) -> dict:
+        """What the template says; of a template that is gone, how it ended."""
+        assert self.template is not None
+        try:
+            message, descriptors = receive_order(self.template)
+            for fd in descriptors:
+                os.close(fd)
+        except OrderError:
+            self.template.close()
+            self.template = None
+            self._kill(self.template_pid)
+            if self.template_status is None:
+                _, self.template_status = os.waitpid(self.template_pid, 0)
+            message = {"op": "template-ended", "status": os.waitstatus_to_exitcode(self.template_status)}
+        if message.get("op") in ("exited", "template-ended"):
+            self.checking = False
+        return message
+
+    def _clear(self) -> None:
+        """Kill everything but the template, and empty the temporary folders."""
+        for _ in range(50):  # a process may fork while we look
+            others = [pid for pid in self._descendants() if pid != self.template_pid]
+            for pid in others:
+                self._kill(pid)
+            self._reap()
+            if not others:
+                break
+        while self.checking and self.template is not None:
+            if not select.select([self.template], [], [], 2)[0]:
+                self._kill(self.template_pid)  # it should have told us; it is not ours any more
+            self._hear()
+        if self.namespaces:
+            for folder in SCRATCH:
+                _empty(Path(folder))
+
+    def _descendants(self) -> list[int]:
+        """Every process below us. In a namespace of our own that is every other process."""
+        if not Path("/proc/self").exists():
+            return []
+        parents = {int(entry.name): _parent(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+        found = {os.getpid()}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return sorted(found - {os.getpid()})
+
+    def _kill(self, pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    def _reap(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] == self.template_pid:
+                    self.template_status = ended[1]
+
+
+def _parent(entry: Path) -> int:
+    try:
+        return int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                entry.unlink()
+
+
+# ---------------------------------------------------------------------------------------------------------- template
+
+
+class Template:
+    """Imports the submission once and forks for each check."""
+
+    def __init__(self, orders: socket.socket, order: dict, source_fd: int, output_fd: int) -> None:
+        self.orders = orders
+        self.stem, self.filename = order["stem"], order["filename"]
+        self.seed = order["seed"]
+        with open(source_fd, encoding="utf-8", newline="") as source:
+            source.seek(0)
+            self.text = source.read()
+        self.output_fd = output_fd
+        self.module: ModuleType | None = None
+
+    def run(self) -> NoReturn:
+        _use_output(self.output_fd)
+        _seed(self.seed)
+        answer = self._import()
+        _flush()
+        threads = _threads()
+        send_order(self.orders, {**answer, "threads": threads})
+        while True:
+            try:
+                order, (sock, output) = receive_order(self.orders)
+            except OrderError:
+                os._exit(0)
+            self._check(order, sock, output, again=threads > 1)
+
+    def _import(self) -> dict:
+        """Run the module's code under its own name. What it raises is told."""
+        spec = importlib.util.spec_from_loader(self.stem, loader=None, origin=self.filename)
+        module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+        module.__file__ = self.filename
+        sys.modules[self.stem] = module
+        _remember_lines(self.filename, self.text)
+        try:
+            exec(compile(self.text, self.filename, "exec"), module.__dict__)
+        except BaseException as error:
+            return {"op": "failed", "error": errors.describe(error, self.filename)}
+        self.module = module
+        return {"op": "loaded", "names": [name for name in vars(module) if not name.startswith("_")][:5000]}
+
+    def _check(self, order: dict, sock: int, output: int, again: bool) -> None:
+        """Fork a check and tell how it ended.
+
+        `again`: the import left threads running, which a fork does not copy and whose locks it may find held; then the
+        child imports the module itself.
+        """
+        pid = os.fork()
+        if pid == 0:
+            self.orders.close()
+            _use_output(output)
+            if again:
+                self._import()
+            _seed(order["seed"])
+            assert self.module is not None
+            serve(socket.socket(fileno=sock), self.module, self.filename)
+        os.close(sock)
+        os.close(output)
+        _, status = os.waitpid(pid, 0)
+        send_order(self.orders, {"op": "exited", "status": os.waitstatus_to_exitcode(status)})
+
+
+def _remember_lines(filename: str, text: str) -> None:
+    """Let tracebacks and inspect find the source, which is in no file."""
+    import linecache  # noqa: PLC0415
+
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+
+
+def _use_output(fd: int) -> None:
+    """Send what is printed where the judge counts it."""
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    os.close(fd)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
+def _threads() -> int:
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        import threading  # noqa: PLC0415
+
+        return threading.active_count()
+
+
+def _seed(seed: int) -> None:
+    import random  # noqa: PLC0415
+
+    import numpy as np  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+# -------------------------------------------------------------------------------------------------------------- check
+
+
+def serve(sock: socket.socket, module: ModuleType, filename: str) -> NoReturn:
+    """Serve the judge's calls into `module` until the judge closes."""
+    from grader.border import Peer  # noqa: PLC0415
+    from grader.wire import Channel, Closed, Violation  # noqa: PLC0415
+
+    def build_error(data: dict) -> BaseException:
+        return errors.builtin_class(data.get("bases", []))(data.get("text", ""))
+
+    peer = Peer(
+        Channel(sock),
+        describe_error=lambda error: errors.describe(error, filename),
+        build_error=build_error,
+        catches=BaseException,
+        open_objects=True,
+    )
+    peer.export(Namespace(module))
+    with contextlib.suppress(Closed, Violation, BrokenPipeError):
+        peer.serve_forever()
+    _flush()
+    os._exit(0)
+
+
+class Namespace:
+    """The submission's module as the first object that the judge knows."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)

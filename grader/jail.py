@@ -1,0 +1,397 @@
+"""The judge's side of the jail: start it, put a submission in, open a check, and tell how it ended.
+
+    Jail    a sandbox with a warm nursery in it; serves one submission after the other
+    Cell    one section of one submission: its module is imported once
+    Visit   one check: a fresh fork of the cell, and a `Peer` to call it through
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from grader import errors, faults
+from grader.border import Peer
+from grader.control import OrderError, receive_order, send_order
+from grader.course import ROOT
+from grader.standins import RemoteFunction
+from grader.wire import Channel, Closed, Violation
+
+INSIDE = ("__init__", "border", "cell", "control", "errors", "node", "shared", "standins", "wire")
+"""The grader's modules that the jail needs; no other is in it."""
+FIRST_OBJECT = 1
+"""The number under which a check's process knows the submission's module."""
+START_SECONDS = 120
+"""How long a jail may take to start; torch's import on a loaded machine is most of it."""
+MAX_OUTPUT = 32 << 20
+"""Bytes that a check, or an import, may print."""
+KEPT_OUTPUT = 4000
+"""Bytes of it that are kept for the report."""
+SETTLE_SECONDS = 5
+"""How long we wait to be told how a process ended that is gone."""
+
+
+class Clock:
+    """Time that a submission may still use. Only waiting for it counts, not the judge's own work."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.left -= time.monotonic() - start
+
+
+class Output:
+    """What a process prints: counted, and its end kept."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+        os.set_blocking(self.reader, False)
+        self.count = 0
+        self.tail = b""
+
+    def drain(self) -> bool:
+        """Read what there is; False at the end of the stream.
+
+        Raises:
+            faults.OutputLimit: it is more than may be printed.
+        """
+        try:
+            data = os.read(self.reader, 1 << 20)
+        except BlockingIOError:
+            return True
+        self.count += len(data)
+        self.tail = (self.tail + data)[-KEPT_OUTPUT:]
+        if self.count > MAX_OUTPUT:
+            raise faults.OutputLimit(f"it printed more than {MAX_OUTPUT >> 20} MiB")
+        return bool(data)
+
+    def close_writer(self) -> None:
+        if self.writer >= 0:
+            os.close(self.writer)
+            self.writer = -1
+
+    def close(self) -> None:
+        self.close_writer()
+        os.close(self.reader)
+
+
+def sandbox_command(control_fd: int, level: str) -> list[str]:
+    """The command line that starts a nursery at this level of isolation, "bwrap" or "none"."""
+    course = "/course" if level == "bwrap" else str(ROOT)
+    program = f"import json, sys; sys.path[:0] = [{course!r}]; from grader.cell import main; main(**json.loads(sys.argv[1]))"
+    order = json.dumps({"control_fd": control_fd, "namespaces": level == "bwrap"})
+    python = [sys.executable, "-I", "-B", "-c", program, order]
+    return [*_bwrap(), *python] if level == "bwrap" else python
+
+
+def _bwrap() -> list[str]:
+    binds: list[str] = []
+    for path in _host_folders():
+        binds += ["--ro-bind", str(path), str(path)]
+    for name in INSIDE:
+        binds += ["--ro-bind", str(ROOT / "grader" / f"{name}.py"), f"/course/grader/{name}.py"]
+    for part in ("__init__.py", "toolkit"):
+        binds += ["--ro-bind", str(ROOT / "exercises" / part), f"/course/exercises/{part}"]
+    environment = {
+        "PATH": "/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "USER": "learner", "LOGNAME": "learner",
+        "LANG": "C.UTF-8", "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+    }  # fmt: skip
+    for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # some processors need them to compute correctly
+        if variable in os.environ:
+            environment[variable] = os.environ[variable]
+    settings = [word for key, value in environment.items() for word in ("--setenv", key, value)]
+    return [
+        "bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534",
+        "--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN",  # for the wardens' mounts; each gives it up at once
+        "--new-session", "--die-with-parent", "--clearenv", *settings,
+        "--dev", "/dev", "--bind", "/proc", "/proc", "--tmpfs", "/tmp", *binds, "--chdir", "/tmp", "--",
+    ]  # fmt: skip
+
+
+def _host_folders() -> list[Path]:
+    """What of the host's files the jail sees, read-only: the interpreter, its packages, the system's libraries."""
+    folders = [Path(path) for path in ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc/ld.so.cache")]
+    folders += [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent]
+    found: list[Path] = []
+    for folder in folders:
+        if folder.exists() and not any(folder.is_relative_to(known) for known in found):
+            found.append(folder)
+    return found
+
+
+class Jail:
+    """A sandbox that is warm: torch is imported, nothing of a submission is."""
+
+    def __init__(self, level: str) -> None:
+        """Start a jail.
+
+        Raises:
+            faults.GraderFault: it does not start; the message says what the sandbox said.
+        """
+        self.level = level
+        self._control, theirs = socket.socketpair()
+        with tempfile.TemporaryFile() as said:
+            self._process = subprocess.Popen(
+                sandbox_command(theirs.fileno(), level),
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
+                pass_fds=[theirs.fileno()], env={"PATH": os.environ.get("PATH", os.defpath)}, close_fds=True,
+            )  # fmt: skip
+            theirs.close()
+            try:
+                self._control.settimeout(START_SECONDS)
+                receive_order(self._control)
+                self._control.settimeout(None)
+            except OrderError as error:
+                self.close()
+                said.seek(0)
+                reason = said.read(2000).decode(errors="replace").strip()
+                raise faults.GraderFault(f"the jail ({level}) does not start: {reason or 'it says nothing'}") from error
+
+    def admit(self, stem: str, filename: str, text: str, seed: int, clock: Clock) -> "Cell":
+        """Put a section of a submission into a cell of its own and import it.
+
+        Raises:
+            faults.CheckFault: the import hangs, crashes, raises, prints too much.
+            faults.GraderFault: the jail does not work.
+        """
+        ours, theirs = socket.socketpair()
+        try:
+            send_order(self._control, {"op": "warden"}, [theirs.fileno()])
+        except OrderError as error:
+            raise faults.GraderFault("the jail is gone") from error
+        theirs.close()
+        cell = Cell(ours, filename)
+        try:
+            cell.load(stem, text, seed, clock)
+        except BaseException:
+            cell.close()
+            raise
+        return cell
+
+    def close(self) -> None:
+        """End the jail and everything in it."""
+        self._control.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+class Cell:
+    """A section of a submission in the jail."""
+
+    def __init__(self, control: socket.socket, filename: str) -> None:
+        self.filename = filename
+        self.names: frozenset[str] = frozenset()
+        self._control = control
+
+    def load(self, stem: str, text: str, seed: int, clock: Clock) -> None:
+        with tempfile.TemporaryFile() as source, contextlib.closing(Output()) as output:
+            source.write(text.encode())
+            source.flush()
+            order = {"op": "load", "stem": stem, "filename": self.filename, "seed": seed}
+            self._order(order, [source.fileno(), output.writer])
+            output.close_writer()
+            answer = self._answer(output, clock)
+        if answer.get("op") == "failed":
+            raise submission_error(answer.get("error"), "importing it ")
+        if answer.get("op") != "loaded":
+            raise ended(answer.get("status"), "while it was imported")
+        names = answer.get("names")
+        self.names = frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
+
+    @contextlib.contextmanager
+    def visit(self, seed: int, clock: Clock) -> Iterator["Visit"]:
+        """A fresh process for one check."""
+        ours, theirs = socket.socketpair()
+        output = Output()
+        try:
+            self._order({"op": "check", "seed": seed}, [theirs.fileno(), output.writer])
+            theirs.close()
+            output.close_writer()
+            yield Visit(ours, output, self._control, self.filename, clock)
+        finally:
+            theirs.close()
+            ours.close()
+            output.close()
+            self._clear()
+
+    def _clear(self) -> None:
+        """Have the warden kill what the check left; until it says so, nothing else runs in the cell."""
+        self._order({"op": "end"}, [])
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            if select.select([self._control], [], [], SETTLE_SECONDS)[0] and self._receive().get("op") == "ended":
+                return
+        raise faults.GraderFault("the jail did not clear up after a check")
+
+    def _order(self, order: dict, descriptors: list[int]) -> None:
+        try:
+            send_order(self._control, order, descriptors)
+        except OrderError as error:
+            raise faults.GraderFault("the jail is gone") from error
+
+    def _receive(self) -> dict:
+        try:
+            answer, descriptors = receive_order(self._control)
+        except OrderError as error:
+            raise faults.GraderFault("the jail is gone") from error
+        for fd in descriptors:
+            os.close(fd)
+        if answer.get("op") == "broken":
+            raise faults.GraderFault(f"the jail does not work: {str(answer.get('why'))[:500]}")
+        return answer
+
+    def _answer(self, output: Output, clock: Clock) -> dict:
+        """The answer to an order, while counting what is printed and the time that passes."""
+        watched = [self._control.fileno(), output.reader]
+        while True:
+            with clock.running():
+                readable, _, _ = select.select(watched, [], [], max(clock.left, 0))
+            if self._control.fileno() in readable:
+                return self._receive()
+            if output.reader in readable and not output.drain():
+                watched.remove(output.reader)
+            if clock.left <= 0:
+                raise faults.TimedOut("its time is over")
+
+    def close(self) -> None:
+        self._control.close()
+
+
+class Visit:
+    """One check's process, and how to call it."""
+
+    def __init__(self, sock: socket.socket, output: Output, control: socket.socket, filename: str, clock: Clock) -> None:
+        self.output = output
+        self._channel = WatchedChannel(sock, output, control, clock)
+        self._peer = Peer(
+            self._channel,
+            describe_error=errors.describe,
+            build_error=lambda data: submission_error(data, ""),
+            catches=Exception,
+            open_objects=False,
+        )
+
+    def function(self, name: str) -> RemoteFunction:
+        return RemoteFunction(self._peer, FIRST_OBJECT, name, name)
+
+    def value(self, name: str) -> object:
+        return self._peer.get(FIRST_OBJECT, name)
+
+
+class WatchedChannel(Channel):
+    """A channel to a check's process that keeps the time, counts the output, and notices the end of the process."""
+
+    def __init__(self, sock: socket.socket, output: Output, control: socket.socket, clock: Clock) -> None:
+        super().__init__(sock)
+        sock.setblocking(False)
+        self._output, self._control, self._clock = output, control, clock
+        self._watched_output = True
+        self._dead: BaseException | None = None
+
+    def send(self, message: dict, tensors: list) -> None:
+        with self._faults():
+            super().send(message, tensors)
+
+    def receive(self) -> tuple[dict, list]:
+        with self._faults():
+            return super().receive()
+
+    @contextlib.contextmanager
+    def _faults(self) -> Iterator[None]:
+        """What goes wrong on the wire, as the fault that it is; the first one stays."""
+        if self._dead is not None:
+            raise self._dead
+        try:
+            yield
+        except Violation as error:
+            self._dead = faults.Tampered(f"it sent {error}")
+            raise self._dead from error
+        except Closed:
+            self._dead = self._how_it_ended()
+            raise self._dead from None
+        except faults.CheckFault as error:
+            self._dead = error
+            raise
+
+    def _receive_some(self, view: memoryview) -> int:
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                return super()._receive_some(view)
+            self._wait(writing=False)
+
+    def _send_some(self, pieces: list[memoryview]) -> int:
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                return super()._send_some(pieces)
+            self._wait(writing=True)
+
+    def _wait(self, *, writing: bool) -> None:
+        """Wait until the process can be read from, or written to."""
+        sock, control, printed = self.sock.fileno(), self._control.fileno(), self._output.reader
+        reading = [control] + ([] if writing else [sock]) + ([printed] if self._watched_output else [])
+        with self._clock.running():
+            readable, writable, _ = select.select(reading, [sock] if writing else [], [], max(self._clock.left, 0))
+        if printed in readable:
+            self._watched_output = self._output.drain()
+        if sock in readable or writable:
+            return
+        if control in readable:
+            raise Closed
+        if self._clock.left <= 0:
+            raise faults.TimedOut("its time is over")
+
+    def _how_it_ended(self) -> BaseException:
+        if select.select([self._control], [], [], SETTLE_SECONDS)[0]:
+            try:
+                answer, _ = receive_order(self._control)
+            except OrderError:
+                return faults.GraderFault("the jail is gone")
+            return ended(answer.get("status"), "")
+        return faults.Crashed("its process closed the connection to the grader")
+
+
+def submission_error(data: object, doing: str) -> faults.CheckFault:
+    """What an exception means that the submission's process tells of."""
+    if not isinstance(data, dict):
+        return faults.Tampered("it sent an error that is none")
+    error = faults.raised(data)
+    where = f" (line {error.line})" if error.line else ""
+    if data.get("ordinary") is not True:
+        return faults.Crashed(f"{doing}raised {error.kind}{where}, which ends a program")
+    if error.kind == "MemoryError" or "can't allocate memory" in error.text or "not enough memory" in error.text:
+        return faults.OutOfMemory(f"{doing}met the memory limit{where}")
+    return error
+
+
+def ended(status: object, when: str) -> faults.CheckFault:
+    """What it means that a process ended with this exit status (negative: by that signal)."""
+    if type(status) is not int:
+        return faults.Crashed(f"its process ended {when}".strip())
+    if status >= 0:
+        return faults.Crashed(f"it ended its process with exit status {status} {when}".strip())
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    if name == "SIGXCPU":
+        return faults.TimedOut("its processor time is over")
+    if name == "SIGXFSZ":
+        return faults.OutputLimit("it wrote a file that is too large")
+    return faults.Crashed(f"its process was ended by {name} {when}".strip())
