@@ -87,7 +87,7 @@ def outcome(check: Check, code: Any, seed: int) -> Outcome:
         first = error
         while isinstance(first, BaseExceptionGroup):  # Hypothesis groups the answers of code that is not deterministic
             first = first.exceptions[0]
-        return Outcome("unfinished" if _from_stub(first) else verdict_of(first), got_of(first), first)
+        return Outcome("unfinished" if from_stub(first) else verdict_of(first), got_of(first), first)
     return Outcome("pass", None, None)
 
 
@@ -98,7 +98,7 @@ def got_of(error: BaseException) -> Any:
     return f"raised {error.kind if isinstance(error, Raised) else type(error).__name__}"
 
 
-def _from_stub(error: BaseException) -> bool:
+def from_stub(error: BaseException) -> bool:
     """Whether a stub's own line raised it: torch raises NotImplementedError too, for a dtype that it does not support."""
     if not isinstance(error, NotImplementedError) or isinstance(error, Raised):
         return False

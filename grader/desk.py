@@ -1,19 +1,31 @@
 """The learner's way of running the checks: in the same process, so that pdb works.
 
 `Desk` stands between a check and a module: it hands out the module's functions and classes, and notes each call, so that
-a failure can say what was called.
+a failure can say what was called. `load` imports the learner's module, and `tidy` undoes what code at the desk does to
+the process, so that no check sees what another left behind.
 """
 
-from collections.abc import Callable
+import importlib.util
+import linecache
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+import torch
 from torch import nn
 
 from exercises.checks.describe import Call
 from exercises.checks.expect import LAST_CALL
+from grader.course import section
 from grader.faults import Missing
+
+SEED = 0
+"""The seed of the checks at the desk, unless the learner gives another: the output is the same twice."""
 
 
 class Desk:
@@ -49,3 +61,43 @@ def _note_forward(name: str) -> Callable:
         del LAST_CALL[:-1]
 
     return note
+
+
+def load(stem: str) -> ModuleType:
+    """Import the learner's module of a section, as it is on disk now; whatever it raises comes through."""
+    path = section(stem).stub
+    linecache.checkcache(str(path))
+    spec = importlib.util.spec_from_file_location(f"exercises.{stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    # Compiled here, as the cached bytecode of a file saved twice within a second may be of the first
+    exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)
+    return module
+
+
+@contextmanager
+def tidy(seed: int = SEED) -> Iterator[None]:
+    """Run code at the desk with known global state, and put back afterwards what it may have switched.
+
+    Seeds the global random number generators and computes in one thread: the tensors of the checks are small, and sums
+    come out the same on every machine.
+    """
+    threads, dtype, device = torch.get_num_threads(), torch.get_default_dtype(), torch.get_default_device()
+    numbers = torch.get_rng_state(), random.getstate(), np.random.get_state()
+    deterministic, anomalies = torch.are_deterministic_algorithms_enabled(), torch.is_anomaly_enabled()
+    try:
+        torch.set_num_threads(1)
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed)
+        with torch.enable_grad():
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_default_dtype(dtype)
+        torch.set_default_device(None if device.type == "cpu" else device)
+        torch.set_rng_state(numbers[0])
+        random.setstate(numbers[1])
+        np.random.set_state(numbers[2])
+        torch.use_deterministic_algorithms(deterministic)
+        torch.set_anomaly_enabled(anomalies)

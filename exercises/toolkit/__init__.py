@@ -1,5 +1,7 @@
-"""Given code: what the exercises may use and need not write."""
+"""Given code: what the exercises may use and need not write. Pictures are in `exercises.toolkit.plots`."""
 
 from exercises.toolkit.extract import extract
+from exercises.toolkit.metrics import sliced_wasserstein
+from exercises.toolkit.moons import two_moons
 
-__all__ = ["extract"]
+__all__ = ["extract", "sliced_wasserstein", "two_moons"]

@@ -1,0 +1,32 @@
+"""Toy data in the plane: two interleaved half circles."""
+
+from math import pi, sqrt
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+CENTRE = (0.5, 0.25)
+"""The mean of the two half circles, (cos θ, sin θ) and (1 - cos θ, 1/2 - sin θ) for θ in [0, π]."""
+VARIANCE = (3 / 4, 9 / 16 - 1 / pi)
+"""Their variance along each axis, before noise is added."""
+
+
+def two_moons(n: int, generator: Generator | None = None, noise: float = 0.05) -> Float[Tensor, "n 2"]:
+    """Draw n points from two noisy moons, taking turns, of mean 0 and variance 1 along each axis.
+
+    The points are standardised by the distribution's own mean and variance, not by those of the n points: two draws of
+    any size come from the same distribution.
+
+    Args:
+        n: how many points.
+        generator: where the randomness comes from.
+        noise: standard deviation of the noise, before standardising; the moons have radius 1.
+    """
+    theta = pi * torch.rand(n, dtype=torch.float32, generator=generator)
+    upper = torch.arange(n) % 2 == 0
+    x = torch.where(upper, theta.cos(), 1 - theta.cos())
+    y = torch.where(upper, theta.sin(), 0.5 - theta.sin())
+    points = torch.stack([x, y], dim=1) + noise * torch.randn(n, 2, dtype=torch.float32, generator=generator)
+    std = torch.tensor([sqrt(variance + noise**2) for variance in VARIANCE], dtype=torch.float32)
+    return (points - torch.tensor(CENTRE, dtype=torch.float32)) / std
