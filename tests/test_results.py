@@ -1,0 +1,248 @@
+"""Results survive kills, full disks and company; the document is what the design says."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from grader import results
+from grader.course import ROOT, find_exercise
+from grader.results import Key, Row, Store, course_version, document, write_atomically
+
+STEM = "s1_forward_reverse"
+
+
+def row(exercise: str = "q_sample", verdict: str = "pass", score: float = 2) -> Row:
+    checks = [{"name": f"test_{exercise}_x", "verdict": verdict, "seconds": 0.01}]
+    return {"section": STEM, "exercise": exercise, "points": find_exercise(exercise).points, "score": score,
+            "verdict": verdict, "message": "", "misconception": None, "checks": checks}  # fmt: skip
+
+
+def key(content: str = "a", **changes: object) -> Key:
+    return Key(**{"content": content, "section": STEM, "seed": 1, "course": "c", "isolation": "none", **changes})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / ".unstatic" / "results.jsonl"
+
+
+def test_what_is_put_is_found_by_this_store_and_by_the_next(path):
+    store = Store(path)
+    assert store.get(key()) is None
+    store.put(key(), [row()])
+    assert store.get(key()) == [row()]
+    assert Store(path).get(key()) == [row()]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"content": "b"},
+        {"section": "s2_ddpm"},
+        {"seed": 2},
+        {"course": "d"},
+        {"isolation": "bwrap"},
+        {"only": ("q_sample",)},
+    ],
+)
+def test_a_key_that_differs_in_anything_finds_nothing(path, changes):
+    Store(path).put(key(), [row()])
+    assert Store(path).get(key(**changes)) is None
+
+
+def test_the_last_rows_of_a_key_count_and_a_caller_cannot_change_them(path):
+    store = Store(path)
+    store.put(key(), [row()])
+    store.put(key(), [row(verdict="fail", score=0)])
+    store.get(key())[0]["score"] = 99
+    assert store.get(key()) == [row(verdict="fail", score=0)]
+
+
+def test_a_store_sees_what_another_grader_adds(path):
+    one, two = Store(path), Store(path)
+    one.put(key("a"), [row()])
+    two.put(key("b"), [row()])
+    assert one.get(key("b")) == two.get(key("a")) == [row()]
+
+
+def test_a_store_notices_that_its_file_was_removed_or_replaced(path):
+    store = Store(path)
+    store.put(key("a"), [row()])
+    assert store.get(key("a"))
+    path.unlink()
+    assert store.get(key("a")) is None
+    store.put(key("b"), [row()])
+    assert (store.get(key("a")), store.get(key("b"))) == (None, [row()])
+
+
+def test_a_fault_of_the_grader_is_not_a_result(path):
+    store = Store(path)
+    store.put(key(), [row(), row("predict_x0", "grader-error", 0)])
+    assert store.get(key()) is None
+
+
+@pytest.mark.parametrize("left", [1, 10, 100, -1])
+def test_a_line_cut_short_is_passed_over_and_the_next_is_whole(path, left):
+    Store(path).put(key("a"), [row()])
+    Store(path).put(key("b"), [row()])
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + second[:left])
+    store = Store(path)
+    assert store.get(key("a")) == [row()]
+    assert store.get(key("b")) is None
+    store.put(key("c"), [row()])
+    assert store.get(key("c")) == Store(path).get(key("c")) == [row()]
+    assert Store(path).get(key("b")) == ([row()] if left == -1 else None)  # all of it but the newline
+
+
+@pytest.mark.parametrize(
+    "line", ["", "null", "[]", "{}", '{"schema": 1}', '{"schema": 2, "key": {}, "rows": []}', "\0\0"]
+)
+def test_a_line_that_is_no_result_is_passed_over(path, line):
+    Store(path).put(key(), [row()])
+    path.write_text(line + "\n" + path.read_text())
+    assert Store(path).get(key()) == [row()]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from grader.results import Key, Store
+store, name, count = Store(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
+print("ready", flush=True)
+for number in range(count):
+    rows = [{"verdict": "pass", "message": name * 5000}]
+    store.put(Key(f"{name}{number}", "s", 1, "c", "i"), rows)
+    print(number, flush=True)
+"""
+
+
+def writer(path: Path, name: str, count: int) -> subprocess.Popen:
+    arguments = [sys.executable, "-c", WRITER, str(path), name, str(count)]
+    return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_graders_at_once_lose_nothing(path):
+    writers = [writer(path, name, 40) for name in "ab"]
+    for process in writers:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    store = Store(path)
+    for name in "ab":
+        for number in range(40):
+            found = store.get(Key(f"{name}{number}", "s", 1, "c", "i"))
+            assert found == [{"verdict": "pass", "message": name * 5000}]
+
+
+def test_threads_of_one_grader_share_a_store(path):
+    store = Store(path)
+
+    def work(name: str) -> None:
+        for number in range(20):
+            store.put(key(f"{name}{number}"), [row()])
+            assert store.get(key(f"{name}{number}")) == [row()]
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(path.read_text().splitlines()) == 80
+
+
+def test_what_was_stored_before_a_kill_is_there_after_it(path):
+    for turn in range(4):
+        process = writer(path, f"k{turn}-", 10_000)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.05 * turn)
+        process.kill()
+        said = process.stdout.read().split()
+        process.wait()
+        process.stdout.close()
+        store = Store(path)
+        for number in said:
+            assert store.get(Key(f"k{turn}-{number}", "s", 1, "c", "i"))
+    Store(path).put(key(), [row()])
+    assert Store(path).get(key()) == [row()]
+
+
+def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_it_whole(path, monkeypatch):
+    store = Store(path)
+    store.put(key("a"), [row()])
+    before, write, calls = path.read_bytes(), os.write, []
+
+    def half(file: int, data: memoryview) -> int:
+        calls.append(len(data))
+        if len(calls) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data[: len(data) // 2])
+
+    monkeypatch.setattr(os, "write", half)
+    with pytest.raises(OSError, match=r"results cannot be stored: No space left on device.*results\.jsonl"):
+        store.put(key("b"), [row()])
+    assert path.read_bytes() == before
+
+
+def test_a_place_that_cannot_be_written_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"results cannot be stored: .*file"):
+        Store(tmp_path / "file" / "results.jsonl").put(key(), [row()])
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
+        Store(Path("/dev/full")).put(key(), [row()])
+
+
+def test_the_course_version_changes_with_what_a_verdict_depends_on(tmp_path, monkeypatch):
+    first = course_version()
+    assert first == course_version()
+    assert len(first) == 64
+    extra = tmp_path / "extra.py"
+    extra.write_text("x = 1")
+    files = results._course_files()
+    names = {path.relative_to(ROOT).as_posix() for path in files}
+    assert {"exercises/course.toml", f"exercises/checks/test_{STEM}.py", "exercises/toolkit/extract.py",
+            f"solutions/{STEM}.py", "grader/checks.py"} <= names  # fmt: skip
+    monkeypatch.setattr(results, "_course_files", lambda: files[1:])
+    course_version.cache_clear()
+    assert course_version() != first
+    course_version.cache_clear()
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    target = tmp_path / "out" / "grade.json"
+    write_atomically(target, "one é\n")
+    assert target.read_bytes() == "one é\n".encode()
+    monkeypatch.setattr(
+        os, "fsync", lambda file: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device"))
+    )
+    with pytest.raises(OSError, match=r"cannot be written: No space left on device: '.*grade\.json'"):
+        write_atomically(target, "two")
+    assert target.read_text() == "one é\n"
+    assert os.listdir(target.parent) == ["grade.json"]
+    with pytest.raises(OSError, match="cannot be written"):
+        write_atomically(target / "inner", "three")
+
+
+def test_the_document_is_what_the_design_says():
+    rows = [row("predict_x0", "fail", 0), row("q_sample"), row("forward_step", score=1)]
+    made = document(7, "bwrap+landlock", [("zoe", rows), ("ada", [])])
+    assert list(made) == ["schema", "seed", "isolation", "submissions"]
+    assert (made["schema"], made["seed"], made["isolation"]) == (1, 7, "bwrap+landlock")
+    zoe, ada = made["submissions"]
+    assert [one["exercise"] for one in zoe["exercises"]] == ["forward_step", "q_sample", "predict_x0"]
+    assert (zoe["name"], zoe["score"], zoe["points"]) == ("zoe", 3.0, 4.0)
+    assert ada == {"name": "ada", "score": 0.0, "points": 0.0, "exercises": []}
+    assert all(isinstance(number, float) for one in zoe["exercises"] for number in (one["points"], one["score"]))
+    assert json.loads(json.dumps(made)) == made
+
+
+def test_shares_of_points_add_up_to_what_people_expect():
+    rows = [row(score=0.1), row("predict_x0", score=0.2)]
+    assert document(1, "none", [("ada", rows)])["submissions"][0]["score"] == 0.3
