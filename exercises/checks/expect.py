@@ -129,3 +129,26 @@ def unchanged(why: str, **arguments: tuple[Tensor, Tensor]) -> None:
     for name, (before, after) in arguments.items():
         if not torch.equal(before, after):
             raise Mismatch(why, f"changed {name}", f"{name} was changed in place", f"{name} as it was given")
+
+
+def gradients(result: Tensor, pull: Tensor, why: str, **inputs: tuple[Tensor, Tensor]) -> None:
+    """The gradient of Σ pull * result reaches each named input, given as (the input, its exact gradient)."""
+    if not result.requires_grad:
+        raise Mismatch(
+            why, "no gradient", "a result cut off from what it was computed from", "a result with a gradient"
+        )
+    given = [value for value, _ in inputs.values()]
+    try:
+        found = torch.autograd.grad(result, given, pull, allow_unused=True)
+    except RuntimeError as error:
+        raise Mismatch(why, str(error), f"a backward pass that fails: {error}", "gradients") from None
+    for (name, (value, want)), grad in zip(inputs.items(), found, strict=True):
+        close(torch.zeros_like(value) if grad is None else grad, want, f"{why} (the gradient with respect to {name})")
+
+
+def module(got: Any, why: str) -> None:
+    """`got` is an nn.Module with something to train."""
+    if not isinstance(got, torch.nn.Module):
+        raise Mismatch(why, type(got).__name__, describe(got), "an nn.Module")
+    if not any(parameter.requires_grad and parameter.numel() for parameter in got.parameters()):
+        raise Mismatch(why, "no parameters", "a module without parameters", "a module with parameters to train")

@@ -1,0 +1,65 @@
+"""Statistical checks. Each bound is a theorem, not a habit, and alarms on correct code once in 1e9 runs or less.
+
+The smallest alarm rate is spent on each bound, so a check may compare a dozen of them.
+"""
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from exercises.checks.expect import Mismatch
+
+ALARM = 1e-10
+"""How often one bound, two-sided, may reject correct code."""
+LOG = math.log(2 / ALARM)
+
+
+def standard_normal(z: Tensor, why: str, axes: Sequence[str] = ()) -> None:
+    """Every element of `z` is an independent draw from N(0, 1).
+
+    Looks at the mean, the variance, the share within one standard deviation, and for each axis at the sums along it:
+    numbers that are shared, or that cancel, along an axis give it away.
+
+    Args:
+        z: the numbers.
+        why: the reason that teaches.
+        axes: what the axes of z are, for the message; those not named are looked at together with the others only.
+    """
+    n = z.numel()
+    bound = math.sqrt(2 * LOG / n)  # the mean is N(0, 1/n), and P(|N(0, 1)| > s) < 2 exp(-s²/2)
+    _within(z.mean().item(), -bound, bound, "mean", why)
+    _chi_square(z.square().mean().item(), n, "variance", why)
+    share = math.erf(math.sqrt(0.5))
+    bound = math.sqrt(LOG / (2 * n))  # Hoeffding's inequality
+    inside = (z.abs() < 1).double().mean().item()
+    _within(inside, share - bound, share + bound, "share of values within one standard deviation", why)
+    for axis, name in enumerate(axes):
+        if (length := z.shape[axis]) > 1:
+            sums = z.sum(axis) / math.sqrt(length)
+            _chi_square(sums.square().mean().item(), n // length, f"variance of √n times the mean over the {name}", why)
+
+
+def uniform(values: Tensor, count: int, why: str) -> None:
+    """`values` holds each of 0 .. count-1 equally often, up to chance."""
+    n = values.numel()
+    bound = math.sqrt(math.log(2 * count / ALARM) / (2 * n))  # Hoeffding's inequality for each of the count values
+    for value in range(count):
+        share = (values == value).double().mean().item()
+        low = max(1 / count - bound, 0.5 / n)  # at the least it occurs
+        _within(share, low, 1 / count + bound, f"share of {value}", why)
+
+
+def _chi_square(mean_square: float, n: int, name: str, why: str) -> None:
+    """The mean of n squared normals lies in 1 - 2√(x/n) .. 1 + 2√(x/n) + 2x/n but for exp(-x) on either side.
+
+    (Laurent & Massart, Annals of Statistics 28, 2000, lemma 1.)
+    """
+    spread = 2 * math.sqrt(LOG / n)
+    _within(mean_square, 1 - spread, 1 + spread + 2 * LOG / n, name, why)
+
+
+def _within(value: float, low: float, high: float, name: str, why: str) -> None:
+    if not low <= value <= high:
+        rounded = float(f"{value:.0e}")  # one digit: the same mistake with other random numbers gives the same
+        raise Mismatch(why, [name, rounded], f"{name} {value:.3g}", f"between {low:.3g} and {high:.3g}")

@@ -1,0 +1,80 @@
+"""Models that note what they are called with, for the checks of loops: how often, with which x_t and t, and when."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One call of a model.
+
+    Attributes:
+        x_t: what it was called with, copied.
+        t: the levels, copied.
+        answer: what it returned.
+        tracked: whether x_t carried a gradient.
+    """
+
+    x_t: Tensor
+    t: Tensor
+    answer: Tensor
+    tracked: bool
+
+
+class Spy(nn.Module):
+    """A model that notes its calls. It answers weight * x_t + bias, whatever t is: exact, and with gradients.
+
+    Attributes:
+        seen: the calls.
+        pulls: the gradients that reached its answers, in the order in which they came.
+    """
+
+    def __init__(self, weight: float = 0.75, bias: float = 0.25) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float64))
+        self.bias = nn.Parameter(torch.tensor(bias, dtype=torch.float64))
+        self.seen: list[Seen] = []
+        self.pulls: list[Tensor] = []
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        answer = self.guess(x_t)
+        self.seen.append(Seen(x_t.detach().clone(), t.detach().clone(), answer.detach().clone(), x_t.requires_grad))
+        if answer.requires_grad:
+            answer.register_hook(lambda pull: self.pulls.append(pull.clone()))
+        return answer
+
+    def guess(self, x_t: Tensor) -> Tensor:
+        return self.weight * x_t + self.bias
+
+
+class Slopes(nn.Module):
+    """A model whose loss falls along two parameters with slopes that hardly change: 1e-2 and 1e-4.
+
+    It answers K (1 + Σ s_i w_i) with K = 1000, so that the loss is K² (1 + 2 Σ s_i w_i) up to parts in a thousand, and
+    2 K² s_i is the slope of w_i. With `turning`, the slopes change their sign from call to call.
+
+    Attributes:
+        path: both parameters at each call.
+    """
+
+    SIZE = 1000.0
+    SLOPES = (1e-2, 1e-4)
+
+    def __init__(self, turning: bool = False) -> None:
+        super().__init__()
+        self.steep = nn.Parameter(torch.zeros((), dtype=torch.float64))
+        self.shallow = nn.Parameter(torch.zeros((), dtype=torch.float64))
+        self.turning = turning
+        self.path: list[tuple[float, float]] = []
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        sign = -1 if self.turning and len(self.path) % 2 else 1
+        self.path.append((self.steep.item(), self.shallow.item()))
+        steep, shallow = (slope / (2 * self.SIZE**2) for slope in self.SLOPES)
+        return torch.zeros_like(x_t) + self.SIZE * (1 + sign * (steep * self.steep + shallow * self.shallow))
+
+    def walk(self) -> Tensor:
+        """Where both parameters were at each call and are now, (calls + 1, 2)."""
+        return torch.tensor([*self.path, (self.steep.item(), self.shallow.item())], dtype=torch.float64)

@@ -1,0 +1,113 @@
+"""Toy worlds in which everything is known: data whose best possible denoiser is a formula.
+
+With x_t = α x_0 + σ ε, α² = ᾱ_t and σ² = 1-ᾱ_t, the best guess of the noise is ε* = E[ε | x_t], and the score of the
+noised data is -ε*/σ. All functions take a batch (B, *S) with its levels (B,), like the course's.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from exercises.toolkit.extract import extract
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Every number in a sample is drawn from N(mean, variance), independently of the others."""
+
+    mean: float
+    variance: float
+
+    def sample(self, *shape: int, generator: torch.Generator | None = None) -> Tensor:
+        """Draw clean data of this shape, in float64."""
+        return self.mean + self.variance**0.5 * torch.randn(shape, dtype=torch.float64, generator=generator)
+
+    def eps(
+        self, x_t: Float[Tensor, "B *S"], t: Int[Tensor, "B"], alpha_bar: Float[Tensor, "T"]
+    ) -> Float[Tensor, "B *S"]:
+        """ε* = σ (x_t - α mean) / (α² variance + σ²)."""
+        a = extract(alpha_bar, t, x_t)
+        return (1 - a).sqrt() * (x_t - a.sqrt() * self.mean) / (a * self.variance + 1 - a)
+
+    def score(
+        self, x_t: Float[Tensor, "B *S"], t: Int[Tensor, "B"], alpha_bar: Float[Tensor, "T"]
+    ) -> Float[Tensor, "B *S"]:
+        """The gradient of log p_t at x_t: -(x_t - α mean) / (α² variance + σ²)."""
+        return -self.eps(x_t, t, alpha_bar) / (1 - extract(alpha_bar, t, x_t)).sqrt()
+
+    def ancestral(self, betas: Float[Tensor, "T"], mean: float = 0.0, variance: float = 1.0) -> tuple[float, float]:
+        """Mean and variance of what ancestral sampling with ε* makes of x_T ~ N(mean, variance).
+
+        With ε* and the posterior variance β̃_t each step is affine with Gaussian noise,
+        x_{t-1} = k (x_t - √ᾱ_t m) + √ᾱ_{t-1} m + √β̃_t z,  k = (1 - β_t / (ᾱ_t λ + 1 - ᾱ_t)) / √α_t,
+        for data from N(m, λ), so mean and variance follow exactly.
+        """
+        level = 1.0
+        steps = []
+        for beta in betas.tolist():
+            steps.append((beta, level, level * (1 - beta)))
+            level *= 1 - beta
+        for beta, before, after in reversed(steps):
+            k = (1 - beta / (after * self.variance + 1 - after)) / (1 - beta) ** 0.5
+            mean = k * (mean - after**0.5 * self.mean) + before**0.5 * self.mean
+            variance = k**2 * variance + beta * (1 - before) / (1 - after)
+        return mean, variance
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A sample is drawn around one of K centres: N(centres[k], variances[k] I) with probability weights[k].
+
+    Attributes:
+        centres: (K, *S), for samples of shape S.
+        variances: (K,).
+        weights: (K,), summing to 1.
+    """
+
+    centres: Float[Tensor, "K *S"]
+    variances: Float[Tensor, "K"]
+    weights: Float[Tensor, "K"]
+
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Draw `count` clean samples, in the dtype of the centres."""
+        which = torch.multinomial(self.weights, count, replacement=True, generator=generator)
+        centres = self.centres[which]
+        noise = torch.randn(centres.shape, dtype=centres.dtype, generator=generator)
+        return centres + extract(self.variances.sqrt(), which, centres) * noise
+
+    def eps(
+        self, x_t: Float[Tensor, "B *S"], t: Int[Tensor, "B"], alpha_bar: Float[Tensor, "T"]
+    ) -> Float[Tensor, "B *S"]:
+        """ε* = σ Σ_k r_k (x_t - α c_k) / (α² λ_k + σ²), with r_k the probability that x_t comes from centre k."""
+        offsets, spread, share = self._components(x_t, t, alpha_bar)
+        pull = (share / spread).reshape(*share.shape, *[1] * (x_t.ndim - 1)) * offsets
+        return (1 - extract(alpha_bar, t, x_t)).sqrt() * pull.sum(1)
+
+    def score(
+        self, x_t: Float[Tensor, "B *S"], t: Int[Tensor, "B"], alpha_bar: Float[Tensor, "T"]
+    ) -> Float[Tensor, "B *S"]:
+        """The gradient of log p_t at x_t: -ε* / σ."""
+        return -self.eps(x_t, t, alpha_bar) / (1 - extract(alpha_bar, t, x_t)).sqrt()
+
+    def log_density(
+        self, x_t: Float[Tensor, "B *S"], t: Int[Tensor, "B"], alpha_bar: Float[Tensor, "T"]
+    ) -> Float[Tensor, "B"]:
+        """Log p_t(x_t), in nats."""
+        offsets, spread, _ = self._components(x_t, t, alpha_bar)
+        return torch.logsumexp(self._log_joint(offsets, spread), dim=1)
+
+    def _components(self, x_t: Tensor, t: Tensor, alpha_bar: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """For each sample and centre: x_t - α c_k (B, K, *S), its variance (B, K), and the responsibility (B, K)."""
+        a = extract(alpha_bar, t, x_t)
+        offsets = x_t[:, None] - a.sqrt()[:, None] * self.centres.to(x_t)
+        level = a.reshape(-1, 1)
+        spread = level * self.variances.to(x_t) + 1 - level
+        return offsets, spread, torch.softmax(self._log_joint(offsets, spread), dim=1)
+
+    def _log_joint(self, offsets: Tensor, spread: Tensor) -> Tensor:
+        """Log of weights[k] N(x_t; α c_k, spread I), (B, K)."""
+        squares = offsets.flatten(2).square().sum(2)
+        dims = offsets[0, 0].numel()
+        return self.weights.to(spread).log() - squares / (2 * spread) - dims / 2 * (2 * torch.pi * spread).log()
