@@ -42,8 +42,18 @@ SETTLE_SECONDS = 5
 class Clock:
     """Time that a submission may still use. Only waiting for it counts, not the judge's own work."""
 
-    def __init__(self, seconds: float) -> None:
-        self.left = seconds
+    def __init__(self, seconds: float, within: "Clock | None" = None) -> None:
+        """Start a clock; one `within` another also uses up the other's time."""
+        self._left, self._within = seconds, within
+
+    @property
+    def left(self) -> float:
+        return self._left if self._within is None else min(self._left, self._within.left)
+
+    def spend(self, seconds: float) -> None:
+        self._left -= seconds
+        if self._within is not None:
+            self._within.spend(seconds)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -51,7 +61,7 @@ class Clock:
         try:
             yield
         finally:
-            self.left -= time.monotonic() - start
+            self.spend(time.monotonic() - start)
 
 
 class Output:
@@ -224,7 +234,7 @@ class Cell:
             self._order({"op": "check", "seed": seed}, [theirs.fileno(), output.writer])
             theirs.close()
             output.close_writer()
-            yield Visit(ours, output, self._control, self.filename, clock)
+            yield Visit(ours, output, self._control, self.names, clock)
         finally:
             theirs.close()
             ours.close()
@@ -275,24 +285,24 @@ class Cell:
 
 
 class Visit:
-    """One check's process, and how to call it."""
+    """One check's process: the submission's module as `grader.desk.Desk` takes it, its functions called in the jail."""
 
-    def __init__(self, sock: socket.socket, output: Output, control: socket.socket, filename: str, clock: Clock) -> None:
-        self.output = output
-        self._channel = WatchedChannel(sock, output, control, clock)
+    def __init__(
+        self, sock: socket.socket, output: Output, control: socket.socket, names: frozenset[str], clock: Clock
+    ) -> None:
+        self._names = names
         self._peer = Peer(
-            self._channel,
+            WatchedChannel(sock, output, control, clock),
             describe_error=errors.describe,
             build_error=lambda data: submission_error(data, ""),
             catches=Exception,
             open_objects=False,
         )
 
-    def function(self, name: str) -> RemoteFunction:
+    def __getattr__(self, name: str) -> RemoteFunction:
+        if name not in self._names:
+            raise AttributeError(name)
         return RemoteFunction(self._peer, FIRST_OBJECT, name, name)
-
-    def value(self, name: str) -> object:
-        return self._peer.get(FIRST_OBJECT, name)
 
 
 class WatchedChannel(Channel):
