@@ -90,7 +90,7 @@ def _warm() -> None:
 def _begin_warden(control: socket.socket, namespaces: bool) -> NoReturn:
     try:
         if namespaces:
-            _enter_namespaces()
+            enter_namespaces()
         else:
             os.setsid()
             if sys.platform == "linux":
@@ -111,13 +111,13 @@ def _hard(limit: int) -> float:
     return float("inf") if hard == resource.RLIM_INFINITY else hard
 
 
-def _enter_namespaces() -> None:
+def enter_namespaces() -> None:
     """Become process 1 of a process namespace, with file systems of our own and no way to change them."""
     _must(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID), "unshare")
     child = os.fork()
     if child:
-        os.waitpid(child, 0)
-        os._exit(0)
+        _, status = os.waitpid(child, 0)
+        os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _must(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "making mounts private")
     for path in SCRATCH:

@@ -33,6 +33,8 @@ def explain(found: Outcome, check: Check, exercise: Exercise, text: str) -> str:
         text: the submission's source, of which the line at fault is quoted.
     """
     error = found.error
+    if found.verdict == "unfinished":
+        return f"{exercise.name} is still to be written."
     sentence = check.name.removeprefix(f"test_{exercise.name}_").replace("_", " ")
     facts = [("check", sentence)]
     if isinstance(error, Mismatch):
@@ -40,14 +42,12 @@ def explain(found: Outcome, check: Check, exercise: Exercise, text: str) -> str:
     else:
         called = getattr(error, "called", "")
         facts += [("called", called)] if called else []
-        facts += _what_happened(found, exercise, text)
+        facts += _what_happened(found, text)
     return "\n".join(f"{label:<10} {words}" for label, words in facts)[:LONGEST]
 
 
-def _what_happened(found: Outcome, exercise: Exercise, text: str) -> list[tuple[str, str]]:
+def _what_happened(found: Outcome, text: str) -> list[tuple[str, str]]:
     error = found.error
-    if found.verdict == "unfinished":
-        return [("unfinished", f"{exercise.name} is still to be written")]
     if isinstance(error, faults.Raised):
         return [("raised", f"{error.kind}: {error.text}"), *_place(error, text)]
     if isinstance(error, faults.CheckFault):

@@ -99,12 +99,21 @@ class Output:
         os.close(self.reader)
 
 
-def sandbox_command(control_fd: int, level: str) -> list[str]:
+def nursery_command(control_fd: int, level: str) -> list[str]:
     """The command line that starts a nursery at this level of isolation, "bwrap" or "none"."""
+    order = {"control_fd": control_fd, "namespaces": level == "bwrap"}
+    return _command(level, "import json; main(**json.loads(sys.argv[1]))", json.dumps(order))
+
+
+def probe_command(level: str) -> list[str]:
+    """The command line that enters a jail at this level and leaves it again; it fails where the jail does not work."""
+    return _command(level, "enter_namespaces()" if level == "bwrap" else "pass", "")
+
+
+def _command(level: str, action: str, argument: str) -> list[str]:
     course = "/course" if level == "bwrap" else str(ROOT)
-    program = f"import json, sys; sys.path[:0] = [{course!r}]; from grader.cell import main; main(**json.loads(sys.argv[1]))"
-    order = json.dumps({"control_fd": control_fd, "namespaces": level == "bwrap"})
-    python = [sys.executable, "-I", "-B", "-c", program, order]
+    program = f"import sys; sys.path[:0] = [{course!r}]; from grader.cell import main, enter_namespaces; {action}"
+    python = [sys.executable, "-I", "-B", "-c", program, argument]
     return [*_bwrap(), *python] if level == "bwrap" else python
 
 
@@ -156,7 +165,7 @@ class Jail:
         self._control, theirs = socket.socketpair()
         with tempfile.TemporaryFile() as said:
             self._process = subprocess.Popen(
-                sandbox_command(theirs.fileno(), level),
+                nursery_command(theirs.fileno(), level),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
                 pass_fds=[theirs.fileno()], env={"PATH": os.environ.get("PATH", os.defpath)}, close_fds=True,
             )  # fmt: skip

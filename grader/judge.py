@@ -121,6 +121,8 @@ class Sitting:
 
     def _grade(self, exercise: Exercise) -> Row:
         checks = [check for check in collect(self.section.stem) if check.exercise == exercise.name]
+        if not checks:
+            raise faults.GraderFault(f"{exercise.name} has no checks")
         outcomes: list[Outcome] = []
         rows: list[CheckRow] = []
         for check in checks:

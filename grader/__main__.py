@@ -1,0 +1,7 @@
+"""`python -m grader` is `unstatic`."""
+
+import sys
+
+from grader.cli import main
+
+sys.exit(main())

@@ -1,0 +1,130 @@
+"""The command line: `unstatic`, also `python -m grader`."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from grader import intake, isolation, learner, report, results, schedule
+from grader.course import find_exercise, sections
+
+STATE = Path(".unstatic")
+"""Where results are kept as they come, so that a killed run resumes; in the current folder."""
+
+
+class UsageError(Exception):
+    """Something that the command line cannot mean; exit status 2."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except UsageError as error:
+        print(f"unstatic: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"unstatic: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("unstatic: stopped; what is done is kept, and the same command goes on from there", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="unstatic", description="A graded course in diffusion models.")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    learner.add_commands(commands)
+    grade = commands.add_parser("grade", help="grade submissions", description="Grade submissions in a sandbox.")
+    grade.add_argument("submissions", nargs="+", type=Path, metavar="SUBMISSION",
+                       help="a section's module or notebook, or a folder or zip archive of those")  # fmt: skip
+    grade.add_argument("--only", nargs="+", default=[], metavar="EXERCISE", help="exercises, or whole sections by stem")
+    grade.add_argument("--seed", type=int, help="what all inputs are drawn from (default: one of this folder's own)")
+    grade.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="submissions at a time (default: %(default)s)")
+    grade.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
+    grade.add_argument("--html", type=Path, metavar="DIR", help="write a report for people to DIR/index.html")
+    grade.add_argument("--isolation", choices=isolation.LEVELS, default="none", metavar="LEVEL",
+                       help="the least that is accepted: %(choices)s (default: %(default)s)")  # fmt: skip
+    grade.add_argument("--force", action="store_true", help="grade again what has been graded already")
+    grade.set_defaults(run=_grade)
+    return parser
+
+
+def _grade(options: argparse.Namespace) -> int:
+    console = Console(stderr=True)
+    _check_usage(options)
+    try:
+        level = isolation.choose(options.isolation)
+    except isolation.Refused as error:
+        raise UsageError(str(error)) from error
+    if level == "none":
+        console.print("[bold red]The submissions are not isolated from this machine.[/] `unstatic doctor` says why.")
+    seed = options.seed if options.seed is not None else schedule.stored_seed(STATE)
+    terms = schedule.Terms(seed, level, results.Store(STATE / "results.jsonl"), options.force)
+    submissions = [intake.read(path) for path in options.submissions]
+    work = schedule.units(submissions, options.only)
+    graded = _with_progress(console, work, terms, options.jobs)
+    rows = [(one.name, _noted(one, [row for unit in work if unit.submission is one for row in graded[id(unit)]]))
+            for one in submissions]  # fmt: skip
+    document = results.document(seed, level, rows)
+    _write(document, options)
+    Console().print(report.table(document))
+    return int(any(row["verdict"] == "grader-error" for _, found in rows for row in found))
+
+
+def _check_usage(options: argparse.Namespace) -> None:
+    for name in options.only:
+        if name not in sections():
+            try:
+                find_exercise(name)
+            except ValueError as error:
+                raise UsageError(f"--only: {error}") from error
+    if options.jobs < 1:
+        raise UsageError(f"--jobs: {options.jobs} submissions at a time are none; give 1 or more")
+    if options.seed is not None and options.seed < 0:
+        raise UsageError(f"--seed: {options.seed} is negative; give 0 or more")
+
+
+def _with_progress(
+    console: Console, work: Sequence[schedule.Unit], terms: schedule.Terms, jobs: int
+) -> dict[int, list[results.Row]]:
+    graded: dict[int, list[results.Row]] = {}
+    columns = TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}")
+    start = time.monotonic()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=len(work))
+
+        def done(unit: schedule.Unit, rows: list[results.Row]) -> None:
+            graded[id(unit)] = rows
+            progress.update(task, advance=1, description=unit.submission.name)
+            if not console.is_terminal:
+                score, points = sum(row["score"] for row in rows), sum(row["points"] for row in rows)
+                said = f"{len(graded)}/{len(work)} {unit.submission.name} {unit.stem}: {score:g} of {points:g}"
+                console.print(f"{said}  ({time.monotonic() - start:.0f} s)", markup=False, highlight=False)
+
+        schedule.grade(work, terms, jobs, done)
+    return graded
+
+
+def _noted(submission: intake.Submission, rows: list[results.Row]) -> list[results.Row]:
+    """The rows, what the sender may want to know added to the first one's message."""
+    if not rows or not submission.notes:
+        return rows
+    notes = "\n".join(f"note       {note}" for note in submission.notes)
+    first = {**rows[0], "message": "\n".join(part for part in (rows[0]["message"], notes) if part)}
+    return [first, *rows[1:]]  # type: ignore[list-item]
+
+
+def _write(document: results.Document, options: argparse.Namespace) -> None:
+    import json  # noqa: PLC0415
+
+    if options.json:
+        results.write_atomically(options.json, json.dumps(document, indent=1) + "\n")
+    if options.html:
+        results.write_atomically(options.html / "index.html", report.html(document))
