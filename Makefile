@@ -14,6 +14,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) ## set up .venv with the tested versions
+	@echo "Ready: . .venv/bin/activate, or run what is in .venv/bin."
 
 grade: $(STAMP) ## grade the sample cohort into results/
 	.venv/bin/unstatic grade data/submissions/* --seed $(SEED) --json results/grade.json --html results/report
