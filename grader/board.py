@@ -30,8 +30,16 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class Reward:
-    """A test that gives no points: its title, pytest's outcome ("passed", "failed", "skipped"), and what it says."""
+    """A test that gives no points.
 
+    Attributes:
+        stem: its section.
+        title: "end to end" or "shortcut".
+        outcome: pytest's "passed", "failed" or "skipped".
+        says: what it found, or why it was skipped.
+    """
+
+    stem: str
     title: str
     outcome: str
     says: str
@@ -40,36 +48,47 @@ class Reward:
 def summary(
     progress: Progress, standings: Sequence[Standing], rewards: Sequence[Reward] = (), everything: bool = False
 ) -> RenderableType:
-    """The end of a run: what fails and why, a table for each section, and what is next."""
-    parts: list[RenderableType] = []
+    """The end of a run: what fails and why, then where the learner stands."""
     stems = list(dict.fromkeys(standing.exercise.section for standing in standings))
-    unreadable = [stem for stem in stems if not progress.readable(stem)]
-    parts += [unread(section(stem), progress.module(stem)) for stem in unreadable]
-    parts.append(failures(progress, standings, everything))
+    broken = [unread(section(stem), progress) for stem in stems if not progress.readable(stem)]
+    return Group(*broken, failures(progress, standings, everything), overview(progress, standings, rewards))
+
+
+def overview(progress: Progress, standings: Sequence[Standing], rewards: Sequence[Reward] = ()) -> RenderableType:
+    """A table for each section, the rewards, and what is next."""
+    parts: list[RenderableType] = []
+    stems = [stem for stem in sections() if any(standing.exercise.section == stem for standing in standings)]
     upcoming = progress.next()
     for stem in stems:
         own = [standing for standing in standings if standing.exercise.section == stem]
         begun = any(standing.state != UNFINISHED for standing in own)
-        if stem not in unreadable:
+        if progress.readable(stem):
             shown = begun or len(stems) == 1 or (upcoming is not None and upcoming.section == stem)
             parts += [table(section(stem), own) if shown else heading(section(stem), own), Text("")]
-    parts += [_reward(reward) for reward in rewards]
-    return Group(*parts, closing(upcoming, bool(unreadable)))
+    if told := [_reward(reward) for reward in rewards if not (reward.title == "shortcut" and _waits(reward))]:
+        parts += [*told, Text("")]
+    return Group(*parts, closing(progress, upcoming))
+
+
+def _waits(reward: Reward) -> bool:
+    return reward.outcome == "skipped" and reward.says.startswith("waits for")
 
 
 def _reward(reward: Reward) -> RenderableType:
     state = {"passed": PASS, "failed": FAIL, "skipped": UNFINISHED}[reward.outcome]
-    head = Text.assemble(mark(state), f" {reward.title}")
+    head = Text.assemble(mark(state), f" {section(reward.stem).title}, {reward.title}")
     if reward.outcome == "failed":
         return Group(head, Padding(Text(reward.says), (0, 0, 0, 4)))
-    return Text.assemble(head, (f"  {reward.says}", "dim"))
+    return Text.assemble(head, (f": {reward.says}", "dim"))
 
 
-def closing(upcoming: Exercise | None, unreadable: bool) -> RenderableType:
+def closing(progress: Progress, upcoming: Exercise | None) -> RenderableType:
     """The last words."""
-    if upcoming is not None:
-        return next_up(upcoming)
-    return Text("next: mend the file, then run the checks again" if unreadable else "Everything passes.", style="bold")
+    if upcoming is None:
+        return Text("Everything passes.", style="bold green")
+    if not progress.readable(upcoming.section):
+        return Text(f"next: mend {_relative(section(upcoming.section).stub)}", style="bold")
+    return next_up(upcoming)
 
 
 def nothing_matches(keyword: str) -> RenderableType:
@@ -128,8 +147,10 @@ def _facts(lines: list[tuple[str, str]]) -> RenderableType:
     return Padding(grid, (0, 0, 0, 4))
 
 
-def unread(section: Section, error: BaseException) -> RenderableType:
+def unread(section: Section, progress: Progress) -> RenderableType:
     """Why the learner's module could not be imported, once."""
+    error = progress.module(section.stem)
+    assert isinstance(error, BaseException)
     head = Text.assemble(mark(UNREAD), " ", (_relative(section.stub), "bold"), " — none of its checks could run")
     message = "".join(traceback.format_exception_only(error)[-1:]).strip()
     if isinstance(error, FileNotFoundError):
@@ -183,6 +204,12 @@ def _word(standing: Standing) -> str:
 def _count(standing: Standing) -> str:
     failed, ran = len(standing.findings), standing.ran
     return f"{failed} of its {ran} checks {'fails' if failed == 1 else 'fail'}"
+
+
+def about(exercise: Exercise) -> RenderableType:
+    """What the course file says of an exercise."""
+    effort = f"about {exercise.minutes} minutes, {exercise.difficulty}, {exercise.points:g} points"
+    return _facts([("what", effort), ("source", exercise.paper), ("equation", exercise.equation)])
 
 
 def next_up(exercise: Exercise) -> RenderableType:

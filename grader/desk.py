@@ -5,7 +5,6 @@ a failure can say what was called. `load` imports the learner's module, and `tid
 the process, so that no check sees what another left behind.
 """
 
-import importlib.util
 import linecache
 import random
 import sys
@@ -31,7 +30,7 @@ SEED = 0
 class Desk:
     """The code under test, as a check sees it: `desk.q_sample(...)`, `desk.TinyDenoiser(...)`."""
 
-    def __init__(self, module: ModuleType) -> None:
+    def __init__(self, module: Any) -> None:
         self._module = module
         LAST_CALL.clear()
 
@@ -48,7 +47,7 @@ def _noting(name: str, target: Callable) -> Callable:
         LAST_CALL.append(Call(name, args, kwargs))
         del LAST_CALL[:-1]
         result = target(*args, **kwargs)
-        if isinstance(target, type) and isinstance(result, nn.Module):
+        if isinstance(result, nn.Module) and not any(result is arg for arg in args):
             result.register_forward_pre_hook(_note_forward(name), with_kwargs=True)
         return result
 
@@ -67,9 +66,9 @@ def load(stem: str) -> ModuleType:
     """Import the learner's module of a section, as it is on disk now; whatever it raises comes through."""
     path = section(stem).stub
     linecache.checkcache(str(path))
-    spec = importlib.util.spec_from_file_location(f"exercises.{stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
+    module = ModuleType(f"exercises.{stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
     # Compiled here, as the cached bytecode of a file saved twice within a second may be of the first
     exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)
     return module

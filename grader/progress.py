@@ -171,17 +171,18 @@ class Progress:
         known = (self.standing(name) for name in of.exercises)
         return [standing for standing in known if standing.state != UNKNOWN]
 
-    def next(self) -> Exercise | None:
-        """The exercise to work on: the first that is wrong, else the first to do from where the learner has begun.
+    def next(self, begin: Exercise | None = None) -> Exercise | None:
+        """The exercise to work on; None when everything passes.
 
-        None when everything passes, or when a module that was asked for cannot be read.
+        The first that is known to be wrong, else the first to do from `begin` on, by default where the learner has begun.
         """
         known = [standing for of in sections().values() for standing in self.settled(of)]
-        for standing in known:
-            if standing.state in (FAIL, UNREAD):
-                return standing.exercise if standing.state == FAIL else None
+        if wrong := [standing.exercise for standing in known if standing.state == FAIL]:
+            return wrong[0]
         order = [exercise for of in sections().values() for exercise in of.exercises.values()]
-        start = order.index(self._begun(known).exercise) if known else 0
+        if begin is None and known:
+            begin = self._begun(known).exercise
+        start = order.index(begin) if begin else 0
         return next((found for found in order[start:] + order[:start] if self._is_open(found)), None)
 
     def _begun(self, known: list[Standing]) -> Standing:

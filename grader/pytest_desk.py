@@ -75,7 +75,8 @@ class Place:
 def place_of(item: pytest.Item) -> Place | None:
     """The place of a test in the course, None if it is not the course's."""
     folder, stem = item.path.parent.name, item.path.stem.removeprefix("test_")
-    if item.path.parent.parent != ROOT / "exercises" or folder not in FOLDERS or stem not in sections():
+    ours = item.path.parent.parent == ROOT / "exercises" and folder in FOLDERS and stem in sections()
+    if not ours or not isinstance(item, pytest.Function):
         return None
     return Place(folder, stem, exercise_of(item.originalname, stem) if folder == "checks" else "")
 
@@ -119,7 +120,8 @@ def _order(place: Place) -> tuple[int, int, int]:
 @pytest.fixture
 def code(request: pytest.FixtureRequest) -> Desk:
     """The learner's module of the section that the test belongs to."""
-    return Desk(request.config.stash[RUN].progress.module(place_of(request.node).stem))
+    stem = request.path.stem.removeprefix("test_")
+    return Desk(request.config.stash[RUN].progress.module(stem))
 
 
 @pytest.fixture
@@ -192,21 +194,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Gener
     if place is None or (report.failed and finding is None):
         return report  # not the course's, or the course's own fault: then pytest tells it all
     report.unstatic = True
-    if report.failed:
+    if report.failed and finding is not None:
         finding.printed = report.capstdout
         report.longrepr = str(finding)
     if not place.exercise and (report.when == "call" or report.skipped):
-        title = f"{section(place.stem).title}, {place.folder.replace('_', ' ')}"
-        item.config.stash[RUN].rewards.append(board.Reward(title, report.outcome, _said(report)))
+        reward = board.Reward(place.stem, place.folder.replace("_", " "), report.outcome, _said(report))
+        item.config.stash[RUN].rewards.append(reward)
     return report
 
 
 def _said(report: pytest.TestReport) -> str:
     """What the reward or the shortcut says: why it was skipped, what it found, or the text that it recorded."""
-    if report.skipped:
-        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    if report.skipped and isinstance(report.longrepr, tuple):
+        return report.longrepr[2].removeprefix("Skipped: ")
     if report.failed:
-        return str(report.longrepr)
+        return report.longreprtext
     return "; ".join(str(value) for key, value in report.user_properties if key == "says")
 
 
