@@ -1,0 +1,261 @@
+"""The course proves itself: stubs fail, solutions and alternatives pass, each misconception is caught and named.
+
+And the course file, the contract of the curriculum and what lies in the folders agree.
+"""
+
+import ast
+import importlib.util
+import inspect
+import warnings
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from exercises.checks.expect import Mismatch
+from grader.checks import Check, Outcome, collect, outcome
+from grader.course import ROOT, section, sections
+from grader.desk import Desk, tidy
+from grader.diagnosis import diagnose
+from grader.misconceptions import Misconception, load
+from grader.stubs import is_fresh
+
+SEED = 1
+
+CONTRACT = {
+    "s1_forward_reverse": {
+        "forward_step": (1, "(x, beta, noise)"),
+        "compute_alpha_bar": (1, "(betas)"),
+        "q_sample": (2, "(x0, t, noise, alpha_bar)"),
+        "predict_x0": (1, "(x_t, t, eps, alpha_bar)"),
+        "q_posterior": (3, "(x0, x_t, t, betas)"),
+        "timestep_embedding": (2, "(t, dim, max_period=10000.0)"),
+        "simple_loss": (2, "(model, x0, t, noise, alpha_bar)"),
+        "reverse_step": (3, "(x_t, t, eps, betas, noise)"),
+        "sample": (3, "(model, x_T, betas, generator=None)"),
+        "TinyDenoiser": (2, "(dim=2, hidden=128)"),
+        "train_denoiser": (3, "(model, data, alpha_bar, steps, batch_size=256, lr=0.001, generator=None)"),
+    },
+}
+"""The exercises in order, with their points and their signatures: other people's implementations rely on them."""
+
+FORWARD = {"TinyDenoiser": "(self, x, t)"}
+"""The signature of each module's forward."""
+
+ALL_CHECKS = [check for stem in sections() for check in collect(stem)]
+ALTERNATIVES = sorted((ROOT / "solutions" / "alternatives").glob("*/*.py"))
+MISCONCEPTIONS = [misconception for stem in sections() for misconception in load(stem)]
+EXERCISES = [exercise for section in sections().values() for exercise in section.exercises.values()]
+
+
+@cache
+def module_at(path: Path) -> ModuleType:
+    """Import a module by its path; an alternative built on an absent library is skipped."""
+    spec = importlib.util.spec_from_file_location(f"{path.parent.name}.{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    with warnings.catch_warnings(action="ignore"):  # libraries deprecate things as they please
+        try:
+            spec.loader.exec_module(module)
+        except ImportError as error:
+            pytest.skip(f"{path.parent.name} needs a library that is not installed: {error}")
+    return module
+
+
+def stem_of(check: Check) -> str:
+    return next(stem for stem in sections() if check in collect(stem))
+
+
+def run(check: Check, module: ModuleType) -> Outcome:
+    with tidy(SEED), warnings.catch_warnings(action="ignore"):
+        return outcome(check, Desk(module), SEED)
+
+
+def assert_passes(check: Check, module: ModuleType) -> None:
+    found = run(check, module)
+    assert found.verdict == "pass", f"{check.name}\n{type(found.error).__name__}: {found.error}"
+
+
+# ------------------------------------------------------------------------------------- stubs, solutions, alternatives
+
+
+@pytest.mark.parametrize("stem", sections())
+def test_the_stub_is_what_the_solution_gives(stem):
+    assert is_fresh(section(stem)), "run `python -m grader.stubs` and commit what it writes"
+
+
+@pytest.mark.parametrize("check", ALL_CHECKS, ids=lambda check: check.name)
+def test_the_stub_is_unfinished(check):
+    assert run(check, module_at(section(stem_of(check)).stub)).verdict == "unfinished"
+
+
+@pytest.mark.parametrize("check", ALL_CHECKS, ids=lambda check: check.name)
+def test_the_solution_passes(check):
+    assert_passes(check, module_at(section(stem_of(check)).solution))
+
+
+def answers(path: Path) -> list[str]:
+    """The exercises that an alternative defines, by its text: no import is needed to list its tests."""
+    names = {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return [name for name in section(path.stem).exercises if name in names]
+
+
+@pytest.mark.parametrize(
+    ("path", "exercise"),
+    [pytest.param(path, name, id=f"{path.parent.name}-{name}") for path in ALTERNATIVES for name in answers(path)],
+)
+def test_an_alternative_passes(path, exercise):
+    module = module_at(path)
+    for check in collect(path.stem):
+        if check.exercise == exercise:
+            assert_passes(check, module)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+def test_an_exercise_has_a_check_and_an_alternative(exercise):
+    assert any(check.exercise == exercise.name for check in collect(exercise.section))
+    alternatives = [path for path in ALTERNATIVES if path.stem == exercise.section]
+    assert any(exercise.name in answers(path) for path in alternatives)
+
+
+@pytest.mark.parametrize("path", ALTERNATIVES, ids=lambda path: path.parent.name)
+def test_an_alternative_says_what_is_different(path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith('"""Different: ')
+    assert answers(path)
+
+
+# ------------------------------------------------------------------------------------------------------ misconceptions
+
+
+@pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda known: f"{known.exercise}: {known.name}")
+def test_a_misconception_is_caught_and_named(misconception):
+    """A kill is a check that passes on the solution and says Mismatch, or meets an exception of the edited code."""
+    failures = {}
+    for check in collect(misconception.section):
+        if check.exercise != misconception.exercise:
+            continue
+        found = run(check, misconception.module())
+        if found.verdict == "pass":
+            continue
+        assert_passes(check, module_at(section(misconception.section).solution))
+        assert isinstance(found.error, Mismatch) or raised_within(found.error, misconception), repr(found.error)
+        failures[check.name] = found.got
+    assert failures, "no check of the exercise sees it"
+    named = diagnose(misconception.section, misconception.exercise, failures, SEED)
+    assert named is misconception, f"it is taken for {named and named.name!r}"
+
+
+def raised_within(error: BaseException, misconception: Misconception) -> bool:
+    """Whether the exception passed through the edited code; one that did not may be a broken check's."""
+    trace, files = error.__traceback__, set()
+    while trace:
+        files.add(trace.tb_frame.f_code.co_filename)
+        trace = trace.tb_next
+    return f"<misconception: {misconception.name}>" in files
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+def test_an_exercise_has_enough_misconceptions(exercise):
+    count = sum(misconception.exercise == exercise.name for misconception in load(exercise.section))
+    assert count >= (5 if exercise.points >= 3 else 3)
+
+
+@pytest.mark.parametrize("misconception", MISCONCEPTIONS, ids=lambda known: f"{known.exercise}: {known.name}")
+def test_an_explanation_is_two_to_four_sentences(misconception):
+    text = misconception.explanation.strip()
+    ends = [i for i, sign in enumerate(text) if sign in ".!?" and (i + 1 == len(text) or text[i + 1] == " ")]
+    assert text.endswith(".")
+    assert 2 <= len(ends) <= 4, ends
+    assert len(misconception.name) <= 72
+
+
+# ----------------------------------------------------------------------------------- the course file and the contract
+
+
+def test_the_sections_and_exercises_are_those_of_the_contract_in_its_order():
+    found = {stem: {name: found.points for name, found in of.exercises.items()} for stem, of in sections().items()}
+    wanted = {stem: {name: points for name, (points, _) in table.items()} for stem, table in CONTRACT.items()}
+    assert [(stem, list(table.items())) for stem, table in found.items()] == [
+        (stem, list(table.items())) for stem, table in wanted.items()
+    ]
+
+
+@pytest.mark.parametrize("stem", sections())
+def test_the_solution_defines_the_exercises_in_order(stem):
+    nodes = ast.parse(section(stem).solution.read_text(encoding="utf-8")).body
+    defined = [node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    assert [name for name in defined if not name.startswith("_")] == list(section(stem).exercises)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+def test_the_signature_is_the_contracts(exercise):
+    for path in (section(exercise.section).solution, section(exercise.section).stub):
+        target = getattr(module_at(path), exercise.name)
+        assert bare(target) == CONTRACT[exercise.section][exercise.name][1]
+        if exercise.name in FORWARD:
+            assert bare(target.forward) == FORWARD[exercise.name]
+
+
+def bare(target) -> str:
+    """The signature without annotations."""
+    signature = inspect.signature(target)
+    names = [name.replace(annotation=inspect.Parameter.empty) for name in signature.parameters.values()]
+    return str(signature.replace(parameters=names, return_annotation=inspect.Signature.empty))
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+def test_needs_are_what_the_solution_calls(exercise):
+    tree = ast.parse(section(exercise.section).solution.read_text(encoding="utf-8"))
+    own = next(node for node in tree.body if getattr(node, "name", None) == exercise.name)
+    named = {node.id for node in ast.walk(own) if isinstance(node, ast.Name)}
+    assert set(exercise.needs) == (named & section(exercise.section).exercises.keys()) - {exercise.name}
+
+
+# ------------------------------------------------------------------------------------------- what lies in the folders
+
+FOLDERS = {
+    "exercises": ("{}.py", {"__init__.py", "conftest.py", "course.toml"}),
+    "exercises/checks": (
+        "test_{}.py",
+        {"__init__.py", "cases.py", "chance.py", "describe.py", "expect.py", "spies.py"},
+    ),
+    "exercises/end_to_end": ("test_{}.py", {"__init__.py"}),
+    "exercises/lessons": ("{}.md", {"README.md"}),
+    "exercises/shortcut": ("test_{}.py", {"__init__.py"}),
+    "solutions": ("{}.py", {"__init__.py"}),
+    "solutions/misconceptions": ("{}.toml", set()),
+    "solutions/numbers": ("{}.py", {"__init__.py"}),
+    "solutions/pictures": ("{}.py", {"__init__.py", "__main__.py", "paper.py"}),
+}
+"""For each folder, what a section's file is called, and the files that belong to no section."""
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_each_file_belongs_to_a_section_and_no_section_lacks_one(folder):
+    pattern, given = FOLDERS[folder]
+    files = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
+    assert files == given | {pattern.format(stem) for stem in sections()}
+
+
+def test_each_folder_is_known():
+    known = {*FOLDERS, "exercises/toolkit", "exercises/lessons/pictures", "solutions/alternatives"}
+    found = {path for top in ("exercises", "solutions") for path in (ROOT / top).rglob("*") if path.is_dir()}
+    names = {path.relative_to(ROOT).as_posix() for path in found if not path.name.startswith(("__", "."))}
+    assert {name for name in names if not name.startswith("solutions/alternatives/")} == known - {
+        "exercises",
+        "solutions",
+    }
+
+
+def test_each_alternative_belongs_to_a_section():
+    files = [path for path in (ROOT / "solutions" / "alternatives").rglob("*") if path.is_file()]
+    files = [path for path in files if "__pycache__" not in path.parts]
+    assert [path for path in files if path.stem not in sections() or path.suffix != ".py"] == []
+    assert sorted(files) == ALTERNATIVES
+
+
+def test_no_two_checks_or_exercises_share_a_name():
+    names = Counter(exercise.name for exercise in EXERCISES) + Counter(check.name for check in ALL_CHECKS)
+    assert [name for name, count in names.items() if count > 1] == []
