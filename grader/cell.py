@@ -21,7 +21,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, NoReturn
 
 from grader import errors
@@ -36,7 +36,7 @@ SCRATCH = ("/tmp", "/dev/shm")
 SCRATCH_SIZE = "256m"
 GIB = 1 << 30
 LIMITS = {
-    resource.RLIMIT_AS: 6 * GIB,  # torch takes about one to be imported
+    resource.RLIMIT_AS: 3 * GIB,  # torch takes about one to be imported
     resource.RLIMIT_CPU: 150,  # more than a section's budget of wall time, for what runs on unwatched
     resource.RLIMIT_FSIZE: 128 << 20,
     resource.RLIMIT_NPROC: 256,
@@ -306,7 +306,7 @@ class Template:
         except BaseException as error:
             return {"op": "failed", "error": errors.describe(error, self.filename)}
         self.module = module
-        return {"op": "loaded", "names": [name for name in vars(module) if not name.startswith("_")][:5000]}
+        return {"op": "loaded", "uses": _uses(module)}
 
     def _check(self, order: dict, sock: int, output: int, again: bool) -> None:
         """Fork a check and tell how it ended.
@@ -327,6 +327,25 @@ class Template:
         os.close(output)
         _, status = os.waitpid(pid, 0)
         send_order(self.orders, {"op": "exited", "status": os.waitstatus_to_exitcode(status)})
+
+
+def _uses(module: ModuleType) -> dict[str, list[str]]:
+    """Each public name of the module, with the names that its code, where it is written in Python, looks up."""
+    uses = {}
+    for name, value in list(vars(module).items())[:2000]:
+        if not name.startswith("_"):
+            functions = list(vars(value).values()) if isinstance(value, type) else [value]
+            codes = [function.__code__ for function in functions if isinstance(function, FunctionType)]
+            uses[name] = sorted({looked for code in codes for looked in _looked_up(code)})[:200]
+    return uses
+
+
+def _looked_up(code: CodeType) -> set[str]:
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= _looked_up(constant)
+    return names
 
 
 def _remember_lines(filename: str, text: str) -> None:

@@ -5,7 +5,7 @@ import socket
 import struct
 
 LENGTH = struct.Struct("<I")
-MAX_ORDER = 1 << 16
+MAX_ORDER = 1 << 20
 """Bytes of an order."""
 MAX_DESCRIPTORS = 8
 

@@ -216,7 +216,7 @@ class Cell:
 
     def __init__(self, control: socket.socket, filename: str) -> None:
         self.filename = filename
-        self.names: frozenset[str] = frozenset()
+        self.uses: dict[str, frozenset[str]] = {}
         self._control = control
 
     def load(self, stem: str, text: str, seed: int, clock: Clock) -> None:
@@ -231,8 +231,18 @@ class Cell:
             raise submission_error(answer.get("error"), "importing it ")
         if answer.get("op") != "loaded":
             raise ended(answer.get("status"), "while it was imported")
-        names = answer.get("names")
-        self.names = frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
+        self.uses = _names(answer.get("uses"))
+
+    def reaches(self, name: str, other: str) -> bool:
+        """Whether the code of one function or class of the module uses another, be it by way of a third."""
+        seen: set[str] = set()
+        ahead = [name]
+        while ahead:
+            here = ahead.pop()
+            if here not in seen:
+                seen.add(here)
+                ahead += self.uses.get(here, frozenset())
+        return other in seen
 
     @contextlib.contextmanager
     def visit(self, seed: int, clock: Clock) -> Iterator["Visit"]:
@@ -243,7 +253,7 @@ class Cell:
             self._order({"op": "check", "seed": seed}, [theirs.fileno(), output.writer])
             theirs.close()
             output.close_writer()
-            yield Visit(ours, output, self._control, self.names, clock)
+            yield Visit(ours, output, self._control, frozenset(self.uses), clock)
         finally:
             theirs.close()
             ours.close()
@@ -251,12 +261,22 @@ class Cell:
             self._clear()
 
     def _clear(self) -> None:
-        """Have the warden kill what the check left; until it says so, nothing else runs in the cell."""
+        """Have the warden kill what the check left; until it says so, nothing else runs in the cell.
+
+        Raises:
+            faults.Tampered: the check took down the process that it was forked from.
+        """
         self._order({"op": "end"}, [])
         deadline = time.monotonic() + SETTLE_SECONDS
+        tampered = False
         while time.monotonic() < deadline:
-            if select.select([self._control], [], [], SETTLE_SECONDS)[0] and self._receive().get("op") == "ended":
-                return
+            if select.select([self._control], [], [], SETTLE_SECONDS)[0]:
+                told = self._receive().get("op")
+                tampered = tampered or told == "template-ended"
+                if told == "ended":
+                    if tampered:
+                        raise faults.Tampered("it ended a process of the grader's in the jail")
+                    return
         raise faults.GraderFault("the jail did not clear up after a check")
 
     def _order(self, order: dict, descriptors: list[int]) -> None:
@@ -384,6 +404,17 @@ class WatchedChannel(Channel):
                 return faults.GraderFault("the jail is gone")
             return ended(answer.get("status"), "")
         return faults.Crashed("its process closed the connection to the grader")
+
+
+def _names(uses: object) -> dict[str, frozenset[str]]:
+    """The module's names and what each uses, as its process tells it."""
+    if not isinstance(uses, dict):
+        return {}
+    return {
+        name: frozenset(word for word in words if isinstance(word, str))
+        for name, words in uses.items()
+        if isinstance(words, list)
+    }
 
 
 def submission_error(data: object, doing: str) -> faults.CheckFault:

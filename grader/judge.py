@@ -30,6 +30,9 @@ CHECK_SECONDS = 20
 SECTION_SECONDS = 120
 """The same for a section of a submission, its import included."""
 
+COSTLY = ("timeout", "memory")
+"""After one of these the exercise's other checks are not run: each would take as long."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -127,7 +130,7 @@ class Sitting:
         rows: list[CheckRow] = []
         for check in checks:
             start = time.perf_counter()
-            found = outcomes[-1] if outcomes and outcomes[-1].verdict == "timeout" else self._run(check)
+            found = outcomes[-1] if outcomes and outcomes[-1].verdict in COSTLY else self._run(check)
             outcomes.append(found)
             rows.append({"name": check.name, "verdict": found.verdict, "seconds": round(time.perf_counter() - start, 3)})
         return self._row(exercise, checks, outcomes, rows)
@@ -157,7 +160,7 @@ class Sitting:
             with self.cell.visit(derive(self.request.seed, f"jail/{check.name}"), Clock(CHECK_SECONDS, self.clock)) as visit:
                 found = outcome(check, Desk(visit), self.request.seed)
                 return after(found)
-        except faults.GraderFault as fault:
+        except (faults.GraderFault, faults.Tampered) as fault:
             return Outcome(fault.verdict, None, fault)
 
     def _row(self, exercise: Exercise, checks: list[Check], outcomes: list[Outcome], rows: list[CheckRow]) -> Row:
@@ -187,15 +190,18 @@ class Sitting:
     def _settle(self, exercise: Exercise, found: Outcome) -> tuple[str, str]:
         """The verdict on an exercise whose first check that did not pass gave this; a message if it is not the check's."""
         error, verdict = found.error, found.verdict
-        if isinstance(error, faults.Raised) and isinstance(error, NotImplementedError) and self.broken is None:
+        if isinstance(error, faults.Raised) and isinstance(error, NotImplementedError):
             owner = error.function.split(".")[0]
             own = owner == exercise.name or owner not in self.section.exercises
             verdict = "unfinished" if own and error.innermost else "fail"
-        needs = [need for need in exercise.needs if self._verdict(need) != "pass"]
-        if needs and verdict not in ("unfinished", "tamper", "grader-error") and self.broken is None:
+        needs = [need for need in self.section.exercises if self._verdict(need) != "pass" and self._uses(exercise.name, need)]
+        if needs and verdict == "fail":
             names = " and ".join(needs)
             return "blocked", f"It uses {names}, which {'is' if len(needs) == 1 else 'are'} not right yet: begin there."
         return verdict, ""
+
+    def _uses(self, name: str, other: str) -> bool:
+        return name != other and self.cell is not None and self.cell.reaches(name, other)
 
     def _diagnose(self, exercise: Exercise, failed: list[tuple[Check, Outcome]]) -> Any:
         if any(found.verdict != "fail" for _, found in failed):
