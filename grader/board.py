@@ -65,21 +65,20 @@ def overview(progress: Progress, standings: Sequence[Standing], rewards: Sequenc
         if progress.readable(stem):
             shown = begun or len(stems) == 1 or (upcoming is not None and upcoming.section == stem)
             parts += [table(section(stem), own) if shown else heading(section(stem), own), Text("")]
-    if told := [_reward(reward) for reward in rewards if not (reward.title == "shortcut" and _waits(reward))]:
-        parts += [*told, Text("")]
+    parts += _rewards([reward for reward in rewards if not (reward.title == "shortcut" and _waits(reward))])
     return Group(*parts, closing(progress, upcoming))
+
+
+def _rewards(rewards: Sequence[Reward]) -> list[RenderableType]:
+    grid = Table.grid(padding=(0, 2))
+    for reward in rewards:
+        state = {"passed": PASS, "failed": FAIL, "skipped": UNFINISHED}[reward.outcome]
+        grid.add_row(mark(state), Text(reward.title, no_wrap=True), Text(reward.says, style="dim"))
+    return [Padding(grid, (0, 0, 0, 2)), Text("")] if rewards else []
 
 
 def _waits(reward: Reward) -> bool:
     return reward.outcome == "skipped" and reward.says.startswith("waits for")
-
-
-def _reward(reward: Reward) -> RenderableType:
-    state = {"passed": PASS, "failed": FAIL, "skipped": UNFINISHED}[reward.outcome]
-    head = Text.assemble(mark(state), f" {section(reward.stem).title}, {reward.title}")
-    if reward.outcome == "failed":
-        return Group(head, Padding(Text(reward.says), (0, 0, 0, 4)))
-    return Text.assemble(head, (f": {reward.says}", "dim"))
 
 
 def closing(progress: Progress, upcoming: Exercise | None) -> RenderableType:
@@ -202,8 +201,10 @@ def _word(standing: Standing) -> str:
 
 
 def _count(standing: Standing) -> str:
-    failed, ran = len(standing.findings), standing.ran
-    return f"{failed} of its {ran} checks {'fails' if failed == 1 else 'fail'}"
+    failed, total = len(standing.findings), max(standing.ran, standing.total)
+    if failed == total:
+        return f"all of its {total} checks fail" if total > 1 else "its check fails"
+    return f"{failed} of its {total} checks {'fails' if failed == 1 else 'fail'}"
 
 
 def about(exercise: Exercise) -> RenderableType:

@@ -227,11 +227,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     run = config.stash[RUN]
     if run.asked or run.rewards:
         summary = board.summary(run.progress, list(run.asked.values()), run.rewards, run.everything)
-    elif run.quiet and not terminalreporter.stats.get("error"):
+    elif run.quiet and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         summary = board.nothing_matches(config.option.keyword)
     else:
         return

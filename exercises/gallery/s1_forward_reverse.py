@@ -20,7 +20,7 @@ def forward(code: Any, on: FigureBase) -> None:
     noise = torch.randn(x0.shape, generator=Generator().manual_seed(1))
     panels = {"data": x0} | {
         f"t = {level}, ᾱ = {alpha_bar[level]:.3f}": code.q_sample(x0, _at(level, x0), noise, alpha_bar)
-        for level in (20, 40, 60, 99)
+        for level in (20, 50, 75, 99)
     }
     plots.points(panels, "q_sample: the moons drown", on)
 
@@ -46,7 +46,7 @@ def reverse(code: Any, on: FigureBase) -> None:
         with torch.no_grad():
             t = _at(level, x)
             x = code.reverse_step(x, t, model(x, t), BETAS, torch.randn(x.shape, generator=generator))
-        if level in (60, 40, 20, 0):
+        if level in (75, 50, 20, 0):
             panels[f"after the step from t = {level}"] = x
     plots.points(panels, "reverse_step, with a denoiser that you trained for a few seconds", on)
 
