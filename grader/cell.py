@@ -148,6 +148,8 @@ class Warden:
         self.loading: dict = {}
         self.source_fd = -1
         self.checking = False
+        self.threaded = False
+        """The import left threads running: a fork has none of them, and may find a lock of theirs held for ever."""
 
     def run(self) -> NoReturn:
         while True:
@@ -182,13 +184,17 @@ class Warden:
         self.template = ours
 
     def _start_check(self, order: dict, descriptors: list[int]) -> None:
-        if self.template is None:  # an earlier check took it down: import again
+        if self.template is not None and self.threaded:
+            self._kill(self.template_pid)
+            self._hear()
+        if self.template is None:  # import again: an earlier check took it down, or each check needs its own
             self._start_template(descriptors[1])
             answer = self._hear()
             if answer.get("op") != "loaded":
                 send_order(self.control, answer)
                 return
         self.checking = True
+        order = {**order, "here": self.threaded}
         with contextlib.suppress(OrderError):
             send_order(self.template, order, descriptors)
 
@@ -205,7 +211,10 @@ class Warden:
             self._kill(self.template_pid)
             if self.template_status is None:
                 _, self.template_status = os.waitpid(self.template_pid, 0)
-            message = {"op": "template-ended", "status": os.waitstatus_to_exitcode(self.template_status)}
+            gone = "exited" if self.checking and self.threaded else "template-ended"
+            message = {"op": gone, "status": os.waitstatus_to_exitcode(self.template_status)}
+        if message.get("op") == "loaded":
+            self.threaded = message.get("threads") != 1
         if message.get("op") in ("exited", "template-ended"):
             self.checking = False
         return message
@@ -213,7 +222,7 @@ class Warden:
     def _clear(self) -> None:
         """Kill everything but the template, and empty the temporary folders."""
         for _ in range(50):  # a process may fork while we look
-            others = [pid for pid in self._descendants() if pid != self.template_pid]
+            others = [pid for pid in self._descendants() if self.threaded or pid != self.template_pid]
             for pid in others:
                 self._kill(pid)
             self._reap()
@@ -285,17 +294,18 @@ class Template:
         _seed(self.seed)
         answer = self._import()
         _flush()
-        threads = _threads()
-        send_order(self.orders, {**answer, "threads": threads})
+        send_order(self.orders, {**answer, "threads": _threads()})
         while True:
             try:
                 order, (sock, output) = receive_order(self.orders)
             except OrderError:
                 os._exit(0)
-            self._check(order, sock, output, again=threads > 1)
+            if order["here"]:
+                self._serve(order, sock, output)
+            self._check(order, sock, output)
 
     def _import(self) -> dict:
-        """Run the module's code under its own name. What it raises is told."""
+        """Run the module's code under its own name. What it raises is told; what it had defined until then is there."""
         spec = importlib.util.spec_from_loader(self.stem, loader=None, origin=self.filename)
         module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
         module.__file__ = self.filename
@@ -304,29 +314,28 @@ class Template:
         try:
             exec(compile(self.text, self.filename, "exec"), module.__dict__)
         except BaseException as error:
-            return {"op": "failed", "error": errors.describe(error, self.filename)}
+            stopped = errors.describe(error, self.filename)
+        else:
+            stopped = None
         self.module = module
-        return {"op": "loaded", "uses": _uses(module)}
+        return {"op": "loaded", "uses": _uses(module), "stopped": stopped}
 
-    def _check(self, order: dict, sock: int, output: int, again: bool) -> None:
-        """Fork a check and tell how it ended.
-
-        `again`: the import left threads running, which a fork does not copy and whose locks it may find held; then the
-        child imports the module itself.
-        """
+    def _check(self, order: dict, sock: int, output: int) -> None:
+        """Fork a check and tell how it ended."""
         pid = os.fork()
         if pid == 0:
-            self.orders.close()
-            _use_output(output)
-            if again:
-                self._import()
-            _seed(order["seed"])
-            assert self.module is not None
-            serve(socket.socket(fileno=sock), self.module, self.filename)
+            self._serve(order, sock, output)
         os.close(sock)
         os.close(output)
         _, status = os.waitpid(pid, 0)
         send_order(self.orders, {"op": "exited", "status": os.waitstatus_to_exitcode(status)})
+
+    def _serve(self, order: dict, sock: int, output: int) -> NoReturn:
+        self.orders.close()
+        _use_output(output)
+        _seed(order["seed"])
+        assert self.module is not None
+        serve(socket.socket(fileno=sock), self.module, self.filename)
 
 
 def _uses(module: ModuleType) -> dict[str, list[str]]:

@@ -35,6 +35,7 @@ MAX_OUTPUT = 32 << 20
 """Bytes that a check, or an import, may print."""
 KEPT_OUTPUT = 4000
 """Bytes of it that are kept for the report."""
+KILLED_OURS = "it ended a process of the grader's in the jail"
 SETTLE_SECONDS = 5
 """How long we wait to be told how a process ended that is gone."""
 
@@ -125,20 +126,26 @@ def _bwrap() -> list[str]:
         binds += ["--ro-bind", str(ROOT / "grader" / f"{name}.py"), f"/course/grader/{name}.py"]
     for part in ("__init__.py", "toolkit"):
         binds += ["--ro-bind", str(ROOT / "exercises" / part), f"/course/exercises/{part}"]
-    environment = {
-        "PATH": "/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "USER": "learner", "LOGNAME": "learner",
-        "LANG": "C.UTF-8", "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
-    }  # fmt: skip
-    for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # some processors need them to compute correctly
-        if variable in os.environ:
-            environment[variable] = os.environ[variable]
-    settings = [word for key, value in environment.items() for word in ("--setenv", key, value)]
+    settings = [word for key, value in _environment().items() for word in ("--setenv", key, value)]
     return [
         "bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534",
         "--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN",  # for the wardens' mounts; each gives it up at once
         "--new-session", "--die-with-parent", "--clearenv", *settings,
         "--dev", "/dev", "--bind", "/proc", "/proc", "--tmpfs", "/tmp", *binds, "--chdir", "/tmp", "--",
     ]  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    """All that the jail knows of the world outside."""
+    environment = {
+        "PATH": "/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "USER": "learner", "LOGNAME": "learner",
+        "LANG": "C.UTF-8", "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }  # fmt: skip
+    for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # some processors need them to compute correctly
+        if variable in os.environ:
+            environment[variable] = os.environ[variable]
+    return environment
 
 
 def _host_folders() -> list[Path]:
@@ -167,7 +174,8 @@ class Jail:
             self._process = subprocess.Popen(
                 nursery_command(theirs.fileno(), level),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
-                pass_fds=[theirs.fileno()], env={"PATH": os.environ.get("PATH", os.defpath)}, close_fds=True,
+                pass_fds=[theirs.fileno()], close_fds=True,
+                env=_environment() | {"PATH": os.environ.get("PATH", os.defpath)},  # bwrap is looked for there
             )  # fmt: skip
             theirs.close()
             try:
@@ -217,6 +225,8 @@ class Cell:
     def __init__(self, control: socket.socket, filename: str) -> None:
         self.filename = filename
         self.uses: dict[str, frozenset[str]] = {}
+        self.stopped: faults.CheckFault | None = None
+        """What ended the module's import before its end, if anything did; what it defined until then can be called."""
         self._control = control
 
     def load(self, stem: str, text: str, seed: int, clock: Clock) -> None:
@@ -227,11 +237,11 @@ class Cell:
             self._order(order, [source.fileno(), output.writer])
             output.close_writer()
             answer = self._answer(output, clock)
-        if answer.get("op") == "failed":
-            raise submission_error(answer.get("error"), "importing it ")
         if answer.get("op") != "loaded":
             raise ended(answer.get("status"), "while it was imported")
         self.uses = _names(answer.get("uses"))
+        if answer.get("stopped") is not None:
+            self.stopped = submission_error(answer["stopped"], "importing it ")
 
     def reaches(self, name: str, other: str) -> bool:
         """Whether the code of one function or class of the module uses another, be it by way of a third."""
@@ -275,7 +285,7 @@ class Cell:
                 tampered = tampered or told == "template-ended"
                 if told == "ended":
                     if tampered:
-                        raise faults.Tampered("it ended a process of the grader's in the jail")
+                        raise faults.Tampered(KILLED_OURS)
                     return
         raise faults.GraderFault("the jail did not clear up after a check")
 
@@ -402,6 +412,8 @@ class WatchedChannel(Channel):
                 answer, _ = receive_order(self._control)
             except OrderError:
                 return faults.GraderFault("the jail is gone")
+            if answer.get("op") == "template-ended":
+                return faults.Tampered(KILLED_OURS)
             return ended(answer.get("status"), "")
         return faults.Crashed("its process closed the connection to the grader")
 

@@ -149,9 +149,10 @@ class Sitting:
         return found
 
     def _run_once(self, check: Check) -> Outcome:
-        if self.broken is not None:
-            verdict = "crash" if self.broken.verdict in ("fail", "unfinished") else self.broken.verdict
-            return Outcome(verdict, None, self.broken)
+        broken = self.broken or (self.cell.stopped if self.cell and check.exercise not in self.cell.uses else None)
+        if broken is not None:
+            verdict = "crash" if broken.verdict in ("fail", "unfinished") else broken.verdict
+            return Outcome(verdict, None, broken)
         if self.clock.left <= 0:
             fault = faults.TimedOut(f"the {SECTION_SECONDS} s that a section may take were used up before it began")
             return Outcome(fault.verdict, None, fault)

@@ -7,7 +7,7 @@ from torch import nn
 from grader.wire import Foreign
 from tests.crossing import crossing
 
-SOURCE = '''
+SOURCE = """
 import copy
 import numpy
 import torch
@@ -91,7 +91,7 @@ class SDE:
 
 hidden = nn.Linear(2, 2)
 def through_hidden(x): return hidden(x)
-'''
+"""
 
 
 @pytest.fixture(scope="module")

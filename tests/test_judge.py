@@ -1,0 +1,141 @@
+"""The judge's verdicts on submissions that do not simply answer."""
+
+import pytest
+
+from grader import isolation
+from grader.course import ROOT, section
+from grader.judge import Judge, Request
+
+STEM = "s1_forward_reverse"
+REFERENCE = (ROOT / "solutions" / f"{STEM}.py").read_text()
+ALL = tuple(section(STEM).exercises)
+
+
+@pytest.fixture(scope="module")
+def judge():
+    judge = Judge(isolation.choose())
+    yield judge
+    judge.close()
+
+
+def verdicts(judge, text, only=ALL):
+    rows = judge.grade(Request(STEM, f"{STEM}.py", text, 1, only))
+    return {row["exercise"]: row for row in rows}
+
+
+def with_answer(code):
+    """The reference, with other definitions after its own."""
+    return REFERENCE + "\n\n" + code
+
+
+def test_the_reference_has_full_marks(judge):
+    rows = verdicts(judge, REFERENCE)
+    assert {row["verdict"] for row in rows.values()} == {"pass"}
+    assert sum(row["score"] for row in rows.values()) == 23
+
+
+def test_the_stub_is_unfinished_and_has_no_points(judge):
+    rows = verdicts(judge, section(STEM).stub.read_text())
+    assert {row["verdict"] for row in rows.values()} == {"unfinished"}
+    assert sum(row["score"] for row in rows.values()) == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict", "says"),
+    [
+        ("import os; os._exit(0)", "crash", "exit status 0"),
+        ("import ctypes; ctypes.string_at(0)", "crash", "SIGSEGV"),
+        ("raise SystemExit(0)", "crash", "SystemExit"),
+        ("raise KeyboardInterrupt", "crash", "KeyboardInterrupt"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "crash", "SIGKILL"),
+        ("import os, signal; os.kill(os.getppid(), signal.SIGKILL); return (1 - betas).cumprod(0)", "tamper", "ended"),
+        ("return [1][5]", "fail", "IndexError"),
+        ("raise NotImplementedError", "unfinished", "still to be written"),
+        ("kept = []\n    while True: kept.append(torch.ones(1 << 24))", "memory", "memory"),
+        ("while True: print('x' * 100_000)", "output-limit", "printed"),
+        ("return None", "fail", "a tensor"),
+        ("return betas * float('nan')", "fail", "nan"),
+        ("return (1 - betas).cumprod(0).sum()", "fail", "shape"),
+        ("return 1 - betas.cumsum(0)", "fail", "expected"),
+    ],
+)
+def test_a_fault_costs_its_own_exercise_and_says_what_it_was(judge, body, verdict, says):
+    only = ("forward_step", "compute_alpha_bar", "timestep_embedding")
+    rows = verdicts(judge, with_answer(f"def compute_alpha_bar(betas):\n    {body}\n"), only)
+    assert rows["compute_alpha_bar"]["verdict"] == verdict
+    assert says in rows["compute_alpha_bar"]["message"]
+    assert rows["compute_alpha_bar"]["score"] == 0
+    assert rows["forward_step"]["verdict"] == rows["timestep_embedding"]["verdict"] == "pass"
+
+
+def test_what_fails_because_of_another_exercise_is_blocked(judge):
+    rows = verdicts(
+        judge, with_answer("def q_sample(x0, t, noise, alpha_bar):\n    return x0\n"), ("q_sample", "simple_loss")
+    )
+    assert (rows["q_sample"]["verdict"], rows["simple_loss"]["verdict"]) == ("fail", "blocked")
+    assert "q_sample" in rows["simple_loss"]["message"]
+
+
+def test_what_needs_another_exercise_and_does_without_passes(judge):
+    code = """
+def q_sample(x0, t, noise, alpha_bar):
+    raise NotImplementedError
+
+def simple_loss(model, x0, t, noise, alpha_bar):
+    a = extract(alpha_bar, t, x0)
+    return (noise - model(a.sqrt() * x0 + (1 - a).sqrt() * noise, t)).square().mean()
+"""
+    rows = verdicts(judge, with_answer(code), ("q_sample", "simple_loss"))
+    assert (rows["q_sample"]["verdict"], rows["simple_loss"]["verdict"]) == ("unfinished", "pass")
+
+
+def test_a_known_mistake_is_named(judge):
+    code = "def compute_alpha_bar(betas):\n    return 1 - torch.cumsum(betas, 0)\n"
+    row = verdicts(judge, with_answer(code), ("compute_alpha_bar",))["compute_alpha_bar"]
+    assert row["verdict"] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict", "says"),
+    [
+        ("1 / 0", "crash", "ZeroDivisionError"),
+        ("import os; os._exit(3)", "crash", "exit status 3"),
+        ("import a_module_that_nobody_has", "crash", "ModuleNotFoundError"),
+    ],
+)
+def test_an_import_that_ends_costs_what_it_does_not_reach(judge, code, verdict, says):
+    rows = verdicts(judge, f"{code}\n{REFERENCE}", ("forward_step",))
+    assert rows["forward_step"]["verdict"] == verdict
+    assert says in rows["forward_step"]["message"]
+
+
+def test_what_was_defined_before_an_exception_at_import_is_graded(judge):
+    rows = verdicts(judge, REFERENCE + "\n1 / 0\ndef late(): pass\n", ("forward_step", "q_sample"))
+    assert {row["verdict"] for row in rows.values()} == {"pass"}
+
+
+def test_an_import_that_leaves_threads_and_parallel_work_is_graded(judge):
+    code = """
+import threading, time
+torch.set_num_threads(2)
+torch.randn(400, 400) @ torch.randn(400, 400)
+threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+"""
+    rows = verdicts(judge, with_answer(code), ("forward_step", "q_sample", "compute_alpha_bar"))
+    assert {row["verdict"] for row in rows.values()} == {"pass"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print('noise ' * 1000); import sys; sys.stderr.write('more\\n' * 1000)",
+        "import warnings; warnings.warn('beware')",
+        "torch.set_default_dtype(torch.float64)",
+        "torch.manual_seed(0); torch.set_grad_enabled(False)",
+        "import os; os.chdir('/'); os.environ.clear()",
+        "import sys; sys.stdout = open(os.devnull, 'w') if 'os' in globals() else sys.stdout",
+    ],
+)
+def test_noise_at_import_costs_nothing(judge, code):
+    rows = verdicts(judge, with_answer(code), ("forward_step", "q_sample", "simple_loss"))
+    assert {row["verdict"] for row in rows.values()} == {"pass"}
