@@ -324,6 +324,7 @@ class Template:
         """Fork a check and tell how it ended."""
         pid = os.fork()
         if pid == 0:
+            self.orders.close()
             self._serve(order, sock, output)
         os.close(sock)
         os.close(output)
@@ -331,7 +332,6 @@ class Template:
         send_order(self.orders, {"op": "exited", "status": os.waitstatus_to_exitcode(status)})
 
     def _serve(self, order: dict, sock: int, output: int) -> NoReturn:
-        self.orders.close()
         _use_output(output)
         _seed(order["seed"])
         assert self.module is not None
