@@ -18,8 +18,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from grader.course import sections
 from grader.results import Document, Graded, Row
+from grader.tally import LOOKS, Column, columns, is_isolated, look, mistakes, natural, number, share
 from grader.visible import one_line, visible
 
 HERE = Path(__file__).parent
@@ -28,61 +28,9 @@ MESSAGE_CHARACTERS = 4000
 CHECKS_LISTED = 12
 MISTAKES_LISTED = 12
 
-
-@dataclass(frozen=True)
-class Look:
-    """How a verdict is shown: a letter for its class of colour, a symbol, a rich style, and what it means."""
-
-    tone: str
-    symbol: str
-    style: str
-    meaning: str
-
-
-LOOKS = {
-    "pass": Look("p", "✓", "green", "every check passed"),
-    "fail": Look("f", "✗", "bold red", "a check got a wrong answer"),
-    "unfinished": Look("u", "○", "dim", "not written yet"),
-    "blocked": Look("b", "↑", "blue", "an exercise that it needs failed"),
-    "timeout": Look("r", "∞", "yellow", "a check ran out of time"),
-    "crash": Look("r", "!", "yellow", "its process ended"),
-    "memory": Look("r", "M", "yellow", "it met the memory limit"),
-    "output-limit": Look("r", "≡", "yellow", "it wrote too much"),
-    "tamper": Look("t", "§", "bold magenta", "it tried to steer the grader"),
-    "not-gradable": Look("n", "?", "bold", "it could not be read"),
-    "grader-error": Look("g", "E", "bold cyan", "the grader's fault; not charged"),
-}
-UNKNOWN = Look("n", "?", "bold", "a verdict that this version does not know")
-
-
-def look(verdict: str) -> Look:
-    return LOOKS.get(verdict, UNKNOWN)
-
-
-def is_isolated(document: Document) -> bool:
-    """Whether the submissions ran isolated from the machine that graded them."""
-    return document["isolation"] not in ("", "none")
-
-
-# The page
-
-
-@dataclass(frozen=True)
-class Column:
-    """An exercise that somebody was graded on, and how the class fared, as (verdict, count) from best to worst."""
-
-    section: str
-    exercise: str
-    title: str
-    tally: list[tuple[str, int]]
-
-    @property
-    def total(self) -> int:
-        return sum(count for _, count in self.tally)
-
-    @property
-    def passed(self) -> int:
-        return dict(self.tally).get("pass", 0)
+_LABELS = ["check", "called", "came back", "expected", "because", "raised", "at", "grader", "note", "printed", *LOOKS]
+_FACT = re.compile("|".join(f"(?:{label:<10} )" for label in _LABELS))
+"""How a line of a message begins that says what it is."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +44,30 @@ class Card:
         return self.rows[0]
 
     @property
-    def message(self) -> str:
+    def facts(self) -> list[tuple[str, str]]:
+        """What the message says, as (label, text); "" labels what has none."""
+        facts: list[tuple[str, str]] = []
+        for line in self._message.split("\n"):
+            if line.startswith(self._lesson):
+                facts.append(("", line.removeprefix(self._lesson)))
+            elif label := _FACT.match(line):
+                facts.append((label[0].strip(), line[label.end() :]))
+            elif facts:
+                facts[-1] = (facts[-1][0], f"{facts[-1][1]}\n{line}")
+            elif line:
+                facts.append(("", line))
+        return facts
+
+    @property
+    def _message(self) -> str:
         message = self.first["message"].rstrip()
         left = len(message) - MESSAGE_CHARACTERS
         return message if left <= 0 else f"{message[:MESSAGE_CHARACTERS]}\n… ({left:,} more characters are in the JSON)"
+
+    @property
+    def _lesson(self) -> str:
+        """How the explanation of the known mistake begins in a message; its name has a line of its own."""
+        return f"looks like {self.first['misconception']}. "
 
     @property
     def failed(self) -> list[tuple[str, str]]:
@@ -107,23 +75,12 @@ class Card:
         if len(self.rows) > 1 or self.first["verdict"] in ("pass", "unfinished", "blocked", "not-gradable"):
             return []
         start = f"test_{self.first['exercise']}_"
-        checks = [check for check in self.first["checks"] if check["verdict"] != "pass"]
-        return [(check["name"].removeprefix(start).replace("_", " "), check["verdict"]) for check in checks][
-            :CHECKS_LISTED
-        ]
+        failed = [check for check in self.first["checks"] if check["verdict"] != "pass"][:CHECKS_LISTED]
+        return [(check["name"].removeprefix(start).replace("_", " "), check["verdict"]) for check in failed]
 
     @property
     def passed(self) -> int:
         return sum(check["verdict"] == "pass" for check in self.first["checks"])
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A known mistake, and the indices of the submissions that made it."""
-
-    name: str
-    exercise: str
-    by: list[int]
 
 
 def html(document: Document, title: str = "Class report") -> str:
@@ -152,7 +109,7 @@ def html(document: Document, title: str = "Class report") -> str:
     environment.filters["number"] = number
     css = (HERE / "report.css").read_text(encoding="utf-8")
     submissions = sorted(document["submissions"], key=lambda graded: natural(graded["name"]))
-    shown = columns(submissions)
+    shown, recognised = columns(submissions), mistakes(submissions)
     return environment.get_template("report.html.jinja").render(
         title=title,
         css=markupsafe.Markup(css),
@@ -162,12 +119,11 @@ def html(document: Document, title: str = "Class report") -> str:
         submissions=submissions,
         columns=shown,
         groups=list(Counter(column.section for column in shown).items()),
-        hardest=min(
-            (column for column in shown if column.passed < column.total), key=lambda one: one.passed, default=None
-        ),
+        hardest=min([one for one in shown if one.passed < one.total], key=lambda one: one.passed, default=None),
         full=sum(graded["score"] >= graded["points"] > 0 for graded in submissions),
         found={verdict for column in shown for verdict, _ in column.tally},
-        mistakes=mistakes(submissions),
+        mistakes=recognised[:MISTAKES_LISTED],
+        recognised=len(recognised),
         median=statistics.median([share(graded) for graded in submissions] or [0.0]),
         cards=cards,
         cells=cells,
@@ -175,43 +131,6 @@ def html(document: Document, title: str = "Class report") -> str:
         look=look,
         looks=LOOKS,
     )
-
-
-def natural(name: str) -> list[tuple[int, str]]:
-    """A sort key by which ada2 comes before ada10."""
-    parts = re.findall(r"\d+|\D+", name.casefold())
-    return [(len(part.lstrip("0")), part.lstrip("0")) if part.isdecimal() else (-1, part) for part in parts]
-
-
-def number(value: float) -> str:
-    """2.0 as 2, 0.25 as 0.25."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def share(graded: Graded) -> float:
-    return graded["score"] / graded["points"] if graded["points"] else 0.0
-
-
-def columns(submissions: Iterable[Graded]) -> list[Column]:
-    """The exercises that occur, in the order of the course."""
-    tallies: dict[tuple[str, str], Counter[str]] = {}
-    for graded in submissions:
-        for row in graded["exercises"]:
-            tallies.setdefault((row["section"], row["exercise"]), Counter())[row["verdict"]] += 1
-    course = [(stem, name) for stem, section in sections().items() for name in section.exercises]
-    order = [key for key in course if key in tallies] + [key for key in tallies if key not in course]
-    rank = {verdict: index for index, verdict in enumerate(LOOKS)}
-    return [
-        Column(
-            stem, name, _title(stem, name), sorted(tallies[stem, name].items(), key=lambda one: rank.get(one[0], 99))
-        )
-        for stem, name in order
-    ]
-
-
-def _title(stem: str, name: str) -> str:
-    section = sections().get(stem)
-    return section.exercises[name].title if section and name in section.exercises else ""
 
 
 def cells(graded: Graded, columns: list[Column]) -> list[Row | None]:
@@ -229,27 +148,13 @@ def cards(graded: Graded) -> list[Card]:
     return sorted(map(Card, groups.values()), key=lambda card: order.get(card.first["verdict"], 0))
 
 
-def mistakes(submissions: list[Graded]) -> list[Mistake]:
-    """The known mistakes of the class, the most frequent first."""
-    by: dict[tuple[str, str], list[int]] = {}
-    for index, graded in enumerate(submissions):
-        for row in graded["exercises"]:
-            if row["misconception"]:
-                by.setdefault((row["misconception"], row["exercise"]), []).append(index)
-    found = [Mistake(name, exercise, who) for (name, exercise), who in by.items()]
-    return sorted(found, key=lambda mistake: -len(mistake.by))[:MISTAKES_LISTED]
-
-
-# The terminal
-
-
 def table(document: Document) -> RenderableType:
     """A row for each submission, a symbol for each exercise, and below it the mistakes most often made."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     shown.add_column("submission", overflow="fold")
     stems = list(dict.fromkeys(column.section for column in columns(document["submissions"])))
     for stem in stems:
-        shown.add_column(stem, no_wrap=True)
+        shown.add_column(stem if len(stems) == 1 else stem.partition("_")[0], no_wrap=True)
     shown.add_column("score", justify="right", no_wrap=True)
     for graded in document["submissions"]:
         score = f"{number(graded['score'])}/{number(graded['points'])}"

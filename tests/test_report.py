@@ -12,8 +12,9 @@ import pytest
 from rich.console import Console
 
 from grader.course import sections
-from grader.report import LOOKS, html, natural, table
+from grader.report import Card, html, table
 from grader.results import VERDICTS, Document, Row, document
+from grader.tally import LOOKS, natural
 from grader.visible import one_line, visible
 
 STEM = "s1_forward_reverse"
@@ -68,12 +69,13 @@ def test_every_verdict_has_a_look_and_no_two_look_alike():
 def test_the_page_tells_each_submissions_verdicts_points_and_messages():
     checks = [{"name": "test_q_sample_keeps_the_variance_at_one", "verdict": "fail", "seconds": 0.1},
               {"name": "test_q_sample_keeps_the_dtype", "verdict": "pass", "seconds": 0.1}]  # fmt: skip
-    failed = row(verdict="fail", message="came back  1\nexpected   2", misconception="no square roots", checks=checks)
+    message = "came back  1\nexpected   2\nlooks like no square roots. Variances add."
+    failed = row(verdict="fail", message=message, misconception="no square roots", checks=checks)
     page = Page(html(cohort(ada=[failed, row("predict_x0")], bob=[row(), row("predict_x0", "unfinished")])))
     assert "ada 1 of 3 points" in page.words
     assert "✗ fail q_sample 0/2" in page.words
     assert "Looks like: no square roots" in page.words
-    assert "came back  1\nexpected   2" in page.text
+    assert "came back 1 expected 2 Variances add. ✗ keeps" in page.words
     assert "✗ keeps the variance at one ✓ 1 other check passed" in page.words
     assert "✓ pass predict_x0 1/1" in page.words
     assert "○ unfinished predict_x0 0/1" in page.words
@@ -87,6 +89,22 @@ def test_the_page_tells_the_class_s_most_frequent_mistakes_and_how_each_exercise
     words = Page(html(cohort(ada=[slip], bob=[slip, other], eve=[row()]))).words
     assert words.index("2× no square roots q_sample: ada, bob") < words.index("1× wrong sign predict_x0: bob")
     assert "The jump to any level 1 pass 2 fail 1 of 3" in words
+
+
+@pytest.mark.parametrize(
+    ("message", "facts"),
+    [
+        ("", []),
+        ("It uses q_sample.", [("", "It uses q_sample.")]),
+        ("two\nlines", [("", "two\nlines")]),
+        ("called     f(x)\nraised     a\n  b\n\nc", [("called", "f(x)"), ("raised", "a\n  b\n\nc")]),
+        ("check      a\nlooks like it. Because.", [("check", "a"), ("", "Because.")]),
+        ("expected a tensor", [("", "expected a tensor")]),
+        ("output-limit it wrote 2 MB", [("output-limit", "it wrote 2 MB")]),
+    ],
+)
+def test_a_message_is_told_as_labelled_facts_where_it_has_labels(message, facts):
+    assert Card([row(message=message, misconception="it")]).facts == facts
 
 
 def test_exercises_that_came_out_alike_are_told_together():
