@@ -1,0 +1,1186 @@
+"""The graded checks of section 2, DDPM.
+
+What is expected is computed here from the papers' formulas, in float64. `cases` says what goes in, `spies` are the models
+that losses and loops are given, and `chance` judges what is random. The U-Net is judged by what its contract says, from
+outside: which output depends on which input.
+"""
+
+import copy
+import math
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Generator, Tensor, nn
+
+from exercises.checks import cases, chance, expect
+from exercises.checks.spies import Spy
+from exercises.toolkit.worlds import Gaussian
+
+KEEP = "results keep the data's dtype and device, whatever the tables come in"
+FREE = "arguments are never changed in place: the caller still needs them"
+FLOW = "the result is differentiable in data, noise and predictions"
+EACH = "each sample has its own level: a value (B,) must become (B, 1, ..., 1) before it multiplies (B, *S)"
+KINDS = ("eps", "x0", "v")
+
+SINGLE = {"rtol": 1e-4, "atol": 1e-4}
+"""For float32 in data or tables. With betas from 0.1 an honest coefficient is off by some 10 ulp, 10 * 6e-8 / 0.1 = 6e-6
+after the cancellation in 1 - ᾱ, and it multiplies numbers up to 5."""
+TABLE = {"rtol": 1e-6, "atol": 1e-9}
+"""For a table computed in float64 and rounded to float32, whose rounding is 6e-8 of the value."""
+BITS = math.log(2)
+"""Nats in a bit."""
+
+
+def numbers(*values: float, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.tensor(values, dtype=dtype)
+
+
+def tracked(*batches: Tensor) -> list[Tensor]:
+    """Copies that gradients are taken with respect to."""
+    return [batch.detach().clone().requires_grad_() for batch in batches]
+
+
+def roots(case: cases.Case) -> tuple[Tensor, Tensor]:
+    """√ᾱ_t and √(1-ᾱ_t), shaped to multiply the batch."""
+    a = case.at(case.alpha_bar)
+    return a.sqrt(), (1 - a).sqrt()
+
+
+def jump(case: cases.Case) -> Tensor:
+    signal, static = roots(case)
+    return signal * case.x0 + static * case.noise
+
+
+def exact(case: cases.Case) -> cases.Case:
+    """The case in float64, its tables as they are after rounding."""
+    return case.cast(torch.float64, torch.float64)
+
+
+def per_sample(batch: Tensor) -> Tensor:
+    """The mean over each sample's elements, (B,)."""
+    return batch.flatten(1).mean(1)
+
+
+# ---------------------------------------------------------------------------------------------------- linear_schedule
+
+STRAIGHT = "β_t = beta_start + t / (T-1) (beta_end - beta_start), both ends included"
+REFUSED = "a schedule has at least one level: T < 1 raises ValueError"
+
+
+def test_linear_schedule_by_hand(code):
+    want = numbers(0.1, 0.2, 0.3, 0.4, 0.5, dtype=torch.float32)
+    expect.close(code.linear_schedule(5, 0.1, 0.5), want, "five equal steps from 0.1 to 0.5, both included", **TABLE)
+
+
+def test_linear_schedule_of_ddpm(code):
+    got = code.linear_schedule(1000)
+    want = torch.tensor([1e-4 + t / 999 * (0.02 - 1e-4) for t in range(1000)], dtype=torch.float64)
+    expect.close(got, want.float(), "DDPM's betas: 1000 from 1e-4 to 0.02, whatever T is; " + STRAIGHT, **TABLE)
+    kept = torch.cumprod(1 - got.detach().double(), 0)[[499, 999]]
+    why = "DDPM's schedule leaves ᾱ_499 = 0.0785872 and ᾱ_999 = 4.03583e-5"
+    expect.close(kept, numbers(0.0785872, 4.03583e-5), why, rtol=2e-6, atol=0.0)
+
+
+@given(T=st.integers(2, 60), start=st.floats(1e-5, 0.1), end=st.floats(0.1, 0.9))
+def test_linear_schedule_goes_from_start_to_end_by_equal_steps(code, T, start, end):
+    want = numbers(*(start + t / (T - 1) * (end - start) for t in range(T)), dtype=torch.float32)
+    expect.close(code.linear_schedule(T, start, end), want, STRAIGHT, **TABLE)
+    expect.close(code.linear_schedule(T=T, beta_start=start, beta_end=end), want, STRAIGHT, **TABLE)
+
+
+def test_linear_schedule_of_one_level_is_its_start(code):
+    for start, end in ((1e-4, 0.02), (0.3, 0.7)):
+        want = numbers(start, dtype=torch.float32)
+        expect.close(code.linear_schedule(1, start, end), want, "T = 1 gives beta_start alone", **TABLE)
+
+
+def test_linear_schedule_refuses_T_below_1(code):
+    for T in (0, -1, -7):
+        expect.raises(ValueError, lambda T=T: code.linear_schedule(T), REFUSED)
+
+
+# ---------------------------------------------------------------------------------------------------- cosine_schedule
+
+COSINE = "β_t = min(1 - f((t+1)/T) / f(t/T), max_beta) with f(u) = cos²(π/2 (u+s) / (1+s))"
+
+
+def cosine(T: int, s: float = 0.008, max_beta: float = 0.999) -> Tensor:
+    f = [math.cos(math.pi / 2 * (t / T + s) / (1 + s)) ** 2 for t in range(T + 1)]
+    return numbers(*(min(1 - f[t + 1] / f[t], max_beta) for t in range(T)), dtype=torch.float32)
+
+
+def test_cosine_schedule_by_hand_without_offset(code):
+    got = code.cosine_schedule(3, s=0.0)
+    why = "f(0) = 1, f(1/3) = cos² 30° = 3/4, f(2/3) = cos² 60° = 1/4, f(1) = 0: β = 1/4, 2/3, and 1 clipped to 0.999"
+    expect.close(got, numbers(0.25, 2 / 3, 0.999, dtype=torch.float32), why, **TABLE)
+
+
+def test_cosine_schedule_of_improved_ddpm(code):
+    got = code.cosine_schedule(1000)
+    expect.close(got, cosine(1000), COSINE + ", computed in float64 and returned as float32", **TABLE)
+    kept = torch.cumprod(1 - got.detach().double(), 0)[[0, 499, 999]]
+    why = "s = 0.008 and max_beta = 0.999 leave ᾱ_0 = 0.9999587, ᾱ_499 = 0.4938436 and ᾱ_999 = 2.42877e-9"
+    expect.close(kept, numbers(0.9999587, 0.4938436, 2.42877e-9), why, rtol=3e-5, atol=0.0)  # 1 - 0.999 in float32
+
+
+@given(T=st.integers(1, 60), s=st.floats(0, 0.2), max_beta=st.floats(0.2, 0.9999))
+def test_cosine_schedule_is_the_fall_of_a_squared_cosine(code, T, s, max_beta):
+    expect.close(code.cosine_schedule(T, s, max_beta), cosine(T, s, max_beta), COSINE, **TABLE)
+    expect.close(code.cosine_schedule(T, s=s), cosine(T, s), COSINE, **TABLE)
+
+
+def test_cosine_schedule_clips_the_betas_at_the_end(code):
+    for T, max_beta in ((1, 0.999), (8, 0.999), (8, 0.5), (8, 0.05)):
+        why = f"f(1) = 0 makes the last β 1, which no chain survives: all are clipped at max_beta = {max_beta}"
+        expect.close(code.cosine_schedule(T, max_beta=max_beta), cosine(T, max_beta=max_beta), why, **TABLE)
+
+
+def test_cosine_schedule_refuses_T_below_1(code):
+    for T in (0, -1, -7):
+        expect.raises(ValueError, lambda T=T: code.cosine_schedule(T), REFUSED)
+
+
+# ---------------------------------------------------------------------------------------------------------------- snr
+
+RATIO = "SNR_t = ᾱ_t / (1-ᾱ_t): the variance of the signal over that of the noise"
+
+
+def test_snr_by_hand(code):
+    got = code.snr(numbers(0.8, 0.5, 0.2))
+    expect.close(got, numbers(4.0, 1.0, 0.25), "0.8 / 0.2 = 4, 0.5 / 0.5 = 1, 0.2 / 0.8 = 1/4: " + RATIO)
+
+
+@given(levels=st.integers(1, 30), seed=st.integers(0, 2**32 - 1))
+def test_snr_is_signal_over_noise_at_each_level(code, levels, seed):
+    a = cases.alpha_bar_of(cases.schedule(levels, Generator().manual_seed(seed), smallest=1e-4))
+    expect.close(code.snr(a), numbers(*(level / (1 - level) for level in a.tolist())), RATIO)
+
+
+def test_snr_of_pure_static_is_zero(code):
+    got = code.snr(numbers(0.5, 0.1, 0.0))
+    expect.close(got, numbers(1.0, 1 / 9, 0.0), "where nothing of the data is left the ratio is 0")
+
+
+def test_snr_keeps_the_dtype_and_its_argument(code, rng):
+    table = cases.alpha_bar_of(cases.schedule(8, rng, smallest=0.1))
+    for given_table in (table, table.float(), table[::2], table[:1].expand(5)):
+        now = given_table.clone() if given_table.is_contiguous() else given_table
+        before = given_table.clone()
+        want = before.double() / (1 - before.double())
+        expect.close(code.snr(now), want.to(before.dtype), KEEP, rtol=1e-5, atol=1e-6)
+        expect.unchanged(FREE, alpha_bar=(before, now))
+
+
+# -------------------------------------------------------------------------------------------------- zero_terminal_snr
+
+MENDED = "√ᾱ'_t = (√ᾱ_t - √ᾱ_{T-1}) √ᾱ_0 / (√ᾱ_0 - √ᾱ_{T-1}), and β'_t = 1 - ᾱ'_t / ᾱ'_{t-1}"
+
+
+def mended(betas: Tensor) -> Tensor:
+    root = [math.sqrt(level) for level in cases.alpha_bar_of(betas.double()).tolist()]
+    moved = [(r - root[-1]) * root[0] / (root[0] - root[-1]) for r in root]
+    kept = [moved[0] ** 2, *((after / before) ** 2 for before, after in zip(moved[:-1], moved[1:], strict=True))]
+    return torch.tensor([1 - share for share in kept], dtype=betas.dtype)
+
+
+def test_zero_terminal_snr_by_hand(code):
+    got = code.zero_terminal_snr(numbers(0.36, 0.75))
+    expect.close(got, numbers(0.36, 1.0), "√ᾱ = (0.8, 0.4) becomes (0.8, 0): the first β is kept, the last is 1")
+    got = code.zero_terminal_snr(numbers(0.36, 0.4375, 1 - 4 / 9))
+    why = "√ᾱ = (0.8, 0.6, 0.4), minus 0.4, times 2, is (0.8, 0.4, 0): β = 0.36, 1 - (0.4/0.8)², 1"
+    expect.close(got, numbers(0.36, 0.75, 1.0), why)
+
+
+@given(levels=st.integers(2, 12), seed=st.integers(0, 2**32 - 1))
+def test_zero_terminal_snr_moves_and_stretches_the_root_of_alpha_bar(code, levels, seed):
+    betas = cases.schedule(levels, Generator().manual_seed(seed), smallest=0.01)
+    expect.close(code.zero_terminal_snr(betas), mended(betas), MENDED)
+
+
+def test_zero_terminal_snr_ends_in_static_and_begins_as_before(code):
+    betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
+    got = code.zero_terminal_snr(betas)
+    expect.close(got, mended(betas), MENDED, rtol=1e-6, atol=1e-9)
+    expect.close(got[-1:], numbers(1.0), "the last level has SNR 0: its β is 1", rtol=0.0, atol=1e-12)
+    expect.close(got[:1], betas[:1], "the first level is kept", rtol=1e-7, atol=0.0)
+
+
+def test_zero_terminal_snr_leaves_a_mended_schedule_as_it_is(code, rng):
+    betas = mended(cases.schedule(6, rng, smallest=0.05))
+    expect.close(code.zero_terminal_snr(betas), betas, "a schedule that ends in static has nothing to mend")
+
+
+def test_zero_terminal_snr_keeps_the_dtype_and_its_argument(code, rng):
+    betas = cases.schedule(8, rng, smallest=0.1)
+    for given_betas in (betas, betas.float(), betas[::2]):
+        now = given_betas.clone() if given_betas.is_contiguous() else given_betas
+        before = given_betas.clone()
+        # In float32 a few roundings of 6e-8, which the subtraction near the end makes some 50 times as large
+        expect.close(code.zero_terminal_snr(now), mended(before.double()).to(before.dtype), KEEP, **SINGLE)
+        expect.unchanged(FREE, betas=(before, now))
+
+
+# ----------------------------------------------------------------------------------------------------------- velocity
+
+SPEED = "v = √ᾱ_t ε - √(1-ᾱ_t) x_0"
+
+
+def speed(case: cases.Case) -> Tensor:
+    signal, static = roots(case)
+    return signal * case.eps - static * case.x0
+
+
+def test_velocity_by_hand(code):
+    x0, eps = numbers(1.0, 0.0)[None].expand(2, 2), numbers(0.0, 1.0)[None].expand(2, 2)
+    got = code.velocity(x0, eps, torch.tensor([1, 0]), numbers(0.64, 0.36))
+    want = torch.stack([numbers(-0.8, 0.6), numbers(-0.6, 0.8)])
+    expect.close(got, want, "ᾱ = 0.36: √0.36 = 0.6 of the noise minus √0.64 = 0.8 of the data")
+
+
+@given(case=cases.batches())
+def test_velocity_is_noise_minus_data_by_the_roots_of_the_level(code, case):
+    expect.close(code.velocity(case.x0, case.eps, case.t, case.alpha_bar), speed(case), SPEED)
+
+
+def test_velocity_works_on_any_shape_and_layout(code, rng):
+    for case in cases.corners(rng):
+        expect.close(code.velocity(case.x0, case.eps, case.t, case.alpha_bar), speed(case), EACH)
+
+
+def test_velocity_keeps_the_dtype_and_its_arguments(code, rng):
+    for case in cases.precisions(rng):
+        x0, eps, t, alpha_bar = (value.clone() for value in (case.x0, case.eps, case.t, case.alpha_bar))
+        got = code.velocity(x0, eps, t, alpha_bar)
+        expect.close(got, speed(exact(case)).to(case.x0.dtype), KEEP, **SINGLE)
+        pairs = {"x0": (case.x0, x0), "eps": (case.eps, eps), "t": (case.t, t)}
+        expect.unchanged(FREE, **pairs, alpha_bar=(case.alpha_bar, alpha_bar))
+
+
+def test_velocity_lets_gradients_through(code, rng):
+    case = cases.make((3, 2, 2), 4, rng)
+    x0, eps = tracked(case.x0, case.eps)
+    got = code.velocity(x0, eps, case.t, case.alpha_bar)
+    expect.tensor(got, FLOW, shape=(3, 2, 2))
+    signal, static = roots(case)
+    expect.gradients(got, case.noise, FLOW, x0=(x0, -static * case.noise), eps=(eps, signal * case.noise))
+
+
+# ----------------------------------------------------------------------------------------------------- to_x0 and to_eps
+
+TO_X0 = {
+    "eps": "x_0 = (x_t - √(1-ᾱ_t) ε) / √ᾱ_t",
+    "x0": "a prediction of x0 is x0",
+    "v": "x_0 = √ᾱ_t x_t - √(1-ᾱ_t) v",
+}
+TO_EPS = {
+    "eps": "a prediction of eps is eps",
+    "x0": "ε = (x_t - √ᾱ_t x_0) / √(1-ᾱ_t)",
+    "v": "ε = √(1-ᾱ_t) x_t + √ᾱ_t v",
+}
+UNKNOWN = ("epsilon", "V", "score", "")
+
+
+def slopes_x0(case: cases.Case, kind: str) -> tuple[Tensor, Tensor]:
+    """What multiplies the prediction, and what multiplies x_t, in x0."""
+    signal, static = roots(case)
+    return {
+        "eps": (-static / signal, 1 / signal),
+        "x0": (torch.ones_like(signal), torch.zeros_like(signal)),
+        "v": (-static, signal),
+    }[kind]
+
+
+def slopes_eps(case: cases.Case, kind: str) -> tuple[Tensor, Tensor]:
+    """What multiplies the prediction, and what multiplies x_t, in eps."""
+    signal, static = roots(case)
+    return {
+        "eps": (torch.ones_like(signal), torch.zeros_like(signal)),
+        "x0": (-signal / static, 1 / static),
+        "v": (signal, static),
+    }[kind]
+
+
+def converted(case: cases.Case, slopes: tuple[Tensor, Tensor]) -> Tensor:
+    """`case.eps` stands for the prediction, of whatever kind."""
+    return slopes[0] * case.eps + slopes[1] * case.x_t
+
+
+def test_to_x0_by_hand(code):
+    x_t, t, alpha_bar = numbers(1.4)[None], torch.tensor([1]), numbers(0.64, 0.36)
+    for kind, prediction in (("eps", 1.0), ("x0", 1.0), ("v", -0.2)):
+        got = code.to_x0(numbers(prediction)[None], x_t, t, alpha_bar, kind)
+        why = "x_0 = ε = 1 at ᾱ = 0.36 makes x_t = 0.6 + 0.8 = 1.4 and v = 0.6 - 0.8 = -0.2; "
+        expect.close(got, numbers(1.0)[None], why + TO_X0[kind])
+
+
+@given(case=cases.batches())
+def test_to_x0_finds_the_data_in_any_prediction(code, case):
+    for kind in KINDS:
+        got = code.to_x0(case.eps, case.x_t, case.t, case.alpha_bar, kind)
+        expect.close(got, converted(case, slopes_x0(case, kind)), f"{kind}: {TO_X0[kind]}")
+
+
+@given(case=cases.batches())
+def test_to_x0_undoes_the_jump(code, case):
+    signal, static = roots(case)
+    targets = {"eps": case.noise, "x0": case.x0, "v": signal * case.noise - static * case.x0}
+    for kind, target in targets.items():
+        got = code.to_x0(target, jump(case), case.t, case.alpha_bar, kind)
+        expect.close(got, case.x0, f"a perfect prediction of {kind} gives the data back: {TO_X0[kind]}")
+
+
+def test_to_x0_works_on_any_shape_and_layout(code, rng):
+    for case in cases.corners(rng):
+        for kind in KINDS:
+            got = code.to_x0(case.eps, case.x_t, case.t, case.alpha_bar, kind)
+            expect.close(got, converted(case, slopes_x0(case, kind)), EACH)
+
+
+def test_to_x0_keeps_the_dtype_and_its_arguments(code, rng):
+    for case in cases.precisions(rng):
+        for kind in KINDS:
+            p, x_t, t, alpha_bar = (value.clone() for value in (case.eps, case.x_t, case.t, case.alpha_bar))
+            got = code.to_x0(p, x_t, t, alpha_bar, kind=kind)
+            want = converted(exact(case), slopes_x0(exact(case), kind))
+            expect.close(got, want.to(case.x_t.dtype), KEEP, **SINGLE)
+            pairs = {"prediction": (case.eps, p), "x_t": (case.x_t, x_t), "t": (case.t, t)}
+            expect.unchanged(FREE, **pairs, alpha_bar=(case.alpha_bar, alpha_bar))
+
+
+def test_to_x0_lets_gradients_through(code, rng):
+    case = cases.make((3, 2, 2), 4, rng)
+    for kind in KINDS:
+        p, x_t = tracked(case.eps, case.x_t)
+        got = code.to_x0(p, x_t, case.t, case.alpha_bar, kind)
+        expect.tensor(got, FLOW, shape=(3, 2, 2))
+        of_p, of_x_t = slopes_x0(case, kind)
+        expect.gradients(got, case.noise, FLOW, prediction=(p, of_p * case.noise), x_t=(x_t, of_x_t * case.noise))
+
+
+def test_to_x0_refuses_an_unknown_kind(code, rng):
+    case = cases.make((2, 3), 3, rng)
+    for kind in UNKNOWN:
+        why = "an unknown kind raises ValueError naming the argument: kind"
+        expect.raises(ValueError, lambda kind=kind: code.to_x0(case.eps, case.x_t, case.t, case.alpha_bar, kind), why, naming="kind")  # fmt: skip
+
+
+def test_to_eps_by_hand(code):
+    x_t, t, alpha_bar = numbers(1.4)[None], torch.tensor([1]), numbers(0.64, 0.36)
+    for kind, prediction in (("eps", 1.0), ("x0", 1.0), ("v", -0.2)):
+        got = code.to_eps(numbers(prediction)[None], x_t, t, alpha_bar, kind)
+        why = "x_0 = ε = 1 at ᾱ = 0.36 makes x_t = 0.6 + 0.8 = 1.4 and v = 0.6 - 0.8 = -0.2; "
+        expect.close(got, numbers(1.0)[None], why + TO_EPS[kind])
+
+
+@given(case=cases.batches())
+def test_to_eps_finds_the_noise_in_any_prediction(code, case):
+    for kind in KINDS:
+        got = code.to_eps(case.eps, case.x_t, case.t, case.alpha_bar, kind)
+        expect.close(got, converted(case, slopes_eps(case, kind)), f"{kind}: {TO_EPS[kind]}")
+
+
+@given(case=cases.batches())
+def test_to_eps_finds_the_noise_of_the_jump(code, case):
+    signal, static = roots(case)
+    targets = {"eps": case.noise, "x0": case.x0, "v": signal * case.noise - static * case.x0}
+    for kind, target in targets.items():
+        got = code.to_eps(target, jump(case), case.t, case.alpha_bar, kind)
+        expect.close(got, case.noise, f"a perfect prediction of {kind} gives the noise back: {TO_EPS[kind]}")
+
+
+def test_to_eps_works_on_any_shape_and_layout(code, rng):
+    for case in cases.corners(rng):
+        for kind in KINDS:
+            got = code.to_eps(case.eps, case.x_t, case.t, case.alpha_bar, kind)
+            expect.close(got, converted(case, slopes_eps(case, kind)), EACH)
+
+
+def test_to_eps_keeps_the_dtype_and_its_arguments(code, rng):
+    for case in cases.precisions(rng):
+        for kind in KINDS:
+            p, x_t, t, alpha_bar = (value.clone() for value in (case.eps, case.x_t, case.t, case.alpha_bar))
+            got = code.to_eps(p, x_t, t, alpha_bar, kind=kind)
+            want = converted(exact(case), slopes_eps(exact(case), kind))
+            expect.close(got, want.to(case.x_t.dtype), KEEP, **SINGLE)
+            pairs = {"prediction": (case.eps, p), "x_t": (case.x_t, x_t), "t": (case.t, t)}
+            expect.unchanged(FREE, **pairs, alpha_bar=(case.alpha_bar, alpha_bar))
+
+
+def test_to_eps_lets_gradients_through(code, rng):
+    case = cases.make((3, 2, 2), 4, rng)
+    for kind in KINDS:
+        p, x_t = tracked(case.eps, case.x_t)
+        got = code.to_eps(p, x_t, case.t, case.alpha_bar, kind)
+        expect.tensor(got, FLOW, shape=(3, 2, 2))
+        of_p, of_x_t = slopes_eps(case, kind)
+        expect.gradients(got, case.noise, FLOW, prediction=(p, of_p * case.noise), x_t=(x_t, of_x_t * case.noise))
+
+
+def test_to_eps_refuses_an_unknown_kind(code, rng):
+    case = cases.make((2, 3), 3, rng)
+    for kind in UNKNOWN:
+        why = "an unknown kind raises ValueError naming the argument: kind"
+        expect.raises(ValueError, lambda kind=kind: code.to_eps(case.eps, case.x_t, case.t, case.alpha_bar, kind), why, naming="kind")  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------------- prediction_loss
+
+TARGETS = {"eps": "ε", "x0": "x_0", "v": "v = √ᾱ_t ε - √(1-ᾱ_t) x_0"}
+WEIGHTS = {"eps": "min(SNR, γ) / SNR", "x0": "min(SNR, γ)", "v": "min(SNR, γ) / (SNR + 1)"}
+
+
+def target_slopes(case: cases.Case, kind: str) -> tuple[Tensor, Tensor]:
+    """What multiplies x0, and what multiplies the noise, in the target of this kind."""
+    signal, static = roots(case)
+    one, zero = torch.ones_like(signal), torch.zeros_like(signal)
+    return {"eps": (zero, one), "x0": (one, zero), "v": (-static, signal)}[kind]
+
+
+def target_of(case: cases.Case, kind: str) -> Tensor:
+    of_x0, of_noise = target_slopes(case, kind)
+    return of_x0 * case.x0 + of_noise * case.noise
+
+
+def weight_of(case: cases.Case, kind: str, gamma: float | None) -> Tensor:
+    a = case.at(case.alpha_bar)
+    if gamma is None:
+        return torch.ones_like(a)
+    ratio = a / (1 - a)
+    return {"eps": (gamma / ratio).clamp(max=1), "x0": ratio.clamp(max=gamma), "v": ratio.clamp(max=gamma) * (1 - a)}[kind]  # fmt: skip
+
+
+def loss_of(case: cases.Case, kind: str = "eps", gamma: float | None = None) -> Tensor:
+    """The loss of a `Spy`."""
+    error = target_of(case, kind) - (0.75 * jump(case) + 0.25)
+    return (weight_of(case, kind, gamma) * error.square()).mean()
+
+
+class Knowing(nn.Module):
+    """A model that gives this answer."""
+
+    def __init__(self, answer: Tensor) -> None:
+        super().__init__()
+        self.answer, self.gain = answer, nn.Parameter(torch.ones((), dtype=torch.float64))
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        return self.gain * self.answer
+
+
+@given(case=cases.batches())
+def test_prediction_loss_is_the_mean_squared_error_against_its_own_target(code, case):
+    args = case.x0, case.t, case.noise, case.alpha_bar
+    expect.close(code.prediction_loss(Spy(), *args), loss_of(case), "without a kind the model guesses the noise, ε")
+    for kind in KINDS:
+        why = f"the loss is the mean over every element of (target - prediction)², the target of {kind} is {TARGETS[kind]}"
+        expect.close(code.prediction_loss(Spy(), *args, kind=kind), loss_of(case, kind), why)
+
+
+@given(case=cases.batches(), gamma=st.floats(0.01, 20))
+def test_prediction_loss_weighs_each_sample_by_its_capped_snr(code, case, gamma):
+    for kind in KINDS:
+        got = code.prediction_loss(Spy(), case.x0, case.t, case.noise, case.alpha_bar, kind, gamma)
+        why = f"min-SNR-γ for {kind}: the squared errors of a sample weigh {WEIGHTS[kind]}, and then comes the mean"
+        expect.close(got, loss_of(case, kind, gamma), why)
+
+
+def test_prediction_loss_by_hand_at_snr_4_and_one_quarter(code):
+    x0, noise = numbers(1.0)[None].expand(2, 1), torch.zeros(2, 1, dtype=torch.float64)
+    t, alpha_bar = torch.tensor([0, 1]), numbers(0.8, 0.2)
+    model = Knowing(torch.zeros(2, 1, dtype=torch.float64))
+    for kind, first, second in (("x0", 1.0, 0.25), ("v", 1 / 5 * 0.2, 0.25 / 1.25 * 0.8)):
+        got = code.prediction_loss(model, x0, t, noise, alpha_bar, kind, 1)
+        why = f"SNR = 4 and 1/4 with γ = 1: {WEIGHTS[kind]} times the square of the target of {kind}, the mean of both"
+        expect.close(got, numbers((first + second) / 2)[0], why)
+    got = code.prediction_loss(model, torch.zeros_like(x0), t, x0, alpha_bar, "eps", 1)
+    expect.close(got, numbers((0.25 + 1.0) / 2)[0], f"SNR = 4 and 1/4 with γ = 1: {WEIGHTS['eps']} is 1/4 and 1")
+
+
+def test_prediction_loss_calls_the_model_once_with_the_noised_data_and_its_levels(code, rng):
+    for number, case in enumerate(cases.corners(rng)):
+        model, kind, gamma = Spy(), KINDS[number % 3], (None, 5)[number % 2]
+        got = code.prediction_loss(model, case.x0, case.t, case.noise, case.alpha_bar, kind, gamma)
+        expect.equal(len(model.seen), 1, "one call of the model is enough")
+        expect.close(model.seen[0].x_t, jump(case), "the model sees x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε, whatever it predicts")
+        expect.close(model.seen[0].t, case.t, "the model is told the level of each sample, t itself")
+        expect.close(got, loss_of(case, kind, gamma), EACH)
+
+
+def test_prediction_loss_of_a_perfect_model_is_zero_at_snr_0_too(code, rng):
+    case = cases.make((4, 3), 4, rng)
+    case.alpha_bar[-1] = 0.0
+    for kind in ("x0", "v"):
+        for gamma in (None, 5.0):
+            model = Knowing(target_of(case, kind))
+            got = code.prediction_loss(model, case.x0, case.t, case.noise, case.alpha_bar, kind, gamma)
+            expect.close(got, numbers(0.0)[0], f"a model that answers {TARGETS[kind]} has nothing left to learn")
+            got = code.prediction_loss(Spy(), case.x0, case.t, case.noise, case.alpha_bar, kind, gamma)
+            expect.close(got, loss_of(case, kind, gamma), "a schedule may end at SNR 0 (only eps with γ divides by it)")
+
+
+def test_prediction_loss_lets_gradients_through_to_model_and_data(code, rng):
+    case = cases.make((3, 2, 2), 4, rng)
+    (signal, static), x_t = roots(case), jump(case)
+    for kind in KINDS:
+        for gamma in (None, 0.5):
+            model = Spy()
+            x0, noise = tracked(case.x0, case.noise)
+            got = code.prediction_loss(model, x0, case.t, noise, case.alpha_bar, kind, gamma)
+            expect.tensor(got, "a loss is a scalar", shape=())
+            pull = 2 * weight_of(case, kind, gamma) * (0.75 * x_t + 0.25 - target_of(case, kind)) / x_t.numel()
+            of_x0, of_noise = target_slopes(case, kind)
+            expect.gradients(
+                got,
+                torch.ones_like(got),
+                "the loss is differentiable in the model's parameters, data and noise",
+                weight=(model.weight, (pull * x_t).sum()),
+                bias=(model.bias, pull.sum()),
+                x0=(x0, pull * (0.75 * signal - of_x0)),
+                noise=(noise, pull * (0.75 * static - of_noise)),
+            )
+
+
+def test_prediction_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
+    for case in cases.precisions(rng):
+        for kind, gamma in (("eps", None), ("x0", 2.0), ("v", 2.0)):
+            model = Spy().eval()
+            x0, t, noise, alpha_bar = (value.clone() for value in (case.x0, case.t, case.noise, case.alpha_bar))
+            got = code.prediction_loss(model, x0, t, noise, alpha_bar, kind, gamma)
+            expect.close(got, loss_of(exact(case), kind, gamma).to(x0.dtype), KEEP, **SINGLE)
+            expect.equal(str(model.seen[0].x_t.dtype), str(x0.dtype), "the model works in the data's dtype")
+            pairs = {"x0": (case.x0, x0), "t": (case.t, t), "noise": (case.noise, noise)}
+            expect.unchanged(FREE, **pairs, alpha_bar=(case.alpha_bar, alpha_bar))
+            expect.equal(model.training, False, "a loss leaves the model in the mode in which it found it")
+            left = model.weight.grad is not None or model.bias.grad is not None
+            expect.equal(left, False, "a loss is only computed: the caller says when to go backward")
+
+
+def test_prediction_loss_refuses_an_unknown_kind(code, rng):
+    case = cases.make((2, 3), 3, rng)
+    for kind in UNKNOWN:
+        for gamma in (None, 5.0):
+
+            def lose(kind: str = kind, gamma: float | None = gamma) -> Tensor:
+                return code.prediction_loss(Spy(), case.x0, case.t, case.noise, case.alpha_bar, kind, gamma)
+
+            expect.raises(ValueError, lose, "an unknown kind raises ValueError naming the argument: kind", naming="kind")
+
+
+# -------------------------------------------------------------------------------------------------------- gaussian_kl
+
+DISTANCE = "KL = ½ (logvar2 - logvar1 - 1 + exp(logvar1 - logvar2) + (mean1 - mean2)² exp(-logvar2)), elementwise"
+
+
+def kl(mean1: Tensor, logvar1: Tensor, mean2: Tensor, logvar2: Tensor) -> Tensor:
+    """Cross entropy minus entropy, both of N(mean1, var1)."""
+    cross = 0.5 * (math.log(2 * math.pi) + logvar2 + (logvar1.exp() + (mean1 - mean2) ** 2) / logvar2.exp())
+    return cross - 0.5 * (math.log(2 * math.pi) + logvar1 + 1)
+
+
+def bells(shape: tuple[int, ...], rng: Generator) -> list[Tensor]:
+    """Mean, log-variance, mean, log-variance."""
+    return [cases.normal(shape, rng) * scale for scale in (1.0, 2.0, 1.5, 1.2)]
+
+
+def test_gaussian_kl_by_hand(code):
+    zero, four = numbers(0.0), numbers(math.log(4.0))
+    expect.close(code.gaussian_kl(zero + 1, zero, zero, zero), numbers(0.5), "the same variance: ½ (1 - 0)² = 0.5 nats")
+    expect.close(code.gaussian_kl(zero, four, zero, zero), numbers(0.5 * (3 - math.log(4))), "KL(N(0, 4) to N(0, 1)) = ½ (4 - 1 - ln 4)")  # fmt: skip
+    expect.close(code.gaussian_kl(zero + 1, zero, zero, four), numbers(0.5 * (math.log(4) - 0.5)), "KL(N(1, 1) to N(0, 4)) = ½ (ln 4 - 1 + (1 + 1) / 4)")  # fmt: skip
+
+
+@given(shape=cases.shapes(), seed=st.integers(0, 2**32 - 1))
+def test_gaussian_kl_is_cross_entropy_minus_entropy(code, shape, seed):
+    four = bells(shape, Generator().manual_seed(seed))
+    expect.close(code.gaussian_kl(*four), kl(*four), DISTANCE)
+
+
+def test_gaussian_kl_is_zero_for_equal_bells_and_above_zero_for_others(code, rng):
+    mean1, logvar1, mean2, logvar2 = bells((50,), rng)
+    got = code.gaussian_kl(mean1, logvar1, mean1, logvar1)
+    expect.close(got, torch.zeros_like(mean1), "a distribution is at no distance from itself")
+    got = code.gaussian_kl(mean1, logvar1, mean2, logvar2)
+    expect.tensor(got, DISTANCE, shape=(50,))
+    expect.holds(bool((got.detach() > 0).all()), "KL is above 0 for two different distributions", got=got.detach(), want="only numbers above 0")  # fmt: skip
+
+
+def test_gaussian_kl_broadcasts_its_arguments(code, rng):
+    for shapes in (((3, 2, 4), (3, 1, 1), (3, 2, 4), (3, 1, 1)), ((3, 1, 2), (4, 1), (2,), ()), ((), (5,), (), (2, 1))):
+        four = [cases.normal(shape, rng) for shape in shapes]
+        expect.close(code.gaussian_kl(*four), kl(*four), "the four tensors are broadcast against each other")
+
+
+def test_gaussian_kl_keeps_the_dtype_and_its_arguments(code, rng):
+    for dtype in (torch.float32, torch.float64):
+        before = [part.to(dtype) for part in bells((4, 3), rng)]
+        now = [part.clone() for part in before]
+        got = code.gaussian_kl(*now)
+        expect.close(got, kl(*(part.double() for part in before)).to(dtype), KEEP, **SINGLE)
+        names = ("mean1", "logvar1", "mean2", "logvar2")
+        expect.unchanged(FREE, **dict(zip(names, zip(before, now, strict=True), strict=True)))
+
+
+def test_gaussian_kl_lets_gradients_through(code, rng):
+    pull = cases.normal((3, 4), rng)
+    four = tracked(*bells((3, 4), rng))
+    got = code.gaussian_kl(*four)
+    expect.tensor(got, FLOW, shape=(3, 4))
+    mean1, logvar1, mean2, logvar2 = (part.detach() for part in four)
+    apart, ratio = (mean1 - mean2) / logvar2.exp(), (logvar1 - logvar2).exp()
+    expect.gradients(
+        got,
+        pull,
+        FLOW,
+        mean1=(four[0], apart * pull),
+        logvar1=(four[1], 0.5 * (ratio - 1) * pull),
+        mean2=(four[2], -apart * pull),
+        logvar2=(four[3], 0.5 * (1 - ratio - (mean1 - mean2) * apart) * pull),
+    )
+
+
+# -------------------------------------------------------------------------------------------------------- decoder_nll
+
+BYTES = torch.arange(256, dtype=torch.float64) / 127.5 - 1
+"""All 8-bit values in [-1, 1]."""
+MASS = "-log of the normal mass from x0 - 1/255 to x0 + 1/255; at -1 it begins at minus, at 1 it ends at plus infinity"
+NATS = {"rtol": 1e-9, "atol": 1e-3}
+"""The contract's thousandth of a nat, and float64's own digits where there are millions of nats."""
+
+
+def byte_nll(x0: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
+    """The exact price, by log Φ in the left tail, where it keeps its digits. (Seen to agree with 60-digit arithmetic.)"""
+    std, half = (logvar / 2).exp(), 1 / 255
+    away = (x0 - mean).abs()
+    near, far = torch.special.log_ndtr((half - away) / std), torch.special.log_ndtr(-(half + away) / std)
+    inside = near + torch.log1p(-torch.exp((far - near).clamp(max=-1e-300)))
+    lowest = torch.special.log_ndtr((x0 + half - mean) / std)
+    highest = torch.special.log_ndtr((mean - x0 + half) / std)
+    return -torch.where(x0 < -0.999, lowest, torch.where(x0 > 0.999, highest, inside))
+
+
+def byte_slopes(x0: Tensor, mean: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
+    """Exact derivatives in mean and logvar: those of a bin are differences of the density, over its mass."""
+    std, half = (logvar / 2).exp(), 1 / 255
+    right, left = (x0 + half - mean) / std, (x0 - half - mean) / std
+    log_mass = -byte_nll(x0, mean, logvar)
+
+    def share(z: Tensor, open_end: Tensor) -> Tensor:
+        density = torch.exp(-(z**2) / 2 - math.log(2 * math.pi) / 2 - log_mass)
+        return torch.where(open_end, 0.0, density)
+
+    at_right, at_left = share(right, x0 > 0.999), share(left, x0 < -0.999)
+    in_mean = (at_right - at_left) / std
+    in_logvar = (at_right * right - at_left * left) / 2
+    return in_mean, in_logvar
+
+
+def everywhere() -> tuple[Tensor, Tensor, Tensor]:
+    """Bytes at the edges and inside, means within and far outside, widths from a hundredth of a bin to ten ranges."""
+    x0 = BYTES[[0, 1, 37, 128, 254, 255]]
+    mean = numbers(-3.0, -1.0, -0.5, 0.003, 0.31, 1.0, 2.5)
+    logvar = numbers(-20.0, -14.0, -9.8, -6.0, -2.0, 0.0, 4.0)
+    grid = torch.meshgrid(x0, mean, logvar, indexing="ij")
+    return tuple(part.flatten() for part in grid)
+
+
+def test_decoder_nll_by_hand(code):
+    half = 1 / 255
+    x0 = numbers(1.0, -1.0, BYTES[100].item(), BYTES[128].item())
+    mean = numbers(1.0 - half, -1.0 + half, BYTES[100].item(), BYTES[128].item())
+    logvar = 2 * numbers(math.log(0.1), math.log(0.1), math.log(half), math.log(1e-5))
+    want = numbers(math.log(2), math.log(2), -math.log(math.erf(math.sqrt(0.5))), 0.0)
+    why = "an edge bin that begins at the mean has half of the mass, ln 2 nats; one from -σ to σ has 68 %; a needle has all"
+    expect.close(code.decoder_nll(x0, mean, logvar), want, why, **NATS)
+
+
+def test_decoder_nll_is_a_distribution_over_the_256_bytes(code):
+    for mean in (-2.0, -1.0, -0.997, 0.0, 0.4, 1.0, 1.5):
+        for logvar in (-16.0, -10.0, -4.0, 0.0, 2.0):
+            got = code.decoder_nll(BYTES, torch.full_like(BYTES, mean), torch.full_like(BYTES, logvar))
+            expect.tensor(got, "one price a byte", shape=(256,), dtype=torch.float64)
+            total = torch.exp(-got.detach()).sum()
+            why = f"the masses of all 256 bins add up to 1, here for mean {mean} and log-variance {logvar}"
+            expect.close(total, numbers(1.0)[0], why, rtol=0.0, atol=1.1e-3)  # each within 1e-3 nats of its own
+
+
+@given(k=st.integers(0, 255), mean=st.floats(-1.2, 1.2), logvar=st.floats(-12, 2))
+def test_decoder_nll_is_the_exact_mass_of_the_bin(code, k, mean, logvar):
+    args = BYTES[[k]], numbers(mean), numbers(logvar)
+    expect.close(code.decoder_nll(*args), byte_nll(*args), MASS + ", within 1e-3 nats", **NATS)
+
+
+def test_decoder_nll_is_right_far_in_the_tails(code):
+    args = everywhere()
+    why = "however far in a tail x0 lies, its bin has a mass, and the logarithm is exact to 1e-3 nats and finite: " + MASS
+    expect.close(code.decoder_nll(*args), byte_nll(*args), why, **NATS)
+
+
+def test_decoder_nll_pulls_mean_and_logvar_back_from_the_tails(code):
+    x0, mean, logvar = everywhere()
+    want_mean, want_logvar = byte_slopes(x0, mean, logvar)
+    inputs = tracked(mean, logvar)
+    got = code.decoder_nll(x0, *inputs)
+    why = "far in a tail the gradient in {} still points home, with about its exact size"
+    expect.tensor(got, why.format("mean and logvar"), shape=x0.shape)
+    expect.equal(got.requires_grad, True, why.format("mean and logvar"))
+    found = torch.autograd.grad(got.sum(), inputs, allow_unused=True)
+    std = (logvar / 2).exp()
+    for name, grad, want, unit in zip(("mean", "logvar"), found, (want_mean, want_logvar), (1 / std, torch.ones_like(std)), strict=True):  # fmt: skip
+        grad = torch.zeros_like(want) if grad is None else grad
+        # Within a fifth, or a hundredth of a nat for a step of one σ or of one in logvar: what 1e-3 nats allow
+        expect.close(grad * (1 / unit), want / unit, why.format(name), rtol=0.2, atol=0.01)
+
+
+def test_decoder_nll_works_on_any_shape_and_layout(code, rng):
+    for case in cases.corners(rng):
+        x0 = BYTES[(100 * case.x0 + 128).round().long().clamp(0, 255)]
+        args = x0, case.x_t, 2 * case.noise - 3
+        expect.close(code.decoder_nll(*args), byte_nll(*args), "elementwise, on data of any shape: " + MASS, **NATS)
+
+
+def test_decoder_nll_keeps_the_dtype_and_its_arguments_and_is_finite_in_float32(code):
+    x0, mean, logvar = everywhere()
+    near = logvar >= -10  # σ from a 150th: in float32 the distance of x0 and mean is known to 1e-7, 2e-5 σ
+    for dtype, some in ((torch.float32, near), (torch.float64, near | ~near)):
+        before = [part[some].to(dtype) for part in (x0, mean, logvar)]
+        now = [part.clone() for part in before]
+        inputs = [now[0], *(part.requires_grad_() for part in now[1:])]
+        got = code.decoder_nll(*inputs)
+        want = byte_nll(*(part.double() for part in before)).to(dtype)
+        expect.close(got, want, KEEP, rtol=1e-3, atol=5e-3)
+        expect.equal(got.requires_grad, True, FLOW)
+        for grad in torch.autograd.grad(got.sum(), inputs[1:], allow_unused=True):
+            grad = torch.zeros_like(want) if grad is None else grad
+            expect.tensor(grad, KEEP, shape=want.shape)
+            expect.finite(grad, "in a tail the gradient is finite, in float32 too")
+        names = ("x0", "mean", "logvar")
+        expect.unchanged(FREE, **dict(zip(names, zip(before, (part.detach() for part in now), strict=True), strict=True)))
+
+
+# ----------------------------------------------------------------------------------------------------------- prior_kl
+
+LEFT = "KL(N(√ᾱ x_0, 1-ᾱ) to N(0, 1)) at the last level, the mean over each sample's elements, over ln 2"
+
+
+def left_over(x0: Tensor, alpha_bar: Tensor) -> Tensor:
+    a = float(alpha_bar[-1])
+    return per_sample(0.5 * (-1 - math.log(1 - a) + 1 - a + a * x0**2)) / BITS
+
+
+def test_prior_kl_by_hand(code):
+    got = code.prior_kl(numbers(1.0, -1.0)[None], numbers(0.9, 0.5))
+    why = "at ᾱ = 1/2 with x_0² = 1: ½ (ln 2 - 1 + 1/2 + 1/2) nats are half a bit per dimension"
+    expect.close(got, numbers(0.5), why)
+
+
+@given(case=cases.batches())
+def test_prior_kl_compares_the_last_level_with_the_static_that_sampling_starts_from(code, case):
+    expect.close(code.prior_kl(case.x0, case.alpha_bar), left_over(case.x0, case.alpha_bar), LEFT)
+
+
+def test_prior_kl_of_ddpm_is_next_to_nothing(code):
+    alpha_bar = cases.alpha_bar_of(torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))
+    got = code.prior_kl(numbers(1.0, -1.0, 1.0, -1.0).reshape(2, 2), alpha_bar)
+    want = numbers(2.0179e-5, 2.0179e-5) / BITS  # ½ (ᾱ + ᾱ²/2) with ᾱ = 4.0358e-5
+    expect.close(got, want, "DDPM's schedule with x_0² = 1 leaves 2.018e-5 nats per dimension", rtol=1e-4, atol=0.0)
+
+
+def test_prior_kl_gives_each_sample_its_own_on_any_shape(code, rng):
+    for case in cases.corners(rng):
+        got = code.prior_kl(case.x0, case.alpha_bar)
+        expect.close(got, left_over(case.x0, case.alpha_bar), "one number a sample, (B,): " + LEFT)
+
+
+def test_prior_kl_keeps_the_dtype_and_its_arguments_and_lets_gradients_through(code, rng):
+    for case in cases.precisions(rng):
+        (x0,), alpha_bar = tracked(case.x0), case.alpha_bar.clone()
+        got = code.prior_kl(x0, alpha_bar)
+        expect.close(got, left_over(exact(case).x0, exact(case).alpha_bar).to(x0.dtype), KEEP, **SINGLE)
+        expect.unchanged(FREE, x0=(case.x0, x0.detach()), alpha_bar=(case.alpha_bar, alpha_bar))
+    case = cases.make((3, 2, 2), 4, rng)
+    (x0,) = tracked(case.x0)
+    got = code.prior_kl(x0, case.alpha_bar)
+    slope = case.alpha_bar[-1] * case.x0 / (4 * BITS)
+    expect.gradients(got, numbers(1.0, 1.0, 1.0), "the result is differentiable in the data", x0=(x0, slope))
+
+
+# ----------------------------------------------------------------------------------------------------------- vlb_term
+
+
+def posterior(case: cases.Case) -> tuple[Tensor, Tensor, Tensor]:
+    """Both coefficients and the variance of q(x_{t-1} | x_t, x_0), (B, 1, ..., 1), from Bayes' rule.
+
+    x_{t-1} is N(√ᾱ_{t-1} x_0, 1-ᾱ_{t-1}) before x_t = √α_t x_{t-1} + √β_t ε is seen: precisions add, and the mean is
+    the average weighted by them. Before t = 0 the variance is 0 and x_{t-1} is x_0.
+    """
+    beta = case.at(case.betas)
+    before = case.at(torch.cat([torch.ones_like(case.alpha_bar[:1]), case.alpha_bar[:-1]]))
+    alpha = 1 - beta
+    spread = torch.where(before < 1, 1 - before, 1.0)
+    variance = torch.where(before < 1, 1 / (1 / spread + alpha / beta), 0.0)
+    of_x0 = torch.where(before < 1, variance * before.sqrt() / spread, 1.0)
+    return of_x0, variance * alpha.sqrt() / beta, variance
+
+
+def small_variance(betas: Tensor) -> Tensor:
+    """β̃ of each level, that of t = 1 in the place of t = 0 too, (T,)."""
+    a = cases.alpha_bar_of(betas)
+    after_first = betas[1:] * (1 - a[:-1]) / (1 - a[1:])
+    return torch.cat([after_first[:1], after_first])
+
+
+TERM = "KL(q(x_{t-1} | x_t, x_0) to p) = (μ̃(x_0) - μ̃(x̂_0))² / (2 β̃_t), the mean over each sample's elements, over ln 2"
+LAST = "at t = 0: decoder_nll of x0 under the predicted mean, which is x̂_0, with the posterior variance of t = 1"
+
+
+def of_bytes(case: cases.Case) -> cases.Case:
+    """The case with 8-bit data, noised to its levels."""
+    x0 = BYTES[(60 * case.x0 + 128).round().long().clamp(0, 255)]
+    there = cases.Case(x0, case.x_t, case.eps, case.noise, case.t, case.betas, case.alpha_bar)
+    return cases.Case(x0, jump(there), case.eps, case.noise, case.t, case.betas, case.alpha_bar)
+
+
+def guess_of(case: cases.Case) -> Tensor:
+    signal, static = roots(case)
+    return (case.x_t - static * case.eps) / signal
+
+
+def term(case: cases.Case) -> Tensor:
+    of_x0, _, _ = posterior(case)
+    variance, guess = case.at(small_variance(case.betas)), guess_of(case)
+    between = (of_x0 * (case.x0 - guess)) ** 2 / (2 * variance)
+    last = byte_nll(case.x0, guess, variance.log().expand_as(guess))
+    at_0 = (case.t == 0).reshape(-1, *[1] * (case.x0.ndim - 1))
+    return per_sample(torch.where(at_0, last, between)) / BITS
+
+
+TERMS = {"rtol": 1e-7, "atol": 1.5e-3}
+"""At t = 0, the contract's 1e-3 nats in bits."""
+
+
+def test_vlb_term_by_hand(code):
+    x0, x_t, eps = numbers(0.0)[None], numbers(0.4)[None], numbers(0.0)[None]
+    got = code.vlb_term(x0, x_t, torch.tensor([1]), eps, numbers(0.36, 0.75))
+    why = "β = (0.36, 0.75): x̂_0 = 0.4 / √0.16 = 1, its weight in the mean 0.6 / 0.84, β̃_1 = 0.27 / 0.84: 0.36 / (0.84 * 0.54) nats"
+    expect.close(got, numbers(0.36 / (0.84 * 0.54) / BITS), why)
+
+
+@given(case=cases.batches())
+def test_vlb_term_is_the_distance_of_the_true_step_from_the_models(code, case):
+    if len(case.betas) < 2:
+        return
+    case = cases.Case(case.x0, case.x_t, case.eps, case.noise, case.t.clamp(min=1), case.betas, case.alpha_bar)
+    got = code.vlb_term(case.x0, case.x_t, case.t, case.eps, case.betas)
+    expect.close(got, term(case), TERM)
+
+
+def test_vlb_term_at_t_0_is_the_price_of_the_bytes(code, rng):
+    for levels in (2, 5):
+        for shape in ((4, 6), (3, 2, 2, 3)):
+            case = of_bytes(cases.make(shape, levels, rng))
+            case.t.zero_()
+            case = of_bytes(case)
+            for eps in (case.noise + 0.1 * case.eps, case.eps, 5 * case.eps):
+                case = cases.Case(case.x0, case.x_t, eps, case.noise, case.t, case.betas, case.alpha_bar)
+                got = code.vlb_term(case.x0, case.x_t, case.t, eps, case.betas)
+                expect.close(got, term(case), LAST, **TERMS)
+
+
+def test_vlb_term_of_a_perfect_guess_is_zero_but_for_the_bytes(code, rng):
+    case = of_bytes(cases.make((6, 5), 4, rng))
+    got = code.vlb_term(case.x0, case.x_t, case.t, case.noise, case.betas)
+    perfect = cases.Case(case.x0, case.x_t, case.noise, case.noise, case.t, case.betas, case.alpha_bar)
+    expect.close(got, term(perfect), "who guesses the noise steps back as q does, at no cost; at t = 0 bytes cost", **TERMS)
+
+
+def test_vlb_term_works_on_any_shape_and_layout_and_mixes_levels(code, rng):
+    for plain in cases.corners(rng):
+        case = of_bytes(plain)
+        got = code.vlb_term(case.x0, case.x_t, case.t, case.eps, case.betas)
+        expect.close(got, term(case), "one number a sample, (B,), each at its own level: " + TERM, **TERMS)
+
+
+def test_vlb_term_summed_over_the_levels_is_the_bound_of_gaussian_data(code):
+    betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
+    alpha_bar = cases.alpha_bar_of(betas)
+    # The terms are quadratic in data and noise, so that ±1 for each gives their exact mean over N(0, 1)
+    t = torch.arange(1, 1000).repeat_interleave(4)
+    x0 = numbers(1.0, 1.0, -1.0, -1.0).repeat(999)[:, None]
+    noise = numbers(1.0, -1.0, 1.0, -1.0).repeat(999)[:, None]
+    a = alpha_bar[t][:, None]
+    x_t = a.sqrt() * x0 + (1 - a).sqrt() * noise
+    got = code.vlb_term(x0, x_t, t, Gaussian(0.0, 1.0).eps(x_t, t, alpha_bar), betas)
+    expect.tensor(got, "one number a sample", shape=(3996,))
+    total = got.detach().sum() / 4 * BITS
+    why = "with the best guess of N(0, 1) data, DDPM's terms from t = 1 to 999 add up to 5.070042 nats"
+    expect.close(total, numbers(5.070042)[0], why, rtol=1e-6, atol=0.0)
+
+
+def test_vlb_term_keeps_the_dtype_and_its_arguments(code, rng):
+    for plain in cases.precisions(rng):
+        case = of_bytes(exact(plain)).cast(plain.x0.dtype, plain.betas.dtype)
+        before = case.x0, case.x_t, case.t, case.eps, case.betas
+        now = [value.clone() for value in before]
+        got = code.vlb_term(*now)
+        # In float32 the terms are sums of squares up to 100, each known to 1e-5 of itself
+        expect.close(got, term(exact(case)).to(case.x0.dtype), KEEP, rtol=1e-3, atol=5e-3)
+        names = ("x0", "x_t", "t", "eps", "betas")
+        expect.unchanged(FREE, **dict(zip(names, zip(before, now, strict=True), strict=True)))
+
+
+def test_vlb_term_lets_gradients_through(code, rng):
+    case = of_bytes(cases.make((5, 2, 2), 4, rng))
+    eps = tracked(case.eps)[0]
+    got = code.vlb_term(case.x0, case.x_t, case.t, eps, case.betas)
+    expect.tensor(got, FLOW, shape=(5,))
+    expect.equal(got.requires_grad, True, FLOW)
+    pull = numbers(1.0, -2.0, 0.5, 3.0, 1.5)
+    (found,) = torch.autograd.grad(got, eps, pull, allow_unused=True)
+    found = torch.zeros_like(case.eps) if found is None else found
+    (signal, static), guess = roots(case), guess_of(case)
+    of_x0, _, _ = posterior(case)
+    variance = case.at(small_variance(case.betas))
+    last, _ = byte_slopes(case.x0, guess, variance.log().expand_as(guess))
+    at_0 = (case.t == 0).reshape(-1, 1, 1)
+    in_guess = torch.where(at_0, last, of_x0**2 * (guess - case.x0) / variance)
+    want = in_guess * -static / signal * pull[:, None, None] / (4 * BITS)
+    why = FLOW + " (the gradient with respect to eps)"
+    expect.close(found[case.t > 0], want[case.t > 0], why)
+    expect.close(found[case.t == 0], want[case.t == 0], why, rtol=0.2, atol=0.1)
+
+
+# ----------------------------------------------------------------------------------------------- learned_log_variance
+
+BETWEEN = "log σ² = (v+1)/2 log β_t + (1-v)/2 log β̃_t"
+
+
+def between(case: cases.Case, v: Tensor) -> Tensor:
+    small, large = case.at(small_variance(case.betas)).log(), case.at(case.betas).log()
+    return small + (v + 1) / 2 * (large - small)
+
+
+def shares(case: cases.Case) -> Tensor:
+    """Numbers between -1 and 1."""
+    return torch.erf(case.noise / math.sqrt(2))
+
+
+def test_learned_log_variance_by_hand(code):
+    v = numbers(-1.0, 0.0, 1.0)[None].expand(2, 3)
+    got = code.learned_log_variance(v, torch.tensor([1, 0]), numbers(0.36, 0.75))
+    small, large, first = math.log(0.27 / 0.84), math.log(0.75), math.log(0.36)
+    want = torch.stack([numbers(small, (small + large) / 2, large), numbers(small, (small + first) / 2, first)])
+    why = "β = (0.36, 0.75): β̃_1 = 0.36 / 0.84 * 0.75, which stands in for β̃_0 = 0, while β_0 is 0.36"
+    expect.close(got, want, why)
+
+
+@given(case=cases.batches())
+def test_learned_log_variance_lies_between_the_small_and_the_large(code, case):
+    if len(case.betas) < 2:
+        return
+    for v, why in ((-torch.ones_like(case.x0), "v = -1 gives log β̃_t"), (torch.ones_like(case.x0), "v = 1 gives log β_t"), (shares(case), BETWEEN)):  # fmt: skip
+        got = code.learned_log_variance(v, case.t, case.betas)
+        expect.close(got, between(case, v), why + "; at t = 0 the β̃ of t = 1 is taken")
+
+
+def test_learned_log_variance_works_on_any_shape_and_layout(code, rng):
+    for case in cases.corners(rng):
+        v = shares(case)
+        expect.close(code.learned_log_variance(v, case.t, case.betas), between(case, v), EACH)
+
+
+def test_learned_log_variance_keeps_the_dtype_and_its_arguments(code, rng):
+    for case in cases.precisions(rng):
+        v = shares(case)
+        before = v, case.t, case.betas
+        now = [value.clone() for value in before]
+        got = code.learned_log_variance(*now)
+        expect.close(got, between(exact(case), v.double()).to(v.dtype), KEEP, **SINGLE)
+        expect.unchanged(FREE, **dict(zip(("v", "t", "betas"), zip(before, now, strict=True), strict=True)))
+
+
+def test_learned_log_variance_lets_gradients_through(code, rng):
+    case = cases.make((3, 2, 2), 4, rng)
+    (v,) = tracked(shares(case))
+    got = code.learned_log_variance(v, case.t, case.betas)
+    expect.tensor(got, FLOW, shape=(3, 2, 2))
+    width = case.at(case.betas).log() - case.at(small_variance(case.betas)).log()
+    expect.gradients(got, case.eps, "the result is differentiable in v", v=(v, width / 2 * case.eps))
+
+
+# --------------------------------------------------------------------------------------------------- ancestral_sample
+
+ONCE = "the model is called once for each level, T times in all, t = 0 included"
+DOWN = "t counts down from T-1 to 0, as int64 of shape (B,): every sample of the batch is at the same level"
+
+
+class Exact(nn.Module):
+    """The best possible denoiser of a toy world."""
+
+    def __init__(self, world: Gaussian, betas: Tensor) -> None:
+        super().__init__()
+        self.world, self.alpha_bar = world, cases.alpha_bar_of(betas)
+        self.gain = nn.Parameter(torch.ones((), dtype=torch.float64))
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        return self.gain * self.world.eps(x_t, t, self.alpha_bar)
+
+
+def walk(code, model: Spy, x_T: Tensor, betas: Tensor, **switches) -> list[Tensor]:
+    """The states of a chain: what the model was called with, and the result."""
+    result = code.ancestral_sample(model, x_T, betas, **switches)
+    expect.tensor(result, KEEP, shape=x_T.shape, dtype=x_T.dtype, device=x_T.device)
+    expect.finite(result, "samples are finite")
+    expect.equal(len(model.seen), len(betas), ONCE)
+    for seen in model.seen:
+        expect.tensor(seen.x_t, "the model sees x_t, in x_T's shape and dtype", shape=x_T.shape, dtype=x_T.dtype)
+    return [*(seen.x_t for seen in model.seen), result]
+
+
+def step_of(case: cases.Case, kind: str = "eps", variance: str = "small", clip: bool = False) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of p(x_{t-1} | x_t) when the model answered `case.eps`, whatever that predicts."""
+    guess = converted(case, slopes_x0(case, kind))
+    if clip:
+        guess = guess.clamp(-1, 1)
+    of_x0, of_x_t, small = posterior(case)
+    return of_x0 * guess + of_x_t * case.x_t, (small if variance == "small" else case.at(case.betas)).sqrt()
+
+
+def surprises(model: Spy, states: list[Tensor], betas: Tensor, **switches) -> Tensor:
+    """What the chain added to the mean of each step but the last, in standard deviations: (T-1, B, elements)."""
+    added = []
+    for step, (seen, after) in enumerate(zip(model.seen[:-1], states[1:-1], strict=True)):
+        mean, std = step_of(cases.of_step(seen.x_t, seen.answer, len(betas) - 1 - step, betas), **switches)
+        added.append(((after - mean) / std).flatten(1))
+    return torch.stack(added)
+
+
+def last_mean(model: Spy, betas: Tensor, **switches) -> Tensor:
+    mean, _ = step_of(exact(cases.of_step(model.seen[-1].x_t, model.seen[-1].answer, 0, betas)), **switches)
+    return mean
+
+
+@settings(max_examples=10)
+@given(shape=cases.shapes(3), levels=st.integers(1, 6), seed=st.integers(0, 2**32 - 1))
+def test_ancestral_sample_calls_the_model_once_for_each_level_counting_down(code, shape, levels, seed):
+    generator = Generator().manual_seed(seed)
+    betas, x_T, model = cases.schedule(levels, generator), cases.normal(shape, generator), Spy()
+    states = walk(code, model, x_T, betas)
+    for step, seen in enumerate(model.seen):
+        expect.close(seen.t, torch.full((shape[0],), levels - 1 - step), DOWN)
+    expect.close(states[0], x_T, "the chain starts at x_T, with t = T-1")
+
+
+def test_ancestral_sample_adds_noise_of_the_chosen_variance_to_the_mean_of_each_step(code, rng):
+    betas = torch.linspace(0.1, 0.5, 5, dtype=torch.float64)[[3, 0, 4, 1, 2]]
+    named = {"small": "β̃_t = (1-ᾱ_{t-1}) / (1-ᾱ_t) β_t", "large": "β_t"}
+    for kind in KINDS:
+        for variance in named:
+            switches = {"kind": kind, "variance": variance}
+            # x_T of size 1000 shows an error of 1e-4 in a coefficient of the mean as loudly as the noise
+            x_T, model = 1000 * cases.normal((32, 2, 4, 4), rng), Spy()
+            states = walk(code, model, x_T, betas, generator=rng, **switches)
+            why = f"with kind {kind!r}, x_{{t-1}} minus the posterior mean, over σ_t, is z ~ N(0, 1), fresh for each step, sample and element; variance {variance!r} is σ_t² = {named[variance]}"  # fmt: skip
+            chance.standard_normal(surprises(model, states, betas, **switches), why, ("steps", "samples", "elements"))
+
+
+def test_ancestral_sample_predicts_noise_with_the_small_variance_by_default(code, rng):
+    betas = torch.linspace(0.1, 0.5, 5, dtype=torch.float64)
+    for layout in ("contiguous", "expanded"):
+        x_T, model = 1000 * cases.normal((32, 2, 4, 4), rng, layout), Spy()
+        states = walk(code, model, x_T, betas, generator=rng)
+        why = "by default the model predicts eps, σ_t² is β̃_t and nothing is clipped"
+        chance.standard_normal(surprises(model, states, betas), why, ("steps", "samples", "elements"))
+
+
+def test_ancestral_sample_clips_the_predicted_data_before_the_posterior_mean(code, rng):
+    betas = torch.linspace(0.1, 0.5, 5, dtype=torch.float64)
+    for kind in KINDS:
+        switches = {"kind": kind, "clip": True}
+        x_T, model = 20 * cases.normal((32, 2, 4, 4), rng), Spy()
+        states = walk(code, model, x_T, betas, generator=rng, **switches)
+        why = f"clip=True: the x̂_0 that goes with {kind} is clamped to [-1, 1], and then enters the posterior mean, x_t as it is"
+        chance.standard_normal(surprises(model, states, betas, **switches), why, ("steps", "samples", "elements"))
+        want = last_mean(model, betas, **switches)
+        expect.close(states[-1], want, "the last step's result is the clipped x̂_0")
+
+
+@settings(max_examples=10)
+@given(shape=cases.shapes(3), levels=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
+def test_ancestral_sample_ends_with_the_mean_itself(code, shape, levels, seed):
+    generator = Generator().manual_seed(seed)
+    betas, x_T = cases.schedule(levels, generator, smallest=0.05), cases.normal(shape, generator)
+    for kind in KINDS:
+        for variance in ("small", "large"):
+            model = Spy()
+            states = walk(code, model, x_T, betas, kind=kind, variance=variance)
+            why = f"the step from t = 0 adds no noise, with variance {variance!r} neither, and its result is the sample"
+            expect.close(states[-1], last_mean(model, betas, kind=kind), why)
+
+
+def chain(world: Gaussian, betas: Tensor, large: bool) -> tuple[float, float]:
+    """Mean and variance that N(0, 1) ends with, for the best guess of eps: each step is affine with Gaussian noise."""
+    mean, variance, a = 0.0, 1.0, [1.0, *cases.alpha_bar_of(betas).tolist()]
+    for t, beta in reversed(list(enumerate(betas.tolist()))):
+        before, after = a[t], a[t + 1]
+        k = (1 - beta / (after * world.variance + 1 - after)) / (1 - beta) ** 0.5
+        mean = k * (mean - after**0.5 * world.mean) + before**0.5 * world.mean
+        small = beta * (1 - before) / (1 - after)
+        variance = k**2 * variance + (beta if large and t > 0 else small)
+    return mean, variance
+
+
+def test_ancestral_sample_of_a_gaussian_world_has_the_moments_of_the_exact_chain(code, rng):
+    betas = torch.linspace(0.02, 0.4, 16, dtype=torch.float64)
+    world = Gaussian(mean=0.7, variance=0.25)
+    for variance in ("small", "large"):
+        x_T = cases.normal((4096, 2), rng)
+        result = code.ancestral_sample(Exact(world, betas), x_T, betas, variance=variance, generator=rng)
+        expect.tensor(result, KEEP, shape=(4096, 2), dtype=torch.float64)
+        m, v = chain(world, betas, variance == "large")
+        why = f"with the exact denoiser of N(0.7, 0.25) and variance {variance!r} the chain ends at mean {m:.4f} and variance {v:.4f}"  # fmt: skip
+        chance.standard_normal((result - m) / v**0.5, why)
+
+
+def test_ancestral_sample_takes_its_randomness_from_the_generator_alone(code, rng):
+    betas, x_T = cases.schedule(4, rng, smallest=0.1), cases.normal((3, 4), rng)
+
+    def draw(generator: Generator | None) -> Tensor:
+        return walk(code, Spy(), x_T, betas, variance="large", generator=generator)[-1]
+
+    seed = int(torch.randint(2**31, (), generator=rng))
+    first = draw(Generator().manual_seed(seed))
+    expect.close(draw(Generator().manual_seed(seed)), first, "the same generator state gives the same sample")
+    moved = Generator().manual_seed(seed)
+    torch.rand(1, generator=moved)
+    for other in (Generator().manual_seed(seed + 1), moved):
+        expect.equal(torch.equal(draw(other), first), False, "another generator state gives another sample")
+
+
+def test_ancestral_sample_keeps_the_dtype_of_x_T_for_the_model_and_the_result(code, rng):
+    for case in cases.precisions(rng):
+        for kind in KINDS:
+            model = Spy()
+            states = walk(code, model, case.x_t, case.betas, kind=kind, variance="large")
+            want = last_mean(model, case.betas, kind=kind).to(case.x_t.dtype)
+            expect.close(states[-1], want, KEEP, rtol=1e-4, atol=1e-3)  # as SINGLE; x_t grows to 50
+
+
+def test_ancestral_sample_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
+    betas, x_T = cases.schedule(3, rng), cases.normal((2, 3), rng)
+    for mode in (True, False):
+        for start in (x_T.clone(), *tracked(x_T)):
+            model, table = Spy().train(mode), betas.clone()
+            result = walk(code, model, start, table, clip=mode)[-1]
+            expect.equal(result.requires_grad, False, "a sampler records no gradient: its result carries none")
+            recorded = any(seen.tracked for seen in model.seen) and not start.requires_grad
+            expect.equal(recorded, False, "a sampler records no gradient on its way, or its memory grows with T")
+            expect.unchanged(FREE, x_T=(x_T, start.detach()), betas=(betas, table))
+            expect.equal(model.training, mode, "a sampler leaves the model in the mode in which it found it")
+
+
+def test_ancestral_sample_refuses_an_unknown_kind_or_variance(code, rng):
+    betas, x_T = cases.schedule(3, rng), cases.normal((2, 3), rng)
+    for name, values in (("kind", UNKNOWN), ("variance", ("medium", "beta", "fixed_small", ""))):
+        for value in values:
+            why = f"an unknown {name} raises ValueError naming the argument: {name}"
+            expect.raises(ValueError, lambda name=name, value=value: code.ancestral_sample(Spy(), x_T, betas, **{name: value}), why, naming=name)  # fmt: skip
