@@ -5,8 +5,8 @@ that losses and loops are given, and `chance` judges what is random. The U-Net i
 outside: which output depends on which input.
 """
 
-import copy
 import math
+from itertools import pairwise
 
 import torch
 from hypothesis import given, settings
@@ -180,7 +180,7 @@ MENDED = "√ᾱ'_t = (√ᾱ_t - √ᾱ_{T-1}) √ᾱ_0 / (√ᾱ_0 - √ᾱ_{T
 def mended(betas: Tensor) -> Tensor:
     root = [math.sqrt(level) for level in cases.alpha_bar_of(betas.double()).tolist()]
     moved = [(r - root[-1]) * root[0] / (root[0] - root[-1]) for r in root]
-    kept = [moved[0] ** 2, *((after / before) ** 2 for before, after in zip(moved[:-1], moved[1:], strict=True))]
+    kept = [moved[0] ** 2, *((after / before) ** 2 for before, after in pairwise(moved))]
     return torch.tensor([1 - share for share in kept], dtype=betas.dtype)
 
 
@@ -563,7 +563,9 @@ def test_prediction_loss_refuses_an_unknown_kind(code, rng):
             def lose(kind: str = kind, gamma: float | None = gamma) -> Tensor:
                 return code.prediction_loss(Spy(), case.x0, case.t, case.noise, case.alpha_bar, kind, gamma)
 
-            expect.raises(ValueError, lose, "an unknown kind raises ValueError naming the argument: kind", naming="kind")
+            expect.raises(
+                ValueError, lose, "an unknown kind raises ValueError naming the argument: kind", naming="kind"
+            )
 
 
 # -------------------------------------------------------------------------------------------------------- gaussian_kl
@@ -648,7 +650,7 @@ NATS = {"rtol": 1e-9, "atol": 1e-3}
 
 
 def byte_nll(x0: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
-    """The exact price, by log Φ in the left tail, where it keeps its digits. (Seen to agree with 60-digit arithmetic.)"""
+    """The exact price, by log Φ in the left tail, where it keeps its digits: seen to agree with 60-digit arithmetic."""
     std, half = (logvar / 2).exp(), 1 / 255
     away = (x0 - mean).abs()
     near, far = torch.special.log_ndtr((half - away) / std), torch.special.log_ndtr(-(half + away) / std)
@@ -711,7 +713,9 @@ def test_decoder_nll_is_the_exact_mass_of_the_bin(code, k, mean, logvar):
 
 def test_decoder_nll_is_right_far_in_the_tails(code):
     args = everywhere()
-    why = "however far in a tail x0 lies, its bin has a mass, and the logarithm is exact to 1e-3 nats and finite: " + MASS
+    why = (
+        "however far in a tail x0 lies, its bin has a mass, and the logarithm is exact to 1e-3 nats and finite: " + MASS
+    )
     expect.close(code.decoder_nll(*args), byte_nll(*args), why, **NATS)
 
 
@@ -754,7 +758,9 @@ def test_decoder_nll_keeps_the_dtype_and_its_arguments_and_is_finite_in_float32(
             expect.tensor(grad, KEEP, shape=want.shape)
             expect.finite(grad, "in a tail the gradient is finite, in float32 too")
         names = ("x0", "mean", "logvar")
-        expect.unchanged(FREE, **dict(zip(names, zip(before, (part.detach() for part in now), strict=True), strict=True)))
+        expect.unchanged(
+            FREE, **dict(zip(names, zip(before, (part.detach() for part in now), strict=True), strict=True))
+        )
 
 
 # ----------------------------------------------------------------------------------------------------------- prior_kl
@@ -890,7 +896,9 @@ def test_vlb_term_of_a_perfect_guess_is_zero_but_for_the_bytes(code, rng):
     case = of_bytes(cases.make((6, 5), 4, rng))
     got = code.vlb_term(case.x0, case.x_t, case.t, case.noise, case.betas)
     perfect = cases.Case(case.x0, case.x_t, case.noise, case.noise, case.t, case.betas, case.alpha_bar)
-    expect.close(got, term(perfect), "who guesses the noise steps back as q does, at no cost; at t = 0 bytes cost", **TERMS)
+    expect.close(
+        got, term(perfect), "who guesses the noise steps back as q does, at no cost; at t = 0 bytes cost", **TERMS
+    )
 
 
 def test_vlb_term_works_on_any_shape_and_layout_and_mixes_levels(code, rng):
@@ -1184,3 +1192,337 @@ def test_ancestral_sample_refuses_an_unknown_kind_or_variance(code, rng):
         for value in values:
             why = f"an unknown {name} raises ValueError naming the argument: {name}"
             expect.raises(ValueError, lambda name=name, value=value: code.ancestral_sample(Spy(), x_T, betas, **{name: value}), why, naming=name)  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------------- ema_update
+
+AVERAGE = "θ_ema becomes decay θ_ema + (1 - decay) θ, once for each parameter and each floating-point buffer"
+
+
+class Assorted(nn.Module):
+    """A model with everything that can be averaged or copied: shared, frozen and nested, and some of it not in its state."""
+
+    def __init__(self, rng: Generator) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(cases.normal((3, 2), rng))
+        self.single = nn.Parameter(cases.normal((4,), rng).float())
+        self.frozen = nn.Parameter(cases.normal((2,), rng), requires_grad=False)
+        self.tied = self.weight
+        self.inner = nn.Module()
+        self.inner.gain = nn.Parameter(cases.normal((), rng))
+        self.inner.tied = self.weight
+        self.register_buffer("mean", cases.normal((3,), rng))
+        self.register_buffer("hidden", cases.normal((2, 2), rng).float(), persistent=False)
+        self.inner.register_buffer("mean", self.mean)
+        self.register_buffer("count", torch.randint(1, 1000, (), generator=rng))
+        self.register_buffer("flags", torch.rand(5, generator=rng) < 0.5)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every parameter and buffer, once."""
+        return {**dict(self.named_parameters()), **dict(self.named_buffers())}
+
+    def values(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().clone() for name, tensor in self.tensors().items()}
+
+
+def averaged(slow: dict[str, Tensor], fast: dict[str, Tensor], decay: float) -> dict[str, Tensor]:
+    return {
+        name: (decay * slow[name].double() + (1 - decay) * fast[name].double()).to(slow[name].dtype)
+        if slow[name].is_floating_point()
+        else fast[name]
+        for name in slow
+    }
+
+
+def compare(model: Assorted, want: dict[str, Tensor], why: str) -> None:
+    for name, tensor in model.tensors().items():
+        expect.close(tensor, want[name], f"{why} ({name})")
+
+
+def test_ema_update_by_hand(code):
+    slow, fast = nn.Linear(1, 1, bias=False).double(), nn.Linear(1, 1, bias=False).double()
+    with torch.no_grad():
+        slow.weight.fill_(1.0)
+        fast.weight.fill_(3.0)
+    code.ema_update(slow, fast, 0.75)
+    expect.close(slow.weight, numbers(1.5)[None], "0.75 * 1 + 0.25 * 3 = 1.5")
+    code.ema_update(slow, fast, decay=0.75)
+    expect.close(slow.weight, numbers(1.875)[None], "0.75 * 1.5 + 0.25 * 3 = 1.875")
+
+
+def test_ema_update_averages_parameters_and_floating_buffers_once_and_copies_the_others(code, rng):
+    for decay in (0.9, 0.3, 0.0, 1.0):
+        slow, fast = Assorted(rng), Assorted(rng)
+        want = averaged(slow.values(), fast.values(), decay)
+        code.ema_update(slow, fast, decay)
+        why = "shared tensors, frozen ones and buffers outside the state_dict too; integers and flags are copied"
+        compare(slow, want, f"{AVERAGE}, here with decay {decay}: {why}")
+
+
+def test_ema_update_follows_a_model_that_moves(code, rng):
+    slow, fast, decay = Assorted(rng), Assorted(rng), 0.8
+    want = slow.values()
+    for _ in range(3):
+        with torch.no_grad():
+            for tensor in fast.tensors().values():
+                if tensor.is_floating_point():
+                    tensor.add_(cases.normal(tuple(tensor.shape), rng))
+            fast.count.add_(1)
+            fast.flags.logical_not_()
+        want = averaged(want, fast.values(), decay)
+        code.ema_update(slow, fast, decay)
+        compare(slow, want, AVERAGE)
+
+
+def test_ema_update_closes_in_on_a_model_that_stands_still(code, rng):
+    slow, fast, decay = Assorted(rng), Assorted(rng), 0.95
+    want = averaged(slow.values(), fast.values(), decay**20)
+    for _ in range(20):
+        code.ema_update(slow, fast, decay)
+    compare(slow, want, "after k updates towards the same θ the old value weighs decay ** k")
+
+
+def test_ema_update_keeps_the_tensors_of_the_slow_model_and_all_that_hangs_on_them(code, rng):
+    slow, fast = Assorted(rng), Assorted(rng)
+    code.ema_update(slow, fast, 0.5)
+    before = slow.tensors()
+    marks = {name: cases.normal(tuple(t.shape), rng).to(t.dtype) for name, t in before.items() if t.is_floating_point()}
+    for name, mark in marks.items():
+        before[name].grad = mark.clone()
+    code.ema_update(slow, fast, 0.5)
+    why = "the update is in place: an optimiser or another module may hold the same tensors"
+    for name, tensor in slow.tensors().items():
+        kept = tensor is before[name] and (name not in marks or tensor.grad is not None)
+        expect.holds(kept, why, got=f"{name} replaced", want=f"the same tensor {name}, with another value")
+    expect.holds(slow.tied is slow.weight and slow.inner.mean is slow.mean, why, got="untied", want="shared tensors that stay shared")  # fmt: skip
+
+
+def test_ema_update_records_no_gradient_and_leaves_the_model_alone(code, rng):
+    for wants_gradient in (True, False):
+        slow, fast = Assorted(rng).eval(), Assorted(rng).train()
+        slow.requires_grad_(wants_gradient)
+        flags = {name: tensor.requires_grad for name, tensor in slow.tensors().items()}
+        before = fast.values()
+        code.ema_update(slow, fast, 0.9)
+        code.ema_update(slow, fast, 0.9)
+        for name, tensor in slow.tensors().items():
+            recorded = not tensor.is_leaf or (tensor.requires_grad and not flags[name])
+            why = "no gradient is recorded, or each update would keep all the earlier ones alive"
+            expect.equal(recorded, False, f"{why} ({name})")
+        for name, tensor in fast.tensors().items():
+            same = torch.equal(tensor.detach(), before[name]) and tensor.grad is None
+            expect.holds(same, "the model that is followed stays as it is", got=f"{name} changed", want=f"{name} as it was")  # fmt: skip
+        modes = [part.training for part in (slow, slow.inner, fast, fast.inner)]
+        expect.equal(modes, [False, False, True, True], "both models stay in the mode in which they were")
+
+
+# --------------------------------------------------------------------------------------------------------------- UNet
+
+LARGE_T = 10_000
+
+
+def made(code, *args, **kwargs) -> nn.Module:
+    network = code.UNet(*args, **kwargs)
+    expect.module(network, "UNet is an nn.Module, and its layers are registered in it")
+    return network
+
+
+def awake(code, rng: Generator, *args, size: float = 1.0, **kwargs) -> nn.Module:
+    """A network in float64 that was moved away from its initialisation, where its answer is zero."""
+    network = made(code, *args, **kwargs).double()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(size * direction(parameter, rng))
+    return network
+
+
+def direction(parameter: Tensor, rng: Generator) -> Tensor:
+    """A random change of about the size in which layers are initialised."""
+    scale = parameter[0].numel() ** -0.5 if parameter.ndim > 1 and parameter.numel() else 0.2
+    return scale * torch.randn(parameter.shape, dtype=torch.float64, generator=rng).to(parameter.dtype)
+
+
+def answer(network: nn.Module, x: Tensor, t: Tensor, *y: Tensor) -> Tensor:
+    why = "the answer has x's shape and dtype, and is finite"
+    got = network(x, t, *y)
+    expect.tensor(got, why, shape=x.shape, dtype=x.dtype, device=x.device)
+    expect.finite(got, why)
+    return got
+
+
+def images(rng: Generator, *shape: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    t = torch.randint(LARGE_T, shape[:1], generator=rng)
+    return torch.randn(shape, dtype=torch.float64, generator=rng).to(dtype), t
+
+
+NETWORKS = (
+    ({}, (2, 1, 28, 28)),
+    ({"in_channels": 3, "width": 16, "multipliers": (1, 2)}, (3, 3, 6, 10)),
+    ({"in_channels": 2, "width": 24, "multipliers": (2, 1), "classes": 4}, (1, 2, 8, 4)),
+    ({"width": 8, "multipliers": (1, 1, 2, 1)}, (2, 1, 24, 16)),
+    ({"width": 8, "multipliers": (1,), "classes": 2}, (4, 1, 5, 7)),
+)
+"""Constructor arguments, and the shape of a batch: sides need only be divisible by 2 ** (levels - 1)."""
+
+
+def test_UNet_answers_zero_in_the_shape_of_x_at_initialisation(code, rng):
+    for arguments, shape in NETWORKS:
+        network = made(code, **arguments)
+        x, t = images(rng, *shape, dtype=torch.float32)
+        t[0] = LARGE_T
+        y = [torch.arange(shape[0]) % arguments["classes"]] if "classes" in arguments else []
+        now = [x.clone(), t.clone(), *(label.clone() for label in y)]
+        got = answer(network, *now).detach()
+        expect.holds(float(got.abs().max()) < 1e-6, "the output is zero at initialisation: the network starts by saying nothing", got=got, want="zero")  # fmt: skip
+        expect.unchanged(FREE, **dict(zip(("x", "t", "y"), zip([x, t, *y], now, strict=True), strict=False)))
+
+
+def test_UNet_keeps_the_dtype_and_takes_any_t_once_it_has_learned(code, rng):
+    for arguments, shape in NETWORKS:
+        network = awake(code, rng, **arguments)
+        y = [torch.arange(shape[0]) % arguments["classes"]] if "classes" in arguments else []
+        for dtype in (torch.float64, torch.float32):
+            network.to(dtype)
+            x, t = images(rng, *shape, dtype=dtype)
+            t[0], t[-1] = 0, 10 * LARGE_T
+            got = answer(network, x, t, *y).detach()
+            expect.holds(float(got.abs().max()) > 0, "a network that was moved away from its initialisation answers", got=got, want="numbers")  # fmt: skip
+
+
+def unlike(one: Tensor, other: Tensor) -> bool:
+    """Whether two answers differ by more than float64 rounds."""
+    return float((one - other).detach().abs().max()) > 1e-9 * float(one.detach().abs().max())
+
+
+def test_UNet_tells_one_time_from_another(code, rng):
+    network = awake(code, rng, 1, 8, (1, 2)).eval()
+    x, _ = images(rng, 2, 1, 4, 4)
+    times = (0, 1, 2, 10, 11, 499, 500, 999, 1000, 2000, LARGE_T)
+    outputs = [answer(network, x, torch.full((2,), t)).detach() for t in times]
+    for one in range(len(times)):
+        for other in range(one):
+            why = f"the answer depends on the level: t = {times[other]} and t = {times[one]} differ"
+            expect.holds(unlike(outputs[one], outputs[other]), why, got="the same answer", want="another answer")
+
+
+def test_UNet_tells_one_label_from_another(code, rng):
+    for classes in (2, 5):
+        network = awake(code, rng, 1, 8, (1, 2), classes=classes).eval()
+        x, t = images(rng, 1, 1, 4, 4)
+        x, t = x.expand(classes, 1, 4, 4), t.expand(classes)
+        y = torch.arange(classes)
+        outputs = answer(network, x, t, y).detach()
+        for one in range(classes):
+            for other in range(one):
+                why = f"the answer depends on the label of the sample: y = {other} and y = {one} differ"
+                expect.holds(unlike(outputs[one], outputs[other]), why, got="the same answer", want="another answer")
+        got = network(x, t, y=y.flip(0))
+        expect.tensor(got, "y is an argument of forward, by name too", shape=x.shape)
+        why = "each sample has its own label: labels in another order give the answers in another order"
+        expect.close(got.detach().flip(0), outputs, why, rtol=1e-6, atol=1e-6 * float(outputs.abs().max()))
+
+
+def test_UNet_treats_each_sample_by_itself_in_training_too(code, rng):
+    why = "a sample's output depends on that sample, its t and its y, and on nothing else in the batch"
+    network = awake(code, rng, 2, 8, (1, 2), classes=4)
+    for mode in (True, False):
+        network.train(mode)
+        x, t = images(rng, 4, 2, 4, 8)
+        x2, t2 = images(rng, 4, 2, 4, 8)
+        y, y2 = torch.tensor([0, 1, 2, 3]), torch.tensor([3, 3, 2, 1])
+        x2[2], t2[2], t2[3] = x[2], t[2], 100 * LARGE_T
+        x.requires_grad_()
+        whole = answer(network, x, t, y)
+        expect.equal(whole.requires_grad, True, "the answer is differentiable in x")
+        (pull,) = torch.autograd.grad(whole[2].square().sum(), x)
+        leak = float(pull[[0, 1, 3]].abs().max()) > 1e-9 * float(pull[2].abs().max())
+        expect.holds(not leak, why, got="an output that moves with the other samples", want="no influence")
+        x, whole = x.detach(), whole.detach()
+        if unlike(answer(network, x, t, y), whole):
+            continue  # dropout: what is random is not compared
+        room = 1e-6 * float(whole.abs().max())
+        for rest, row in ((answer(network, x2, t2, y2), 2), (answer(network, x[2:3], t[2:3], y[2:3]), 0)):
+            moved = float((rest[row].detach() - whole[2]).abs().max()) > room
+            expect.holds(not moved, why, got="a row that depends on the others", want="the same row in any company")
+
+
+def slopes(network: nn.Module, x: Tensor, rows: Tensor) -> Tensor:
+    """The derivatives of the elements `rows` of the answer to x (1, C, H, W) in x: (rows, C, H, W).
+
+    Each is taken in a sample of its own, as samples do not influence each other.
+    """
+    found = []
+    for some in rows.split(64):
+        copies = x.repeat(len(some), 1, 1, 1).requires_grad_()
+        got = answer(network, copies, torch.full((len(some),), 10))
+        expect.equal(got.requires_grad, True, "the answer is differentiable in x")
+        picked = got.flatten(1)[torch.arange(len(some)), some]
+        found.append(torch.autograd.grad(picked.sum(), copies)[0])
+    return torch.cat(found)
+
+
+def rank(matrix: Tensor) -> int:
+    """How many numbers it takes to hand on what the matrix does, in float64: the others are 1e-16 of the largest."""
+    sizes = torch.linalg.svdvals(matrix)
+    return int((sizes > 1e-12 * sizes[0]).sum())
+
+
+def test_UNet_hands_detail_across_by_skips(code, rng):
+    network = awake(code, rng, 8, 8, (1, 1, 1)).eval()
+    x, _ = images(rng, 1, 8, 8, 8)
+    # 512 numbers come in, 8 * 8 * 8; the level below holds 8 * 4 * 4 = 128 of them, and the lowest 32
+    rows = torch.randperm(512, generator=rng)[:160]
+    passed = rank(slopes(network, x, rows).flatten(1))
+    why = "without a skip at full resolution all detail would have to pass the level below, which holds 128 numbers"
+    expect.holds(passed > 128, why, got=passed, want="an output that depends on the image in more than 128 ways")
+
+
+def test_UNet_lets_every_place_see_every_other_by_attention(code, rng):
+    network = awake(code, rng, 4, 8, (1,)).eval()
+    near, far = 34, 70  # columns: outputs in the first 34 of 104, inputs in the last 34, no convolution reaches across
+    x, _ = images(rng, 1, 4, 2, 104)
+    places = torch.arange(4 * 2 * 104).reshape(4, 2, 104)[:, :, :near].flatten()
+    rows = places[torch.randperm(len(places), generator=rng)[:252]]
+    passed = rank(slopes(network, x, rows)[:, :, :, far:].flatten(1))
+    why = "self-attention takes to each place what it asks for from all others, however far: what reaches 252 outputs from the far end fills 252 numbers, where the means and variances of a normalisation are some 100"  # fmt: skip
+    expect.holds(passed > 240, why, got=passed, want="an influence of the far end in more than 240 ways")
+
+
+def test_UNet_can_guess_noise_of_either_sign_and_any_size(code, rng):
+    low, high = torch.zeros(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
+    for _ in range(5):
+        network = awake(code, rng, 2, 8, (1, 2), size=4.0)
+        x, t = images(rng, 4, 2, 8, 8)
+        out = answer(network, x, t).detach()
+        low, high = torch.minimum(low, out.amin((0, 2, 3))), torch.maximum(high, out.amax((0, 2, 3)))
+    why = "noise has either sign and no bound, so nothing may squash the output: five random networks were tried"
+    reached = [bool((low < -1.5).all()), bool((high > 1.5).all())]
+    expect.holds(all(reached), why, got=reached, want="outputs below -1.5 and above 1.5 in every channel")
+
+
+def test_UNet_lets_gradients_through_to_all_that_matters(code, rng):
+    network = awake(code, rng, 1, 8, (1, 2), classes=3).eval()
+    x, t = images(rng, 3, 1, 4, 4)
+    y, pull = torch.tensor([2, 0, 1]), cases.normal((3, 1, 4, 4), rng)
+    x.requires_grad_()
+    every = [x, *(parameter for parameter in network.parameters() if parameter.requires_grad)]
+    why = "the gradient is the slope of the answer: nothing on the way is detached or computed under no_grad"
+    got = answer(network, x, t, y)
+    expect.equal(got.requires_grad, True, why)
+    found = torch.autograd.grad((got * pull).sum(), every, allow_unused=True)
+    for first in range(4):
+        some = [(value, grad) for value, grad in list(zip(every, found, strict=True))[first::4]]
+        moves = [direction(value.detach(), rng) for value, _ in some]
+        parts = [
+            0.0 if grad is None else float((grad * move).sum()) for (_, grad), move in zip(some, moves, strict=True)
+        ]
+        ends = []
+        with torch.no_grad():
+            for step in (1e-5, -2e-5, 1e-5):  # there, back beyond, and home
+                for (value, _), move in zip(some, moves, strict=True):
+                    value.add_(step * move)
+                ends.append(float((answer(network, x, t, y) * pull).sum()))
+        slope = (ends[0] - ends[1]) / 2e-5
+        # The difference quotient is exact to 1e-9, and to 1e-5 with kinks as of a ReLU
+        room = 1e-3 * (sum(part**2 for part in parts) ** 0.5 + abs(slope))
+        expect.holds(abs(sum(parts) - slope) <= room, why, got=sum(parts), want=f"{slope:.6g}, the slope measured")
