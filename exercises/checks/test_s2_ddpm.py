@@ -206,11 +206,6 @@ def test_zero_terminal_snr_ends_in_static_and_begins_as_before(code):
     expect.close(got[:1], betas[:1], "the first level is kept", rtol=1e-7, atol=0.0)
 
 
-def test_zero_terminal_snr_leaves_a_mended_schedule_as_it_is(code, rng):
-    betas = mended(cases.schedule(6, rng, smallest=0.05))
-    expect.close(code.zero_terminal_snr(betas), betas, "a schedule that ends in static has nothing to mend")
-
-
 def test_zero_terminal_snr_keeps_the_dtype_and_its_argument(code, rng):
     betas = cases.schedule(8, rng, smallest=0.1)
     for given_betas in (betas, betas.float(), betas[::2]):
@@ -1478,14 +1473,13 @@ def test_UNet_hands_detail_across_by_skips(code, rng):
 
 
 def test_UNet_lets_every_place_see_every_other_by_attention(code, rng):
-    network = awake(code, rng, 4, 8, (1,)).eval()
-    near, far = 34, 70  # columns: outputs in the first 34 of 104, inputs in the last 34, no convolution reaches across
-    x, _ = images(rng, 1, 4, 2, 104)
-    places = torch.arange(4 * 2 * 104).reshape(4, 2, 104)[:, :, :near].flatten()
-    rows = places[torch.randperm(len(places), generator=rng)[:252]]
+    network = awake(code, rng, 4, 16, (1,)).eval()
+    near, far = 36, 66  # columns: outputs in the first 36 of 102, inputs in the last 36; convolutions do not reach across
+    x, _ = images(rng, 1, 4, 2, 102)
+    rows = torch.arange(4 * 2 * 102).reshape(4, 2, 102)[:, :, :near].flatten()
     passed = rank(slopes(network, x, rows)[:, :, :, far:].flatten(1))
-    why = "self-attention takes to each place what it asks for from all others, however far: what reaches 252 outputs from the far end fills 252 numbers, where the means and variances of a normalisation are some 100"  # fmt: skip
-    expect.holds(passed > 240, why, got=passed, want="an influence of the far end in more than 240 ways")
+    why = "self-attention brings each place what it asks for from all others: what reaches 288 outputs from the far end fills about 288 numbers, where the means and variances of normalisations are some 100"  # fmt: skip
+    expect.holds(passed > 264, why, got=passed, want="an influence of the far end in more than 264 ways")
 
 
 def test_UNet_can_guess_noise_of_either_sign_and_any_size(code, rng):
