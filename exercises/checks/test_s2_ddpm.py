@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 
 from exercises.checks import cases, chance, expect
+from exercises.checks.describe import describe
 from exercises.checks.spies import Spy
 from exercises.toolkit.worlds import Gaussian
 
@@ -1230,8 +1231,17 @@ def averaged(slow: dict[str, Tensor], fast: dict[str, Tensor], decay: float) -> 
 
 
 def compare(model: Assorted, want: dict[str, Tensor], why: str) -> None:
-    for name, tensor in model.tensors().items():
-        expect.close(tensor, want[name], f"{why} ({name})")
+    found = model.tensors()
+    expect.equal(sorted(found), sorted(want), "shared tensors stay shared, and none is lost")
+    for name, tensor in found.items():
+        expect.tensor(tensor, f"{why} ({name})", shape=want[name].shape, dtype=want[name].dtype)
+    wrong = [(name, tensor.detach()) for name, tensor in found.items() if not near(tensor.detach(), want[name])]
+    parts = ", ".join(f"{name} {describe(want[name])}" for name, _ in wrong)
+    expect.holds(not wrong, why, got=wrong, want=parts)
+
+
+def near(got: Tensor, want: Tensor) -> bool:
+    return torch.allclose(got, want, rtol=1e-6, atol=1e-6) if want.is_floating_point() else torch.equal(got, want)
 
 
 def test_ema_update_by_hand(code):

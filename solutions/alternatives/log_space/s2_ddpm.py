@@ -114,7 +114,7 @@ def ancestral_sample(model, x_T, betas, kind="eps", variance="small", clip=False
         t = torch.tensor([level] * len(x), device=x.device)
         with torch.no_grad():
             p = model(x.to(x_T.dtype), t).double()
-        eps = {"eps": lambda: p, "x0": lambda: (x - a * p) / s, "v": lambda: s * x + a * p}[kind]()
+        eps = {"eps": p, "x0": (x - a * p) / s, "v": s * x + a * p}[kind]
         if clip:
             eps = (x - a * ((x - s * eps) / a).clamp(-1, 1)) / s
         beta = betas[level].item()

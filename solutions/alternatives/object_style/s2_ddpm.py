@@ -1,5 +1,7 @@
 """Different: a schedule is an object with its tables, targets and samplers are its methods; the U-Net has many heads."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -207,12 +209,10 @@ class UNet(nn.Module):
         self.enter = nn.Conv2d(in_channels, sizes[0], 1)
         self.encode = nn.ModuleList(ConvNeXt(size, 48) for size in sizes)
         self.shrink = nn.ModuleList(
-            nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * a, b, 1)) for a, b in zip(sizes, sizes[1:], strict=False)
+            nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * a, b, 1)) for a, b in pairwise(sizes)
         )
         self.centre = Attend(sizes[-1])
-        self.grow = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(b, 4 * a, 1), nn.PixelShuffle(2)) for a, b in zip(sizes, sizes[1:], strict=False)
-        )
+        self.grow = nn.ModuleList(nn.Sequential(nn.Conv2d(b, 4 * a, 1), nn.PixelShuffle(2)) for a, b in pairwise(sizes))
         self.merge = nn.ModuleList(nn.Conv2d(2 * size, size, 1) for size in sizes[:-1])
         self.decode = nn.ModuleList(ConvNeXt(size, 48) for size in sizes)
         self.leave = nn.Conv2d(sizes[0], in_channels, 3, padding=1)

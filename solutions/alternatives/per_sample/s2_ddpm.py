@@ -1,6 +1,7 @@
 """Different: one sample at a time in Python floats, stacked at the end; KLs from torch.distributions."""
 
 import math
+from itertools import pairwise
 
 import torch
 
@@ -43,7 +44,7 @@ def zero_terminal_snr(betas):
     root = [math.sqrt(product(numbers, t)) for t in range(len(numbers))]
     first, last = root[0], root[-1]
     moved = [1.0] + [first * (r - last) / (first - last) for r in root]
-    return torch.tensor([1 - (b / a) ** 2 for a, b in zip(moved, moved[1:], strict=False)], dtype=betas.dtype)
+    return torch.tensor([1 - (b / a) ** 2 for a, b in pairwise(moved)], dtype=betas.dtype)
 
 
 def velocity(x0, eps, t, alpha_bar):

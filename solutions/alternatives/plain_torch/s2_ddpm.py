@@ -1,6 +1,7 @@
 """Different: plain torch, no toolkit; gather and view, float64 inside, U-Net of pooling, transposed convolutions and sums."""
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -208,9 +209,7 @@ class UNet(nn.Module):
             self.classes = nn.Parameter(torch.randn(classes, 64))
         self.down = nn.ModuleList([Block(a, b, 64) for a, b in zip([in_channels, *sizes], sizes, strict=False)])
         self.qkv, self.proj = nn.Conv2d(sizes[-1], 3 * sizes[-1], 1), nn.Conv2d(sizes[-1], sizes[-1], 1)
-        self.widen = nn.ModuleList(
-            [nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in zip(sizes, sizes[1:], strict=False)]
-        )
+        self.widen = nn.ModuleList([nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(sizes)])
         self.up = nn.ModuleList([Block(a, a, 64) for a in sizes])
         self.last = nn.Conv2d(width * multipliers[0], in_channels, 1)
         for parameter in self.last.parameters():
