@@ -84,7 +84,7 @@ def _waits(reward: Reward) -> bool:
 def closing(progress: Progress, upcoming: Exercise | None) -> RenderableType:
     """The last words."""
     if upcoming is None:
-        return Text("Everything passes.", style="bold green")
+        return Text("All exercises pass.", style="bold green")
     if not progress.readable(upcoming.section):
         return Text(f"next: mend {_relative(section(upcoming.section).stub)}", style="bold")
     return next_up(upcoming)

@@ -74,8 +74,9 @@ class Place:
 
 def place_of(item: pytest.Item) -> Place | None:
     """The place of a test in the course, None if it is not the course's."""
-    folder, stem = item.path.parent.name, item.path.stem.removeprefix("test_")
-    ours = item.path.parent.parent == ROOT / "exercises" and folder in FOLDERS and stem in sections()
+    path = item.path.resolve()
+    folder, stem = path.parent.name, path.stem.removeprefix("test_")
+    ours = path.parent.parent == ROOT / "exercises" and folder in FOLDERS and stem in sections()
     if not ours or not isinstance(item, pytest.Function):
         return None
     return Place(folder, stem, exercise_of(item.originalname, stem) if folder == "checks" else "")
