@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from grader import faults
-from grader.checks import Check, Outcome, collect, derive, outcome
+from grader.checks import Check, Outcome, collect, global_seed, outcome
 from grader.course import Exercise, Section, section
 from grader.desk import Desk
 from grader.diagnosis import diagnose
@@ -104,7 +104,7 @@ class Sitting:
         request = self.request
         clock = Clock(CHECK_SECONDS, self.clock)
         try:
-            self.cell = jail.admit(request.stem, request.filename, request.text, derive(request.seed, "import"), clock)
+            self.cell = jail.admit(request.stem, request.filename, request.text, global_seed(request.seed), clock)
         except faults.CheckFault as fault:
             self.broken = fault
 
@@ -158,7 +158,7 @@ class Sitting:
             return Outcome(fault.verdict, None, fault)
         assert self.cell is not None
         try:
-            with self.cell.visit(derive(self.request.seed, f"jail/{check.name}"), Clock(CHECK_SECONDS, self.clock)) as visit:
+            with self.cell.visit(global_seed(self.request.seed), Clock(CHECK_SECONDS, self.clock)) as visit:
                 found = outcome(check, Desk(visit), self.request.seed)
                 return after(found)
         except (faults.GraderFault, faults.Tampered) as fault:

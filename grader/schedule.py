@@ -135,13 +135,15 @@ class JudgeProcess:
             start_new_session=True,  # Ctrl-C is for us; the judge ends when its input does
         )  # fmt: skip
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         self._hear()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line)
+        with self._process.stdout as lines:
+            for line in lines:
+                self._lines.put(line)
         self._lines.put("")
 
     def _hear(self) -> dict:
@@ -172,6 +174,10 @@ class JudgeProcess:
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # what it had not read yet
+            self._process.stdin.close()
+        self._listener.join()
 
 
 class Judges:
