@@ -243,7 +243,9 @@ def _install(part: nn.Module, kind: str, name: str, tensor: Tensor, persistent: 
     if kind == "p":
         part._parameters[_name(name)] = nn.Parameter(tensor, requires_grad=requires_grad is True)
     else:
-        part.register_buffer(_name(name), tensor, persistent=persistent is True)
+        part._buffers[_name(name)] = tensor  # register_buffer would ask the owner whether the name is taken
+        if persistent is not True:
+            part._non_persistent_buffers_set.add(name)
 
 
 def _name(name: Any) -> str:
