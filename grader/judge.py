@@ -132,7 +132,9 @@ class Sitting:
             start = time.perf_counter()
             found = outcomes[-1] if outcomes and outcomes[-1].verdict in COSTLY else self._run(check)
             outcomes.append(found)
-            rows.append({"name": check.name, "verdict": found.verdict, "seconds": round(time.perf_counter() - start, 3)})
+            rows.append(
+                {"name": check.name, "verdict": found.verdict, "seconds": round(time.perf_counter() - start, 3)}
+            )
         return self._row(exercise, checks, outcomes, rows)
 
     def _run(self, check: Check) -> Outcome:
@@ -195,7 +197,9 @@ class Sitting:
             owner = error.function.split(".")[0]
             own = owner == exercise.name or owner not in self.section.exercises
             verdict = "unfinished" if own and error.innermost else "fail"
-        needs = [need for need in self.section.exercises if self._verdict(need) != "pass" and self._uses(exercise.name, need)]
+        needs = [
+            need for need in self.section.exercises if self._verdict(need) != "pass" and self._uses(exercise.name, need)
+        ]
         if needs and verdict == "fail":
             names = " and ".join(needs)
             return "blocked", f"It uses {names}, which {'is' if len(needs) == 1 else 'are'} not right yet: begin there."
@@ -207,7 +211,9 @@ class Sitting:
     def _diagnose(self, exercise: Exercise, failed: list[tuple[Check, Outcome]]) -> Any:
         if any(found.verdict != "fail" for _, found in failed):
             return None
-        return diagnose(self.section.stem, exercise.name, {check.name: found.got for check, found in failed}, self.request.seed)
+        return diagnose(
+            self.section.stem, exercise.name, {check.name: found.got for check, found in failed}, self.request.seed
+        )
 
 
 def main() -> None:

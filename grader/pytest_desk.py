@@ -38,7 +38,7 @@ __all__ = [
 
 FOLDERS = ("checks", "end_to_end", "shortcut")
 """Under exercises/: the graded checks, the reward and the libraries' way, run in this order within a section."""
-NOT_FINDINGS = (pytest.skip.Exception, pytest.exit.Exception, KeyboardInterrupt)
+NOT_FINDINGS = (pytest.skip.Exception, pytest.exit.Exception)
 
 
 @dataclass
@@ -138,12 +138,16 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if place is None:
         return (yield)
     run = item.config.stash[RUN]
-    run.live = run.live or Live(item.config.pluginmanager.get_plugin("terminalreporter"))
-    run.live.working_on(section(place.stem), place.exercise or place.folder.replace("_", " "))
+    if run.quiet and run.live is None:
+        run.live = Live(item.config.pluginmanager.get_plugin("terminalreporter"))
+    if run.live:
+        run.live.working_on(section(place.stem), place.exercise or place.folder.replace("_", " "))
     result = yield
     if place.exercise and (nextitem is None or place_of(nextitem) != place):
-        run.live.settled(run.settle(place.exercise))
-    if nextitem is None or place_of(nextitem) is None:
+        standing = run.settle(place.exercise)
+        if run.live:
+            run.live.settled(standing)
+    if run.live and nextitem is None:
         run.live.end_of_section()
     return result
 
@@ -176,6 +180,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
             result = yield
         except NOT_FINDINGS:
             raise
+        except KeyboardInterrupt as error:  # of a loop without end: pytest then says where in the learner's code
+            raise trim(error, section(place.stem), pyfuncitem.path) from None
         except BaseException as error:
             finding = pyfuncitem.stash[FINDING] = examine(error, name, section(place.stem))
             if place.exercise:

@@ -131,9 +131,13 @@ class JudgeProcess:
     def __init__(self, level: str) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "grader.judge", level],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
             start_new_session=True,  # Ctrl-C is for us; the judge ends when its input does
-        )  # fmt: skip
+        )
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -239,7 +243,7 @@ def stored_seed(folder: Path) -> int:
     Raises:
         OSError: it cannot be written.
     """
-    import secrets  # noqa: PLC0415
+    import secrets
 
     path = folder / "seed"
     try:
