@@ -227,6 +227,8 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     run = session.config.stash[RUN]
+    if session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        return
     for name in [name for name in run.totals if name and name not in run.asked]:
         if run.progress.standing(name).ran and run.progress.standing(name).state == UNKNOWN:
             run.settle(name)  # the run ended in the middle of this exercise
@@ -236,7 +238,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     run = config.stash[RUN]
-    if run.asked or run.rewards:
+    if (
+        exitstatus == pytest.ExitCode.INTERRUPTED
+    ):  # by a loop without end, perhaps: run nothing more to find what is next
+        summary = board.tables(list(run.asked.values()))
+    elif run.asked or run.rewards:
         summary = board.summary(run.progress, list(run.asked.values()), run.rewards, run.everything)
     elif run.quiet and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         summary = board.nothing_matches(config.option.keyword)
