@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from grader.node import RemoteCall, Slot, in_forward_mode
+from grader.node import Slot, call_node, in_forward_mode
 from grader.shared import SharedGenerator, SharedModule, generator_state, is_index, same_bits, share, stand_in
 from grader.standins import FUNCTIONAL, RemoteFunction, RemoteModule, RemoteObject
 from grader.wire import Channel, Decoding, Violation, crosses, encode
@@ -150,7 +150,7 @@ class Peer:
         request["needs"] = [t.requires_grad or (dual and t.is_floating_point()) for t in tensors]
         slot = Slot(range(len(sent)))
         anchor = self._anchor.detach() if dual else self._anchor
-        *results, _ = RemoteCall.apply(self, request, slot, anchor, *tensors)
+        *results, _ = call_node(self, request, slot, anchor, *tensors, forward_mode=dual)
         return slot.answer, tuple(results), sent
 
     def _decode(self, answer: dict, results: tuple, sent: list[Tensor]) -> Any:
