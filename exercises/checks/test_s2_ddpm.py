@@ -9,28 +9,31 @@ import math
 from itertools import pairwise
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 
 from exercises.checks import cases, chance, expect
+from exercises.checks.cases import Case
 from exercises.checks.describe import describe
-from exercises.checks.spies import Spy
+from exercises.checks.spies import Exact, Spy
 from exercises.toolkit.worlds import Gaussian
 
-KEEP = "results keep the data's dtype and device, whatever the tables come in"
-FREE = "arguments are never changed in place: the caller still needs them"
+KEEP = "results keep the data's dtype and device, whatever the tables come in, and arguments stay as they are"
 FLOW = "the result is differentiable in data, noise and predictions"
 EACH = "each sample has its own level: a value (B,) must become (B, 1, ..., 1) before it multiplies (B, *S)"
 KINDS = ("eps", "x0", "v")
 
 SINGLE = {"rtol": 1e-4, "atol": 1e-4}
-"""For float32 in data or tables. With betas from 0.1 an honest coefficient is off by some 10 ulp, 10 * 6e-8 / 0.1 = 6e-6
-after the cancellation in 1 - ᾱ, and it multiplies numbers up to 5."""
+"""For float32 in data or tables. With betas from 0.1 an honest coefficient is off by some 10 ulp after the cancellation
+in 1 - ᾱ, 10 * 6e-8 / 0.1 = 6e-6, and it multiplies numbers up to 5."""
 TABLE = {"rtol": 1e-6, "atol": 1e-9}
 """For a table computed in float64 and rounded to float32, whose rounding is 6e-8 of the value."""
 BITS = math.log(2)
 """Nats in a bit."""
+
+shapes = st.lists(st.integers(1, 4), min_size=2, max_size=4).map(tuple)
+"""Of batches with one to three axes after the batch."""
 
 
 def numbers(*values: float, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -42,20 +45,15 @@ def tracked(*batches: Tensor) -> list[Tensor]:
     return [batch.detach().clone().requires_grad_() for batch in batches]
 
 
-def roots(case: cases.Case) -> tuple[Tensor, Tensor]:
+def roots(case: Case) -> tuple[Tensor, Tensor]:
     """√ᾱ_t and √(1-ᾱ_t), shaped to multiply the batch."""
     a = case.at(case.alpha_bar)
     return a.sqrt(), (1 - a).sqrt()
 
 
-def jump(case: cases.Case) -> Tensor:
+def jump(case: Case) -> Tensor:
     signal, static = roots(case)
     return signal * case.x0 + static * case.noise
-
-
-def exact(case: cases.Case) -> cases.Case:
-    """The case in float64, its tables as they are after rounding."""
-    return case.cast(torch.float64, torch.float64)
 
 
 def per_sample(batch: Tensor) -> Tensor:
@@ -164,13 +162,12 @@ def test_snr_of_pure_static_is_zero(code):
 
 
 def test_snr_keeps_the_dtype_and_its_argument(code, rng):
-    table = cases.alpha_bar_of(cases.schedule(8, rng, smallest=0.1))
-    for given_table in (table, table.float(), table[::2], table[:1].expand(5)):
-        now = given_table.clone() if given_table.is_contiguous() else given_table
-        before = given_table.clone()
-        want = before.double() / (1 - before.double())
-        expect.close(code.snr(now), want.to(before.dtype), KEEP, rtol=1e-5, atol=1e-6)
-        expect.unchanged(FREE, alpha_bar=(before, now))
+    levels = cases.alpha_bar_of(cases.schedule(8, rng, smallest=0.1))
+    for table in (levels, levels.float(), levels[::2], levels[:1].expand(5)):
+        want = (table.double() / (1 - table.double())).to(table.dtype)
+        got = expect.untouched(code.snr, KEEP, alpha_bar=table)
+        expect.close(got, want, KEEP, rtol=1e-5, atol=1e-6)
+        expect.close(code.snr(table), want, "the table may lie in memory in any way", rtol=1e-5, atol=1e-6)
 
 
 # -------------------------------------------------------------------------------------------------- zero_terminal_snr
@@ -209,12 +206,12 @@ def test_zero_terminal_snr_ends_in_static_and_begins_as_before(code):
 
 def test_zero_terminal_snr_keeps_the_dtype_and_its_argument(code, rng):
     betas = cases.schedule(8, rng, smallest=0.1)
-    for given_betas in (betas, betas.float(), betas[::2]):
-        now = given_betas.clone() if given_betas.is_contiguous() else given_betas
-        before = given_betas.clone()
+    for table in (betas, betas.float(), betas[::2]):
+        want = mended(table.double()).to(table.dtype)
+        got = expect.untouched(code.zero_terminal_snr, KEEP, betas=table)
         # In float32 a few roundings of 6e-8, which the subtraction near the end makes some 50 times as large
-        expect.close(code.zero_terminal_snr(now), mended(before.double()).to(before.dtype), KEEP, **SINGLE)
-        expect.unchanged(FREE, betas=(before, now))
+        expect.close(got, want, KEEP, **SINGLE)
+        expect.close(code.zero_terminal_snr(table), want, "betas may lie in memory in any way", **SINGLE)
 
 
 # ----------------------------------------------------------------------------------------------------------- velocity
@@ -222,7 +219,7 @@ def test_zero_terminal_snr_keeps_the_dtype_and_its_argument(code, rng):
 SPEED = "v = √ᾱ_t ε - √(1-ᾱ_t) x_0"
 
 
-def speed(case: cases.Case) -> Tensor:
+def speed(case: Case) -> Tensor:
     signal, static = roots(case)
     return signal * case.eps - static * case.x0
 
@@ -246,20 +243,15 @@ def test_velocity_works_on_any_shape_and_layout(code, rng):
 
 def test_velocity_keeps_the_dtype_and_its_arguments(code, rng):
     for case in cases.precisions(rng):
-        x0, eps, t, alpha_bar = (value.clone() for value in (case.x0, case.eps, case.t, case.alpha_bar))
-        got = code.velocity(x0, eps, t, alpha_bar)
-        expect.close(got, speed(exact(case)).to(case.x0.dtype), KEEP, **SINGLE)
-        pairs = {"x0": (case.x0, x0), "eps": (case.eps, eps), "t": (case.t, t)}
-        expect.unchanged(FREE, **pairs, alpha_bar=(case.alpha_bar, alpha_bar))
+        got = expect.untouched(code.velocity, KEEP, x0=case.x0, eps=case.eps, t=case.t, alpha_bar=case.alpha_bar)
+        expect.close(got, speed(case.exactly()).to(case.x0.dtype), KEEP, **SINGLE)
 
 
 def test_velocity_lets_gradients_through(code, rng):
-    case = cases.make((3, 2, 2), 4, rng)
+    case = cases.gradual(rng)
     x0, eps = tracked(case.x0, case.eps)
-    got = code.velocity(x0, eps, case.t, case.alpha_bar)
-    expect.tensor(got, FLOW, shape=(3, 2, 2))
-    signal, static = roots(case)
-    expect.gradients(got, case.noise, FLOW, x0=(x0, -static * case.noise), eps=(eps, signal * case.noise))
+    got, pull, (signal, static) = code.velocity(x0, eps, case.t, case.alpha_bar), case.noise, roots(case)
+    expect.gradients(got, pull, FLOW, x0=(x0, -static * pull), eps=(eps, signal * pull))
 
 
 # ----------------------------------------------------------------------------------------------------- to_x0 and to_eps
@@ -275,9 +267,10 @@ TO_EPS = {
     "v": "ε = √(1-ᾱ_t) x_t + √ᾱ_t v",
 }
 UNKNOWN = ("epsilon", "V", "score", "")
+NAMED = "an unknown kind raises ValueError naming the argument: kind"
 
 
-def slopes_x0(case: cases.Case, kind: str) -> tuple[Tensor, Tensor]:
+def slopes_x0(case: Case, kind: str) -> tuple[Tensor, Tensor]:
     """What multiplies the prediction, and what multiplies x_t, in x0."""
     signal, static = roots(case)
     return {
@@ -287,7 +280,7 @@ def slopes_x0(case: cases.Case, kind: str) -> tuple[Tensor, Tensor]:
     }[kind]
 
 
-def slopes_eps(case: cases.Case, kind: str) -> tuple[Tensor, Tensor]:
+def slopes_eps(case: Case, kind: str) -> tuple[Tensor, Tensor]:
     """What multiplies the prediction, and what multiplies x_t, in eps."""
     signal, static = roots(case)
     return {
@@ -297,7 +290,7 @@ def slopes_eps(case: cases.Case, kind: str) -> tuple[Tensor, Tensor]:
     }[kind]
 
 
-def converted(case: cases.Case, slopes: tuple[Tensor, Tensor]) -> Tensor:
+def converted(case: Case, slopes: tuple[Tensor, Tensor]) -> Tensor:
     """`case.eps` stands for the prediction, of whatever kind."""
     return slopes[0] * case.eps + slopes[1] * case.x_t
 
@@ -336,29 +329,31 @@ def test_to_x0_works_on_any_shape_and_layout(code, rng):
 def test_to_x0_keeps_the_dtype_and_its_arguments(code, rng):
     for case in cases.precisions(rng):
         for kind in KINDS:
-            p, x_t, t, alpha_bar = (value.clone() for value in (case.eps, case.x_t, case.t, case.alpha_bar))
-            got = code.to_x0(p, x_t, t, alpha_bar, kind=kind)
-            want = converted(exact(case), slopes_x0(exact(case), kind))
+            got = expect.untouched(
+                lambda *arguments, kind=kind: code.to_x0(*arguments, kind=kind),
+                KEEP, prediction=case.eps, x_t=case.x_t, t=case.t, alpha_bar=case.alpha_bar,
+            )  # fmt: skip
+            want = converted(case.exactly(), slopes_x0(case.exactly(), kind))
             expect.close(got, want.to(case.x_t.dtype), KEEP, **SINGLE)
-            pairs = {"prediction": (case.eps, p), "x_t": (case.x_t, x_t), "t": (case.t, t)}
-            expect.unchanged(FREE, **pairs, alpha_bar=(case.alpha_bar, alpha_bar))
 
 
 def test_to_x0_lets_gradients_through(code, rng):
-    case = cases.make((3, 2, 2), 4, rng)
+    case = cases.gradual(rng)
     for kind in KINDS:
         p, x_t = tracked(case.eps, case.x_t)
-        got = code.to_x0(p, x_t, case.t, case.alpha_bar, kind)
-        expect.tensor(got, FLOW, shape=(3, 2, 2))
+        got, pull = code.to_x0(p, x_t, case.t, case.alpha_bar, kind), case.noise
         of_p, of_x_t = slopes_x0(case, kind)
-        expect.gradients(got, case.noise, FLOW, prediction=(p, of_p * case.noise), x_t=(x_t, of_x_t * case.noise))
+        expect.gradients(got, pull, FLOW, prediction=(p, of_p * pull), x_t=(x_t, of_x_t * pull))
 
 
 def test_to_x0_refuses_an_unknown_kind(code, rng):
-    case = cases.make((2, 3), 3, rng)
+    case = cases.gradual(rng)
     for kind in UNKNOWN:
-        why = "an unknown kind raises ValueError naming the argument: kind"
-        expect.raises(ValueError, lambda kind=kind: code.to_x0(case.eps, case.x_t, case.t, case.alpha_bar, kind), why, naming="kind")  # fmt: skip
+
+        def convert(kind: str = kind) -> Tensor:
+            return code.to_x0(case.eps, case.x_t, case.t, case.alpha_bar, kind)
+
+        expect.raises(ValueError, convert, NAMED, naming="kind")
 
 
 def test_to_eps_by_hand(code):
@@ -395,29 +390,31 @@ def test_to_eps_works_on_any_shape_and_layout(code, rng):
 def test_to_eps_keeps_the_dtype_and_its_arguments(code, rng):
     for case in cases.precisions(rng):
         for kind in KINDS:
-            p, x_t, t, alpha_bar = (value.clone() for value in (case.eps, case.x_t, case.t, case.alpha_bar))
-            got = code.to_eps(p, x_t, t, alpha_bar, kind=kind)
-            want = converted(exact(case), slopes_eps(exact(case), kind))
+            got = expect.untouched(
+                lambda *arguments, kind=kind: code.to_eps(*arguments, kind=kind),
+                KEEP, prediction=case.eps, x_t=case.x_t, t=case.t, alpha_bar=case.alpha_bar,
+            )  # fmt: skip
+            want = converted(case.exactly(), slopes_eps(case.exactly(), kind))
             expect.close(got, want.to(case.x_t.dtype), KEEP, **SINGLE)
-            pairs = {"prediction": (case.eps, p), "x_t": (case.x_t, x_t), "t": (case.t, t)}
-            expect.unchanged(FREE, **pairs, alpha_bar=(case.alpha_bar, alpha_bar))
 
 
 def test_to_eps_lets_gradients_through(code, rng):
-    case = cases.make((3, 2, 2), 4, rng)
+    case = cases.gradual(rng)
     for kind in KINDS:
         p, x_t = tracked(case.eps, case.x_t)
-        got = code.to_eps(p, x_t, case.t, case.alpha_bar, kind)
-        expect.tensor(got, FLOW, shape=(3, 2, 2))
+        got, pull = code.to_eps(p, x_t, case.t, case.alpha_bar, kind), case.noise
         of_p, of_x_t = slopes_eps(case, kind)
-        expect.gradients(got, case.noise, FLOW, prediction=(p, of_p * case.noise), x_t=(x_t, of_x_t * case.noise))
+        expect.gradients(got, pull, FLOW, prediction=(p, of_p * pull), x_t=(x_t, of_x_t * pull))
 
 
 def test_to_eps_refuses_an_unknown_kind(code, rng):
-    case = cases.make((2, 3), 3, rng)
+    case = cases.gradual(rng)
     for kind in UNKNOWN:
-        why = "an unknown kind raises ValueError naming the argument: kind"
-        expect.raises(ValueError, lambda kind=kind: code.to_eps(case.eps, case.x_t, case.t, case.alpha_bar, kind), why, naming="kind")  # fmt: skip
+
+        def convert(kind: str = kind) -> Tensor:
+            return code.to_eps(case.eps, case.x_t, case.t, case.alpha_bar, kind)
+
+        expect.raises(ValueError, convert, NAMED, naming="kind")
 
 
 # ---------------------------------------------------------------------------------------------------- prediction_loss
@@ -426,19 +423,19 @@ TARGETS = {"eps": "ε", "x0": "x_0", "v": "v = √ᾱ_t ε - √(1-ᾱ_t) x_0"}
 WEIGHTS = {"eps": "min(SNR, γ) / SNR", "x0": "min(SNR, γ)", "v": "min(SNR, γ) / (SNR + 1)"}
 
 
-def target_slopes(case: cases.Case, kind: str) -> tuple[Tensor, Tensor]:
+def target_slopes(case: Case, kind: str) -> tuple[Tensor, Tensor]:
     """What multiplies x0, and what multiplies the noise, in the target of this kind."""
     signal, static = roots(case)
     one, zero = torch.ones_like(signal), torch.zeros_like(signal)
     return {"eps": (zero, one), "x0": (one, zero), "v": (-static, signal)}[kind]
 
 
-def target_of(case: cases.Case, kind: str) -> Tensor:
+def target_of(case: Case, kind: str) -> Tensor:
     of_x0, of_noise = target_slopes(case, kind)
     return of_x0 * case.x0 + of_noise * case.noise
 
 
-def weight_of(case: cases.Case, kind: str, gamma: float | None) -> Tensor:
+def weight_of(case: Case, kind: str, gamma: float | None) -> Tensor:
     a = case.at(case.alpha_bar)
     if gamma is None:
         return torch.ones_like(a)
@@ -446,10 +443,20 @@ def weight_of(case: cases.Case, kind: str, gamma: float | None) -> Tensor:
     return {"eps": (gamma / ratio).clamp(max=1), "x0": ratio.clamp(max=gamma), "v": ratio.clamp(max=gamma) * (1 - a)}[kind]  # fmt: skip
 
 
-def loss_of(case: cases.Case, kind: str = "eps", gamma: float | None = None) -> Tensor:
+def loss_of(case: Case, kind: str = "eps", gamma: float | None = None) -> Tensor:
     """The loss of a `Spy`."""
     error = target_of(case, kind) - (0.75 * jump(case) + 0.25)
     return (weight_of(case, kind, gamma) * error.square()).mean()
+
+
+def left_alone(model: nn.Module, training: bool) -> None:
+    """The model is as it was, but for notes."""
+    expect.equal(model.training, training, "the model stays in the mode, train or eval, in which it came")
+    flags = [parameter.requires_grad for parameter in model.parameters()]
+    expect.equal(flags, [True] * len(flags), "the model's parameters can still be trained")
+    graded = any(parameter.grad is not None for parameter in model.parameters())
+    why = "the caller says when to go backward: no gradient is left on the model's parameters"
+    expect.holds(not graded, why, got="parameters with a gradient", want="grad is None")
 
 
 class Knowing(nn.Module):
@@ -503,7 +510,7 @@ def test_prediction_loss_calls_the_model_once_with_the_noised_data_and_its_level
 
 
 def test_prediction_loss_of_a_perfect_model_is_zero_at_snr_0_too(code, rng):
-    case = cases.make((4, 3), 4, rng)
+    case = cases.make((4, 3), cases.schedule(4, rng), rng)
     case.alpha_bar[-1] = 0.0
     for kind in ("x0", "v"):
         for gamma in (None, 5.0):
@@ -515,20 +522,19 @@ def test_prediction_loss_of_a_perfect_model_is_zero_at_snr_0_too(code, rng):
 
 
 def test_prediction_loss_lets_gradients_through_to_model_and_data(code, rng):
-    case = cases.make((3, 2, 2), 4, rng)
+    case = cases.gradual(rng)
     (signal, static), x_t = roots(case), jump(case)
     for kind in KINDS:
         for gamma in (None, 0.5):
             model = Spy()
             x0, noise = tracked(case.x0, case.noise)
             got = code.prediction_loss(model, x0, case.t, noise, case.alpha_bar, kind, gamma)
-            expect.tensor(got, "a loss is a scalar", shape=())
             pull = 2 * weight_of(case, kind, gamma) * (0.75 * x_t + 0.25 - target_of(case, kind)) / x_t.numel()
             of_x0, of_noise = target_slopes(case, kind)
             expect.gradients(
                 got,
-                torch.ones_like(got),
-                "the loss is differentiable in the model's parameters, data and noise",
+                numbers(1.0)[0],
+                "the loss is differentiable in the model's parameters, in data and in noise",
                 weight=(model.weight, (pull * x_t).sum()),
                 bias=(model.bias, pull.sum()),
                 x0=(x0, pull * (0.75 * signal - of_x0)),
@@ -538,30 +544,27 @@ def test_prediction_loss_lets_gradients_through_to_model_and_data(code, rng):
 
 def test_prediction_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
     for case in cases.precisions(rng):
-        for kind, gamma in (("eps", None), ("x0", 2.0), ("v", 2.0)):
-            model = Spy().eval()
-            x0, t, noise, alpha_bar = (value.clone() for value in (case.x0, case.t, case.noise, case.alpha_bar))
-            got = code.prediction_loss(model, x0, t, noise, alpha_bar, kind, gamma)
-            expect.close(got, loss_of(exact(case), kind, gamma).to(x0.dtype), KEEP, **SINGLE)
-            expect.equal(str(model.seen[0].x_t.dtype), str(x0.dtype), "the model works in the data's dtype")
-            pairs = {"x0": (case.x0, x0), "t": (case.t, t), "noise": (case.noise, noise)}
-            expect.unchanged(FREE, **pairs, alpha_bar=(case.alpha_bar, alpha_bar))
-            expect.equal(model.training, False, "a loss leaves the model in the mode in which it found it")
-            left = model.weight.grad is not None or model.bias.grad is not None
-            expect.equal(left, False, "a loss is only computed: the caller says when to go backward")
+        for kind, gamma, training in (("eps", None, True), ("x0", 2.0, False), ("v", 2.0, False)):
+            model = Spy().train(training)
+            got = expect.untouched(
+                lambda *arguments, model=model, rest=(kind, gamma): code.prediction_loss(model, *arguments, *rest),
+                KEEP, x0=case.x0, t=case.t, noise=case.noise, alpha_bar=case.alpha_bar,
+            )  # fmt: skip
+            expect.close(got, loss_of(case.exactly(), kind, gamma).to(case.x0.dtype), KEEP, **SINGLE)
+            expect.equal(len(model.seen), 1, "one call of the model is enough")
+            expect.tensor(model.seen[0].x_t, "the model works in the data's dtype: x_t keeps it", dtype=case.x0.dtype)
+            left_alone(model, training)
 
 
 def test_prediction_loss_refuses_an_unknown_kind(code, rng):
-    case = cases.make((2, 3), 3, rng)
+    case = cases.make((2, 3), cases.schedule(3, rng), rng)
     for kind in UNKNOWN:
         for gamma in (None, 5.0):
 
             def lose(kind: str = kind, gamma: float | None = gamma) -> Tensor:
                 return code.prediction_loss(Spy(), case.x0, case.t, case.noise, case.alpha_bar, kind, gamma)
 
-            expect.raises(
-                ValueError, lose, "an unknown kind raises ValueError naming the argument: kind", naming="kind"
-            )
+            expect.raises(ValueError, lose, NAMED, naming="kind")
 
 
 # -------------------------------------------------------------------------------------------------------- gaussian_kl
@@ -587,7 +590,7 @@ def test_gaussian_kl_by_hand(code):
     expect.close(code.gaussian_kl(zero + 1, zero, zero, four), numbers(0.5 * (math.log(4) - 0.5)), "KL(N(1, 1) to N(0, 4)) = ½ (ln 4 - 1 + (1 + 1) / 4)")  # fmt: skip
 
 
-@given(shape=cases.shapes(), seed=st.integers(0, 2**32 - 1))
+@given(shape=shapes, seed=st.integers(0, 2**32 - 1))
 def test_gaussian_kl_is_cross_entropy_minus_entropy(code, shape, seed):
     four = bells(shape, Generator().manual_seed(seed))
     expect.close(code.gaussian_kl(*four), kl(*four), DISTANCE)
@@ -610,19 +613,15 @@ def test_gaussian_kl_broadcasts_its_arguments(code, rng):
 
 def test_gaussian_kl_keeps_the_dtype_and_its_arguments(code, rng):
     for dtype in (torch.float32, torch.float64):
-        before = [part.to(dtype) for part in bells((4, 3), rng)]
-        now = [part.clone() for part in before]
-        got = code.gaussian_kl(*now)
-        expect.close(got, kl(*(part.double() for part in before)).to(dtype), KEEP, **SINGLE)
-        names = ("mean1", "logvar1", "mean2", "logvar2")
-        expect.unchanged(FREE, **dict(zip(names, zip(before, now, strict=True), strict=True)))
+        mean1, logvar1, mean2, logvar2 = four = [part.to(dtype) for part in bells((4, 3), rng)]
+        got = expect.untouched(code.gaussian_kl, KEEP, mean1=mean1, logvar1=logvar1, mean2=mean2, logvar2=logvar2)
+        expect.close(got, kl(*(part.double() for part in four)).to(dtype), KEEP, **SINGLE)
 
 
 def test_gaussian_kl_lets_gradients_through(code, rng):
     pull = cases.normal((3, 4), rng)
     four = tracked(*bells((3, 4), rng))
     got = code.gaussian_kl(*four)
-    expect.tensor(got, FLOW, shape=(3, 4))
     mean1, logvar1, mean2, logvar2 = (part.detach() for part in four)
     apart, ratio = (mean1 - mean2) / logvar2.exp(), (logvar1 - logvar2).exp()
     expect.gradients(
@@ -715,20 +714,23 @@ def test_decoder_nll_is_right_far_in_the_tails(code):
     expect.close(code.decoder_nll(*args), byte_nll(*args), why, **NATS)
 
 
+def slopes_in(got: object, pull: Tensor, why: str, *inputs: Tensor) -> list[Tensor]:
+    """The gradients of Σ pull * got, zero where none comes."""
+    expect.tensor(got, why, shape=pull.shape, dtype=pull.dtype)
+    expect.holds(got.requires_grad, why, got="a result without a gradient", want="a result with one")
+    found = torch.autograd.grad(got, inputs, pull, allow_unused=True)
+    return [torch.zeros_like(value) if grad is None else grad for value, grad in zip(inputs, found, strict=True)]
+
+
 def test_decoder_nll_pulls_mean_and_logvar_back_from_the_tails(code):
     x0, mean, logvar = everywhere()
+    inputs, std = tracked(mean, logvar), (logvar / 2).exp()
+    why = "far in a tail the gradient still points home, with about its exact size"
+    in_mean, in_logvar = slopes_in(code.decoder_nll(x0, *inputs), torch.ones_like(x0), why, *inputs)
     want_mean, want_logvar = byte_slopes(x0, mean, logvar)
-    inputs = tracked(mean, logvar)
-    got = code.decoder_nll(x0, *inputs)
-    why = "far in a tail the gradient in {} still points home, with about its exact size"
-    expect.tensor(got, why.format("mean and logvar"), shape=x0.shape)
-    expect.equal(got.requires_grad, True, why.format("mean and logvar"))
-    found = torch.autograd.grad(got.sum(), inputs, allow_unused=True)
-    std = (logvar / 2).exp()
-    for name, grad, want, unit in zip(("mean", "logvar"), found, (want_mean, want_logvar), (1 / std, torch.ones_like(std)), strict=True):  # fmt: skip
-        grad = torch.zeros_like(want) if grad is None else grad
-        # Within a fifth, or a hundredth of a nat for a step of one σ or of one in logvar: what 1e-3 nats allow
-        expect.close(grad * (1 / unit), want / unit, why.format(name), rtol=0.2, atol=0.01)
+    # Within a fifth, or a hundredth of a nat for a step of one σ or of one in logvar: what 1e-3 nats allow
+    expect.close(in_mean * std, want_mean * std, f"{why} (in the mean, a step of one σ)", rtol=0.2, atol=0.01)
+    expect.close(in_logvar, want_logvar, f"{why} (in logvar)", rtol=0.2, atol=0.01)
 
 
 def test_decoder_nll_works_on_any_shape_and_layout(code, rng):
@@ -742,21 +744,14 @@ def test_decoder_nll_keeps_the_dtype_and_its_arguments_and_is_finite_in_float32(
     x0, mean, logvar = everywhere()
     near = logvar >= -10  # σ from a 150th: in float32 the distance of x0 and mean is known to 1e-7, 2e-5 σ
     for dtype, some in ((torch.float32, near), (torch.float64, near | ~near)):
-        before = [part[some].to(dtype) for part in (x0, mean, logvar)]
-        now = [part.clone() for part in before]
-        inputs = [now[0], *(part.requires_grad_() for part in now[1:])]
-        got = code.decoder_nll(*inputs)
-        want = byte_nll(*(part.double() for part in before)).to(dtype)
+        parts = [part[some].to(dtype) for part in (x0, mean, logvar)]
+        got = expect.untouched(code.decoder_nll, KEEP, **dict(zip(("x0", "mean", "logvar"), parts, strict=True)))
+        want = byte_nll(*(part.double() for part in parts)).to(dtype)
         expect.close(got, want, KEEP, rtol=1e-3, atol=5e-3)
-        expect.equal(got.requires_grad, True, FLOW)
-        for grad in torch.autograd.grad(got.sum(), inputs[1:], allow_unused=True):
-            grad = torch.zeros_like(want) if grad is None else grad
-            expect.tensor(grad, KEEP, shape=want.shape)
-            expect.finite(grad, "in a tail the gradient is finite, in float32 too")
-        names = ("x0", "mean", "logvar")
-        expect.unchanged(
-            FREE, **dict(zip(names, zip(before, (part.detach() for part in now), strict=True), strict=True))
-        )
+        inputs = tracked(*parts[1:])
+        why = "in a tail the gradient is finite, in float32 too"
+        for grad in slopes_in(code.decoder_nll(parts[0], *inputs), torch.ones_like(want), why, *inputs):
+            expect.finite(grad, why)
 
 
 # ----------------------------------------------------------------------------------------------------------- prior_kl
@@ -793,23 +788,24 @@ def test_prior_kl_gives_each_sample_its_own_on_any_shape(code, rng):
         expect.close(got, left_over(case.x0, case.alpha_bar), "one number a sample, (B,): " + LEFT)
 
 
-def test_prior_kl_keeps_the_dtype_and_its_arguments_and_lets_gradients_through(code, rng):
+def test_prior_kl_keeps_the_dtype_and_its_arguments(code, rng):
     for case in cases.precisions(rng):
-        (x0,), alpha_bar = tracked(case.x0), case.alpha_bar.clone()
-        got = code.prior_kl(x0, alpha_bar)
-        expect.close(got, left_over(exact(case).x0, exact(case).alpha_bar).to(x0.dtype), KEEP, **SINGLE)
-        expect.unchanged(FREE, x0=(case.x0, x0.detach()), alpha_bar=(case.alpha_bar, alpha_bar))
-    case = cases.make((3, 2, 2), 4, rng)
+        got = expect.untouched(code.prior_kl, KEEP, x0=case.x0, alpha_bar=case.alpha_bar)
+        want = left_over(case.x0.double(), case.alpha_bar)
+        expect.close(got, want.to(case.x0.dtype), KEEP, **SINGLE)
+
+
+def test_prior_kl_lets_gradients_through(code, rng):
+    case = cases.gradual(rng)
     (x0,) = tracked(case.x0)
-    got = code.prior_kl(x0, case.alpha_bar)
     slope = case.alpha_bar[-1] * case.x0 / (4 * BITS)
-    expect.gradients(got, numbers(1.0, 1.0, 1.0), "the result is differentiable in the data", x0=(x0, slope))
+    expect.gradients(code.prior_kl(x0, case.alpha_bar), numbers(1.0, 1.0, 1.0), FLOW, x0=(x0, slope))
 
 
 # ----------------------------------------------------------------------------------------------------------- vlb_term
 
 
-def posterior(case: cases.Case) -> tuple[Tensor, Tensor, Tensor]:
+def posterior(case: Case) -> tuple[Tensor, Tensor, Tensor]:
     """Both coefficients and the variance of q(x_{t-1} | x_t, x_0), (B, 1, ..., 1), from Bayes' rule.
 
     x_{t-1} is N(√ᾱ_{t-1} x_0, 1-ᾱ_{t-1}) before x_t = √α_t x_{t-1} + √β_t ε is seen: precisions add, and the mean is
@@ -835,19 +831,19 @@ TERM = "KL(q(x_{t-1} | x_t, x_0) to p) = (μ̃(x_0) - μ̃(x̂_0))² / (2 β̃_t
 LAST = "at t = 0: decoder_nll of x0 under the predicted mean, which is x̂_0, with the posterior variance of t = 1"
 
 
-def of_bytes(case: cases.Case) -> cases.Case:
+def of_bytes(case: Case) -> Case:
     """The case with 8-bit data, noised to its levels."""
     x0 = BYTES[(60 * case.x0 + 128).round().long().clamp(0, 255)]
-    there = cases.Case(x0, case.x_t, case.eps, case.noise, case.t, case.betas, case.alpha_bar)
-    return cases.Case(x0, jump(there), case.eps, case.noise, case.t, case.betas, case.alpha_bar)
+    there = Case(x0, case.x_t, case.eps, case.noise, case.t, case.betas, case.alpha_bar)
+    return Case(x0, jump(there), case.eps, case.noise, case.t, case.betas, case.alpha_bar)
 
 
-def guess_of(case: cases.Case) -> Tensor:
+def guess_of(case: Case) -> Tensor:
     signal, static = roots(case)
     return (case.x_t - static * case.eps) / signal
 
 
-def term(case: cases.Case) -> Tensor:
+def term(case: Case) -> Tensor:
     of_x0, _, _ = posterior(case)
     variance, guess = case.at(small_variance(case.betas)), guess_of(case)
     between = (of_x0 * (case.x0 - guess)) ** 2 / (2 * variance)
@@ -871,7 +867,7 @@ def test_vlb_term_by_hand(code):
 def test_vlb_term_is_the_distance_of_the_true_step_from_the_models(code, case):
     if len(case.betas) < 2:
         return
-    case = cases.Case(case.x0, case.x_t, case.eps, case.noise, case.t.clamp(min=1), case.betas, case.alpha_bar)
+    case = Case(case.x0, case.x_t, case.eps, case.noise, case.t.clamp(min=1), case.betas, case.alpha_bar)
     got = code.vlb_term(case.x0, case.x_t, case.t, case.eps, case.betas)
     expect.close(got, term(case), TERM)
 
@@ -879,19 +875,19 @@ def test_vlb_term_is_the_distance_of_the_true_step_from_the_models(code, case):
 def test_vlb_term_at_t_0_is_the_price_of_the_bytes(code, rng):
     for levels in (2, 5):
         for shape in ((4, 6), (3, 2, 2, 3)):
-            case = of_bytes(cases.make(shape, levels, rng))
+            case = of_bytes(cases.make(shape, cases.schedule(levels, rng), rng))
             case.t.zero_()
             case = of_bytes(case)
             for eps in (case.noise + 0.1 * case.eps, case.eps, 5 * case.eps):
-                case = cases.Case(case.x0, case.x_t, eps, case.noise, case.t, case.betas, case.alpha_bar)
+                case = Case(case.x0, case.x_t, eps, case.noise, case.t, case.betas, case.alpha_bar)
                 got = code.vlb_term(case.x0, case.x_t, case.t, eps, case.betas)
                 expect.close(got, term(case), LAST, **TERMS)
 
 
 def test_vlb_term_of_a_perfect_guess_is_zero_but_for_the_bytes(code, rng):
-    case = of_bytes(cases.make((6, 5), 4, rng))
+    case = of_bytes(cases.make((6, 5), cases.schedule(4, rng), rng))
     got = code.vlb_term(case.x0, case.x_t, case.t, case.noise, case.betas)
-    perfect = cases.Case(case.x0, case.x_t, case.noise, case.noise, case.t, case.betas, case.alpha_bar)
+    perfect = Case(case.x0, case.x_t, case.noise, case.noise, case.t, case.betas, case.alpha_bar)
     expect.close(
         got, term(perfect), "who guesses the noise steps back as q does, at no cost; at t = 0 bytes cost", **TERMS
     )
@@ -922,25 +918,19 @@ def test_vlb_term_summed_over_the_levels_is_the_bound_of_gaussian_data(code):
 
 def test_vlb_term_keeps_the_dtype_and_its_arguments(code, rng):
     for plain in cases.precisions(rng):
-        case = of_bytes(exact(plain)).cast(plain.x0.dtype, plain.betas.dtype)
-        before = case.x0, case.x_t, case.t, case.eps, case.betas
-        now = [value.clone() for value in before]
-        got = code.vlb_term(*now)
+        case = of_bytes(plain.exactly()).cast(plain.x0.dtype, plain.betas.dtype)
+        got = expect.untouched(
+            code.vlb_term, KEEP, x0=case.x0, x_t=case.x_t, t=case.t, eps=case.eps, betas=case.betas
+        )  # fmt: skip
         # In float32 the terms are sums of squares up to 100, each known to 1e-5 of itself
-        expect.close(got, term(exact(case)).to(case.x0.dtype), KEEP, rtol=1e-3, atol=5e-3)
-        names = ("x0", "x_t", "t", "eps", "betas")
-        expect.unchanged(FREE, **dict(zip(names, zip(before, now, strict=True), strict=True)))
+        expect.close(got, term(case.exactly()).to(case.x0.dtype), KEEP, rtol=1e-3, atol=5e-3)
 
 
 def test_vlb_term_lets_gradients_through(code, rng):
-    case = of_bytes(cases.make((5, 2, 2), 4, rng))
-    eps = tracked(case.eps)[0]
-    got = code.vlb_term(case.x0, case.x_t, case.t, eps, case.betas)
-    expect.tensor(got, FLOW, shape=(5,))
-    expect.equal(got.requires_grad, True, FLOW)
-    pull = numbers(1.0, -2.0, 0.5, 3.0, 1.5)
-    (found,) = torch.autograd.grad(got, eps, pull, allow_unused=True)
-    found = torch.zeros_like(case.eps) if found is None else found
+    case = of_bytes(cases.make((5, 2, 2), cases.schedule(4, rng), rng))
+    (eps,) = tracked(case.eps)
+    pull, why = numbers(1.0, -2.0, 0.5, 3.0, 1.5), FLOW + " (the gradient with respect to eps)"
+    (found,) = slopes_in(code.vlb_term(case.x0, case.x_t, case.t, eps, case.betas), pull, why, eps)
     (signal, static), guess = roots(case), guess_of(case)
     of_x0, _, _ = posterior(case)
     variance = case.at(small_variance(case.betas))
@@ -948,7 +938,6 @@ def test_vlb_term_lets_gradients_through(code, rng):
     at_0 = (case.t == 0).reshape(-1, 1, 1)
     in_guess = torch.where(at_0, last, of_x0**2 * (guess - case.x0) / variance)
     want = in_guess * -static / signal * pull[:, None, None] / (4 * BITS)
-    why = FLOW + " (the gradient with respect to eps)"
     expect.close(found[case.t > 0], want[case.t > 0], why)
     expect.close(found[case.t == 0], want[case.t == 0], why, rtol=0.2, atol=0.1)
 
@@ -958,12 +947,12 @@ def test_vlb_term_lets_gradients_through(code, rng):
 BETWEEN = "log σ² = (v+1)/2 log β_t + (1-v)/2 log β̃_t"
 
 
-def between(case: cases.Case, v: Tensor) -> Tensor:
+def between(case: Case, v: Tensor) -> Tensor:
     small, large = case.at(small_variance(case.betas)).log(), case.at(case.betas).log()
     return small + (v + 1) / 2 * (large - small)
 
 
-def shares(case: cases.Case) -> Tensor:
+def shares(case: Case) -> Tensor:
     """Numbers between -1 and 1."""
     return torch.erf(case.noise / math.sqrt(2))
 
@@ -995,18 +984,14 @@ def test_learned_log_variance_works_on_any_shape_and_layout(code, rng):
 def test_learned_log_variance_keeps_the_dtype_and_its_arguments(code, rng):
     for case in cases.precisions(rng):
         v = shares(case)
-        before = v, case.t, case.betas
-        now = [value.clone() for value in before]
-        got = code.learned_log_variance(*now)
-        expect.close(got, between(exact(case), v.double()).to(v.dtype), KEEP, **SINGLE)
-        expect.unchanged(FREE, **dict(zip(("v", "t", "betas"), zip(before, now, strict=True), strict=True)))
+        got = expect.untouched(code.learned_log_variance, KEEP, v=v, t=case.t, betas=case.betas)
+        expect.close(got, between(case.exactly(), v.double()).to(v.dtype), KEEP, **SINGLE)
 
 
 def test_learned_log_variance_lets_gradients_through(code, rng):
-    case = cases.make((3, 2, 2), 4, rng)
+    case = cases.gradual(rng)
     (v,) = tracked(shares(case))
     got = code.learned_log_variance(v, case.t, case.betas)
-    expect.tensor(got, FLOW, shape=(3, 2, 2))
     width = case.at(case.betas).log() - case.at(small_variance(case.betas)).log()
     expect.gradients(got, case.eps, "the result is differentiable in v", v=(v, width / 2 * case.eps))
 
@@ -1014,22 +999,11 @@ def test_learned_log_variance_lets_gradients_through(code, rng):
 # --------------------------------------------------------------------------------------------------- ancestral_sample
 
 ONCE = "the model is called once for each level, T times in all, t = 0 included"
+AXES = ("steps", "samples", "elements")
 DOWN = "t counts down from T-1 to 0, as int64 of shape (B,): every sample of the batch is at the same level"
 
 
-class Exact(nn.Module):
-    """The best possible denoiser of a toy world."""
-
-    def __init__(self, world: Gaussian, betas: Tensor) -> None:
-        super().__init__()
-        self.world, self.alpha_bar = world, cases.alpha_bar_of(betas)
-        self.gain = nn.Parameter(torch.ones((), dtype=torch.float64))
-
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        return self.gain * self.world.eps(x_t, t, self.alpha_bar)
-
-
-def walk(code, model: Spy, x_T: Tensor, betas: Tensor, **switches) -> list[Tensor]:
+def chain(code, model: Spy, x_T: Tensor, betas: Tensor, **switches) -> list[Tensor]:
     """The states of a chain: what the model was called with, and the result."""
     result = code.ancestral_sample(model, x_T, betas, **switches)
     expect.tensor(result, KEEP, shape=x_T.shape, dtype=x_T.dtype, device=x_T.device)
@@ -1040,7 +1014,7 @@ def walk(code, model: Spy, x_T: Tensor, betas: Tensor, **switches) -> list[Tenso
     return [*(seen.x_t for seen in model.seen), result]
 
 
-def step_of(case: cases.Case, kind: str = "eps", variance: str = "small", clip: bool = False) -> tuple[Tensor, Tensor]:
+def step_of(case: Case, kind: str = "eps", variance: str = "small", clip: bool = False) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of p(x_{t-1} | x_t) when the model answered `case.eps`, whatever that predicts."""
     guess = converted(case, slopes_x0(case, kind))
     if clip:
@@ -1052,76 +1026,78 @@ def step_of(case: cases.Case, kind: str = "eps", variance: str = "small", clip: 
 def surprises(model: Spy, states: list[Tensor], betas: Tensor, **switches) -> Tensor:
     """What the chain added to the mean of each step but the last, in standard deviations: (T-1, B, elements)."""
     added = []
-    for step, (seen, after) in enumerate(zip(model.seen[:-1], states[1:-1], strict=True)):
-        mean, std = step_of(cases.of_step(seen.x_t, seen.answer, len(betas) - 1 - step, betas), **switches)
+    for level, seen, after in zip(range(len(betas) - 1, 0, -1), model.seen, states[1:], strict=False):
+        mean, std = step_of(cases.of_step(seen.x_t, seen.answer, level, betas), **switches)
         added.append(((after - mean) / std).flatten(1))
     return torch.stack(added)
 
 
+def rising(rng: Generator) -> Tensor:
+    """Betas in rising order, so that the posterior variance is far from β, which is 1.1 to 4 times as large."""
+    return torch.linspace(0.1, 0.5, 5, dtype=torch.float64) * (0.8 + 0.4 * torch.rand(5, generator=rng))
+
+
 def last_mean(model: Spy, betas: Tensor, **switches) -> Tensor:
-    mean, _ = step_of(exact(cases.of_step(model.seen[-1].x_t, model.seen[-1].answer, 0, betas)), **switches)
-    return mean
+    """The mean of the step from t = 0, in float64."""
+    seen = model.seen[-1]
+    return step_of(cases.of_step(seen.x_t, seen.answer, 0, betas).exactly(), **switches)[0]
 
 
-@settings(max_examples=10)
-@given(shape=cases.shapes(3), levels=st.integers(1, 6), seed=st.integers(0, 2**32 - 1))
-def test_ancestral_sample_calls_the_model_once_for_each_level_counting_down(code, shape, levels, seed):
-    generator = Generator().manual_seed(seed)
-    betas, x_T, model = cases.schedule(levels, generator), cases.normal(shape, generator), Spy()
-    states = walk(code, model, x_T, betas)
-    for step, seen in enumerate(model.seen):
-        expect.close(seen.t, torch.full((shape[0],), levels - 1 - step), DOWN)
-    expect.close(states[0], x_T, "the chain starts at x_T, with t = T-1")
+def test_ancestral_sample_calls_the_model_once_for_each_level_counting_down(code, rng):
+    for shape, levels in (((2, 3), 1), ((1, 4), 2), ((3, 3, 3, 3), 5), ((2, 1, 2), 7)):
+        betas, x_T, model = cases.schedule(levels, rng), cases.normal(shape, rng), Spy()
+        states = chain(code, model, x_T, betas, generator=rng)
+        for level, seen in zip(range(levels - 1, -1, -1), model.seen, strict=True):
+            expect.close(seen.t, torch.full(shape[:1], level), DOWN)
+        expect.close(states[0], x_T, "the chain starts at x_T, with t = T-1")
 
 
 def test_ancestral_sample_adds_noise_of_the_chosen_variance_to_the_mean_of_each_step(code, rng):
-    betas = torch.linspace(0.1, 0.5, 5, dtype=torch.float64)[[3, 0, 4, 1, 2]]
+    betas = rising(rng)
     named = {"small": "β̃_t = (1-ᾱ_{t-1}) / (1-ᾱ_t) β_t", "large": "β_t"}
     for kind in KINDS:
         for variance in named:
             switches = {"kind": kind, "variance": variance}
             # x_T of size 1000 shows an error of 1e-4 in a coefficient of the mean as loudly as the noise
             x_T, model = 1000 * cases.normal((32, 2, 4, 4), rng), Spy()
-            states = walk(code, model, x_T, betas, generator=rng, **switches)
+            states = chain(code, model, x_T, betas, generator=rng, **switches)
             why = f"with kind {kind!r}, x_{{t-1}} minus the posterior mean, over σ_t, is z ~ N(0, 1), fresh for each step, sample and element; variance {variance!r} is σ_t² = {named[variance]}"  # fmt: skip
-            chance.standard_normal(surprises(model, states, betas, **switches), why, ("steps", "samples", "elements"))
+            chance.standard_normal(surprises(model, states, betas, **switches), why, axes=AXES)
 
 
 def test_ancestral_sample_predicts_noise_with_the_small_variance_by_default(code, rng):
-    betas = torch.linspace(0.1, 0.5, 5, dtype=torch.float64)
-    for layout in ("contiguous", "expanded"):
+    betas = rising(rng)
+    for layout, generator in (("contiguous", rng), ("expanded", None)):
         x_T, model = 1000 * cases.normal((32, 2, 4, 4), rng, layout), Spy()
-        states = walk(code, model, x_T, betas, generator=rng)
+        states = chain(code, model, x_T, betas, **({"generator": generator} if generator else {}))
         why = "by default the model predicts eps, σ_t² is β̃_t and nothing is clipped"
-        chance.standard_normal(surprises(model, states, betas), why, ("steps", "samples", "elements"))
+        chance.standard_normal(surprises(model, states, betas), why, axes=AXES)
 
 
 def test_ancestral_sample_clips_the_predicted_data_before_the_posterior_mean(code, rng):
-    betas = torch.linspace(0.1, 0.5, 5, dtype=torch.float64)
+    betas = rising(rng)
     for kind in KINDS:
         switches = {"kind": kind, "clip": True}
         x_T, model = 20 * cases.normal((32, 2, 4, 4), rng), Spy()
-        states = walk(code, model, x_T, betas, generator=rng, **switches)
+        states = chain(code, model, x_T, betas, generator=rng, **switches)
         why = f"clip=True: the x̂_0 that goes with {kind} is clamped to [-1, 1], and then enters the posterior mean, x_t as it is"
-        chance.standard_normal(surprises(model, states, betas, **switches), why, ("steps", "samples", "elements"))
+        chance.standard_normal(surprises(model, states, betas, **switches), why, axes=AXES)
         want = last_mean(model, betas, **switches)
         expect.close(states[-1], want, "the last step's result is the clipped x̂_0")
 
 
-@settings(max_examples=10)
-@given(shape=cases.shapes(3), levels=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
-def test_ancestral_sample_ends_with_the_mean_itself(code, shape, levels, seed):
-    generator = Generator().manual_seed(seed)
-    betas, x_T = cases.schedule(levels, generator, smallest=0.05), cases.normal(shape, generator)
-    for kind in KINDS:
-        for variance in ("small", "large"):
-            model = Spy()
-            states = walk(code, model, x_T, betas, kind=kind, variance=variance)
-            why = f"the step from t = 0 adds no noise, with variance {variance!r} neither, and its result is the sample"
-            expect.close(states[-1], last_mean(model, betas, kind=kind), why)
+def test_ancestral_sample_ends_with_the_mean_itself(code, rng):
+    for shape, levels in (((2, 3), 1), ((1, 4), 2), ((3, 2, 2), 4)):
+        betas, x_T = cases.schedule(levels, rng, smallest=0.05), cases.normal(shape, rng)
+        for kind in KINDS:
+            for variance in ("small", "large"):
+                model = Spy()
+                result = chain(code, model, x_T, betas, kind=kind, variance=variance, generator=rng)[-1]
+                why = f"the step from t = 0 adds no noise, with variance {variance!r} neither, and its result is the sample"  # fmt: skip
+                expect.close(result, last_mean(model, betas, kind=kind), why)
 
 
-def chain(world: Gaussian, betas: Tensor, large: bool) -> tuple[float, float]:
+def moments(world: Gaussian, betas: Tensor, large: bool) -> tuple[float, float]:
     """Mean and variance that N(0, 1) ends with, for the best guess of eps: each step is affine with Gaussian noise."""
     mean, variance, a = 0.0, 1.0, [1.0, *cases.alpha_bar_of(betas).tolist()]
     for t, beta in reversed(list(enumerate(betas.tolist()))):
@@ -1138,56 +1114,65 @@ def test_ancestral_sample_of_a_gaussian_world_has_the_moments_of_the_exact_chain
     world = Gaussian(mean=0.7, variance=0.25)
     for variance in ("small", "large"):
         x_T = cases.normal((4096, 2), rng)
-        result = code.ancestral_sample(Exact(world, betas), x_T, betas, variance=variance, generator=rng)
+        result = code.ancestral_sample(
+            Exact(world, cases.alpha_bar_of(betas)), x_T, betas, variance=variance, generator=rng
+        )
         expect.tensor(result, KEEP, shape=(4096, 2), dtype=torch.float64)
-        m, v = chain(world, betas, variance == "large")
+        m, v = moments(world, betas, variance == "large")
         why = f"with the exact denoiser of N(0.7, 0.25) and variance {variance!r} the chain ends at mean {m:.4f} and variance {v:.4f}"  # fmt: skip
         chance.standard_normal((result - m) / v**0.5, why)
 
 
 def test_ancestral_sample_takes_its_randomness_from_the_generator_alone(code, rng):
     betas, x_T = cases.schedule(4, rng, smallest=0.1), cases.normal((3, 4), rng)
-
-    def draw(generator: Generator | None) -> Tensor:
-        return walk(code, Spy(), x_T, betas, variance="large", generator=generator)[-1]
-
     seed = int(torch.randint(2**31, (), generator=rng))
-    first = draw(Generator().manual_seed(seed))
-    expect.close(draw(Generator().manual_seed(seed)), first, "the same generator state gives the same sample")
-    moved = Generator().manual_seed(seed)
-    torch.rand(1, generator=moved)
-    for other in (Generator().manual_seed(seed + 1), moved):
-        expect.equal(torch.equal(draw(other), first), False, "another generator state gives another sample")
+
+    def draw(seed: int, skipped: int = 0) -> Tensor:
+        generator = Generator().manual_seed(seed)
+        torch.rand(skipped, generator=generator)
+        return chain(code, Spy(), x_T, betas, variance="large", generator=generator)[-1]
+
+    first = draw(seed)
+    why = "the same generator state gives the same sample"
+    expect.holds(torch.allclose(draw(seed), first), why, got="another sample", want="the same sample")
+    for other in (draw(seed + 1), draw(seed, skipped=1)):
+        why = "another generator state gives another sample"
+        expect.holds(not torch.equal(other, first), why, got="the same sample", want="another sample")
 
 
 def test_ancestral_sample_keeps_the_dtype_of_x_T_for_the_model_and_the_result(code, rng):
     for case in cases.precisions(rng):
         for kind in KINDS:
             model = Spy()
-            states = walk(code, model, case.x_t, case.betas, kind=kind, variance="large")
+            states = chain(code, model, case.x_t, case.betas, kind=kind, variance="large")
             want = last_mean(model, case.betas, kind=kind).to(case.x_t.dtype)
             expect.close(states[-1], want, KEEP, rtol=1e-4, atol=1e-3)  # as SINGLE; x_t grows to 50
 
 
 def test_ancestral_sample_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
     betas, x_T = cases.schedule(3, rng), cases.normal((2, 3), rng)
-    for mode in (True, False):
-        for start in (x_T.clone(), *tracked(x_T)):
-            model, table = Spy().train(mode), betas.clone()
-            result = walk(code, model, start, table, clip=mode)[-1]
-            expect.equal(result.requires_grad, False, "a sampler records no gradient: its result carries none")
-            recorded = any(seen.tracked for seen in model.seen) and not start.requires_grad
-            expect.equal(recorded, False, "a sampler records no gradient on its way, or its memory grows with T")
-            expect.unchanged(FREE, x_T=(x_T, start.detach()), betas=(betas, table))
-            expect.equal(model.training, mode, "a sampler leaves the model in the mode in which it found it")
+    for training, start in ((True, x_T.clone()), (False, x_T.clone()), (True, *tracked(x_T))):
+        model, table = Spy().train(training), betas.clone()
+        result = chain(code, model, start, table, clip=training)[-1]
+        why = "a sampler records no gradient"
+        expect.holds(not result.requires_grad, why, got="a result with a gradient", want="a result without")
+        recorded = any(seen.tracked for seen in model.seen) and not start.requires_grad
+        why = "a sampler records no gradient on its way, or its memory grows with T"
+        expect.holds(not recorded, why, got="an x_t that carries a gradient", want="x_t without")
+        expect.unchanged(KEEP, x_T=(x_T, start.detach()), betas=(betas, table))
+        left_alone(model, training)
 
 
 def test_ancestral_sample_refuses_an_unknown_kind_or_variance(code, rng):
     betas, x_T = cases.schedule(3, rng), cases.normal((2, 3), rng)
     for name, values in (("kind", UNKNOWN), ("variance", ("medium", "beta", "fixed_small", ""))):
         for value in values:
+
+            def draw(name: str = name, value: str = value) -> Tensor:
+                return code.ancestral_sample(Spy(), x_T, betas, **{name: value})
+
             why = f"an unknown {name} raises ValueError naming the argument: {name}"
-            expect.raises(ValueError, lambda name=name, value=value: code.ancestral_sample(Spy(), x_T, betas, **{name: value}), why, naming=name)  # fmt: skip
+            expect.raises(ValueError, draw, why, naming=name)
 
 
 # --------------------------------------------------------------------------------------------------------- ema_update
@@ -1375,11 +1360,12 @@ def test_UNet_answers_zero_in_the_shape_of_x_at_initialisation(code, rng):
         network = made(code, **arguments)
         x, t = images(rng, *shape, dtype=torch.float32)
         t[0] = LARGE_T
-        y = [torch.arange(shape[0]) % arguments["classes"]] if "classes" in arguments else []
-        now = [x.clone(), t.clone(), *(label.clone() for label in y)]
-        got = answer(network, *now).detach()
-        expect.holds(float(got.abs().max()) < 1e-6, "the output is zero at initialisation: the network starts by saying nothing", got=got, want="zero")  # fmt: skip
-        expect.unchanged(FREE, **dict(zip(("x", "t", "y"), zip([x, t, *y], now, strict=True), strict=False)))
+        given_values = {"x": x, "t": t}
+        if "classes" in arguments:
+            given_values["y"] = torch.arange(shape[0]) % arguments["classes"]
+        got = expect.untouched(lambda *values, network=network: answer(network, *values), KEEP, **given_values).detach()
+        why = "the output is zero at initialisation: the network starts by saying nothing"
+        expect.holds(float(got.abs().max()) < 1e-6, why, got=got, want="zero")
 
 
 def test_UNet_keeps_the_dtype_and_takes_any_t_once_it_has_learned(code, rng):
@@ -1484,7 +1470,10 @@ def test_UNet_hands_detail_across_by_skips(code, rng):
 
 def test_UNet_lets_every_place_see_every_other_by_attention(code, rng):
     network = awake(code, rng, 4, 16, (1,)).eval()
-    near, far = 36, 66  # columns: outputs in the first 36 of 102, inputs in the last 36; convolutions do not reach across
+    near, far = (
+        36,
+        66,
+    )  # columns: outputs in the first 36 of 102, inputs in the last 36; convolutions do not reach across
     x, _ = images(rng, 1, 4, 2, 102)
     rows = torch.arange(4 * 2 * 102).reshape(4, 2, 102)[:, :, :near].flatten()
     passed = rank(slopes(network, x, rows)[:, :, :, far:].flatten(1))
@@ -1530,3 +1519,16 @@ def test_UNet_lets_gradients_through_to_all_that_matters(code, rng):
         # The difference quotient is exact to 1e-9, and to 1e-5 with kinks as of a ReLU
         room = 1e-3 * (sum(part**2 for part in parts) ** 0.5 + abs(slope))
         expect.holds(abs(sum(parts) - slope) <= room, why, got=sum(parts), want=f"{slope:.6g}, the slope measured")
+
+
+def test_UNet_keeps_all_that_it_is_in_parameters_and_buffers(code, rng):
+    network, twin = (awake(code, rng, 1, 8, (1, 2), classes=3).eval() for _ in range(2))
+    with torch.no_grad():
+        for kept, copied in zip(network.state_dict().values(), twin.state_dict().values(), strict=True):
+            copied.copy_(kept)
+    x, t = images(rng, 3, 1, 4, 4)
+    expected = answer(network, x, t, torch.tensor([2, 0, 1])).detach()
+    got = answer(twin, x, t, torch.tensor([2, 0, 1])).detach()
+    why = "two networks with equal parameters and buffers are equal: a layer in a plain list is not trained or saved"
+    same = float((got - expected).abs().max()) <= 1e-6 * float(expected.abs().max())
+    expect.holds(same, why, got="another answer from the twin", want="the same answer")
