@@ -87,7 +87,7 @@ class Bent:
 
     def coefficients(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         t = column(t, x)
-        return torch.sin(x) * (0.5 + t), 0.4 + t**2
+        return torch.sin(x) * (0.5 + t), 1.5 + t
 
 
 FADING, GROWING = Drain(0.8, 0.5, 0.3, 1.2), Drain(0, 0, 1.0, 8.0)
@@ -490,16 +490,16 @@ BACK = "the reverse SDE has drift f(x, t) - g(t)² score and the same diffusion 
 def backwards(x: Tensor, t: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
     """The reverse coefficients of `Bent`, from its formula."""
     t = column(t, x)
-    return torch.sin(x) * (0.5 + t) - (0.4 + t**2) ** 2 * score, 0.4 + t**2
+    return torch.sin(x) * (0.5 + t) - (1.5 + t) ** 2 * score, 1.5 + t
 
 
 def test_reverse_coefficients_by_hand(code):
     x, score = numbers(0.0, math.pi / 2)[None].expand(2, 2), numbers(1.0, -2.0)[None].expand(2, 2)
     got = code.reverse_coefficients(Bent(), score, x, numbers(1.0, 0.0))
     drift, diffusion = expect.tensors(got, 2, MOVE)
-    why = "f = sin(x) (0.5 + t) and g = 0.4 + t², so that g² = 1.96 at t = 1 and 0.16 at t = 0; "
-    expect.close(drift, torch.stack([numbers(-1.96, 1.5 + 3.92), numbers(-0.16, 0.5 + 0.32)]), why + BACK)
-    expect.close(diffusion, numbers(1.4, 0.4)[:, None], why + BACK)
+    why = "f = sin(x) (0.5 + t) and g = 1.5 + t, so that g² = 6.25 at t = 1 and 2.25 at t = 0; "
+    expect.close(drift, torch.stack([numbers(-6.25, 1.5 + 12.5), numbers(-2.25, 0.5 + 4.5)]), why + BACK)
+    expect.close(diffusion, numbers(2.5, 1.5)[:, None], why + BACK)
 
 
 @given(case=cases.batches(), seed=seeds)
@@ -537,7 +537,7 @@ def test_reverse_coefficients_lets_gradients_through(code, rng):
     drift, _ = expect.tensors(code.reverse_coefficients(Bent(), score, x, t), 2, MOVE)
     expect.tensor(drift, FLOW, shape=(3, 2, 2))
     clock = column(t, case.x_t)
-    slope, square = torch.cos(case.x_t) * (0.5 + clock), (0.4 + clock**2) ** 2
+    slope, square = torch.cos(case.x_t) * (0.5 + clock), (1.5 + clock) ** 2
     expect.gradients(drift, case.noise, FLOW, x=(x, slope * case.noise), score=(score, -square * case.noise))
 
 
@@ -549,14 +549,14 @@ HALF = "the probability-flow ODE has drift f(x, t) - ½ g(t)² score: half of wh
 def flowing(x: Tensor, t: Tensor, score: Tensor) -> Tensor:
     """The drift of the ODE of `Bent`, from its formula."""
     t = column(t, x)
-    return torch.sin(x) * (0.5 + t) - (0.4 + t**2) ** 2 * score / 2
+    return torch.sin(x) * (0.5 + t) - (1.5 + t) ** 2 * score / 2
 
 
 def test_probability_flow_drift_by_hand(code):
     x, score = numbers(0.0, math.pi / 2)[None].expand(2, 2), numbers(1.0, -2.0)[None].expand(2, 2)
     got = code.probability_flow_drift(Bent(), score, x, numbers(1.0, 0.0))
-    why = "f = sin(x) (0.5 + t) and g = 0.4 + t², so that ½ g² = 0.98 at t = 1 and 0.08 at t = 0; "
-    expect.close(got, torch.stack([numbers(-0.98, 1.5 + 1.96), numbers(-0.08, 0.5 + 0.16)]), why + HALF)
+    why = "f = sin(x) (0.5 + t) and g = 1.5 + t, so that ½ g² = 3.125 at t = 1 and 1.125 at t = 0; "
+    expect.close(got, torch.stack([numbers(-3.125, 1.5 + 6.25), numbers(-1.125, 0.5 + 2.25)]), why + HALF)
 
 
 @given(case=cases.batches(), seed=seeds)
@@ -589,7 +589,7 @@ def test_probability_flow_drift_lets_gradients_through(code, rng):
     got = code.probability_flow_drift(Bent(), score, x, t)
     expect.tensor(got, FLOW, shape=(3, 2, 2))
     clock = column(t, case.x_t)
-    slope, square = torch.cos(case.x_t) * (0.5 + clock), (0.4 + clock**2) ** 2
+    slope, square = torch.cos(case.x_t) * (0.5 + clock), (1.5 + clock) ** 2
     expect.gradients(got, case.noise, FLOW, x=(x, slope * case.noise), score=(score, -square / 2 * case.noise))
 
 
@@ -645,7 +645,7 @@ def test_euler_maruyama_calls_the_model_once_a_step_on_the_grid(code, shape, ste
 def test_euler_maruyama_adds_fresh_noise_of_the_size_of_the_diffusion_to_each_step(code, rng):
     for layout in ("contiguous", "expanded"):
         # x_T of size 1000 shows an error of 1e-4 in a coefficient of the drift as loudly as the noise
-        x_T, model = 1000 * cases.normal((32, 2, 4, 4), rng, layout), Timed()
+        x_T, model = 1000 * cases.normal((128, 2, 4, 4), rng, layout), Timed()
         states = walk(code, model, x_T, 5, rng, t_end=0.2)
         steps = zip(states[1:-1], means(model, 5, 0.2)[:-1], strict=True)
         added = torch.stack([((after - mean) / std).flatten(1) for after, (mean, std) in steps])
