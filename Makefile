@@ -17,11 +17,11 @@ install: $(STAMP) ## set up .venv with the tested versions
 	@echo "Ready: . .venv/bin/activate, or run what is in .venv/bin."
 
 grade: $(STAMP) ## grade the sample cohort into results/
-	.venv/bin/unstatic grade data/submissions/* --seed $(SEED) --json results/grade.json --html results/report
+	.venv/bin/unstatic grade data/submissions/*/ --seed $(SEED) --json results/grade.json --html results/report
 	@echo "For people: results/report/index.html   For programs: results/grade.json"
 
 test: $(STAMP) ## test the course and the grader
-	$(RUN) pytest tests -m "not slow" $(PYTEST_FLAGS)
+	$(RUN) pytest tests -m "not slow" --benchmark-skip $(PYTEST_FLAGS)
 
 check: $(STAMP) ## lint, format, types, and that what is generated is fresh
 	.venv/bin/ruff check

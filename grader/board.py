@@ -56,17 +56,22 @@ def summary(
 
 def overview(progress: Progress, standings: Sequence[Standing], rewards: Sequence[Reward] = ()) -> RenderableType:
     """A table for each section, the rewards, and what is next."""
-    parts: list[RenderableType] = []
-    stems = [stem for stem in sections() if any(standing.exercise.section == stem for standing in standings)]
     upcoming = progress.next()
-    for stem in stems:
+    told = [reward for reward in rewards if not (reward.title == "shortcut" and _waits(reward))]
+    at_hand = upcoming.section if upcoming else ""
+    return Group(tables(standings, at_hand), *_rewards(told), closing(progress, upcoming))
+
+
+def tables(standings: Sequence[Standing], at_hand: str = "") -> RenderableType:
+    """A table for each section; of one that is not begun, nor at hand, the first line only."""
+    parts: list[RenderableType] = []
+    for stem, of in sections().items():
         own = [standing for standing in standings if standing.exercise.section == stem]
-        begun = any(standing.state != UNFINISHED for standing in own)
-        if progress.readable(stem):
-            shown = begun or len(stems) == 1 or (upcoming is not None and upcoming.section == stem)
-            parts += [table(section(stem), own) if shown else heading(section(stem), own), Text("")]
-    parts += _rewards([reward for reward in rewards if not (reward.title == "shortcut" and _waits(reward))])
-    return Group(*parts, closing(progress, upcoming))
+        if not own or own[0].state == UNREAD:
+            continue
+        shown = stem == at_hand or len(own) == len(standings) or any(one.state != UNFINISHED for one in own)
+        parts += [table(of, own) if shown else heading(of, own), Text("")]
+    return Group(*parts)
 
 
 def _rewards(rewards: Sequence[Reward]) -> list[RenderableType]:
@@ -84,7 +89,7 @@ def _waits(reward: Reward) -> bool:
 def closing(progress: Progress, upcoming: Exercise | None) -> RenderableType:
     """The last words."""
     if upcoming is None:
-        return Text("Everything passes.", style="bold green")
+        return Text("All exercises pass.", style="bold green")
     if not progress.readable(upcoming.section):
         return Text(f"next: mend {_relative(section(upcoming.section).stub)}", style="bold")
     return next_up(upcoming)

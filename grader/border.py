@@ -26,10 +26,10 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from grader.node import RemoteCall, Slot, in_forward_mode
+from grader.node import Slot, call_node, in_forward_mode
 from grader.shared import SharedGenerator, SharedModule, generator_state, is_index, same_bits, share, stand_in
 from grader.standins import FUNCTIONAL, RemoteFunction, RemoteModule, RemoteObject
-from grader.wire import Channel, Decoding, Foreign, Violation, crosses, encode
+from grader.wire import Channel, Decoding, Violation, crosses, encode
 
 MAX_HANDLES = 20_000
 """Objects that one side may hand out in a check."""
@@ -150,7 +150,7 @@ class Peer:
         request["needs"] = [t.requires_grad or (dual and t.is_floating_point()) for t in tensors]
         slot = Slot(range(len(sent)))
         anchor = self._anchor.detach() if dual else self._anchor
-        *results, _ = RemoteCall.apply(self, request, slot, anchor, *tensors)
+        *results, _ = call_node(self, request, slot, anchor, *tensors, forward_mode=dual)
         return slot.answer, tuple(results), sent
 
     def _decode(self, answer: dict, results: tuple, sent: list[Tensor]) -> Any:
@@ -189,7 +189,12 @@ class Peer:
 
     def _serve(self, message: dict, arrived: list[Tensor]) -> BaseException | None:
         """Answer one request; returns the error if the answer was one."""
-        handlers = {"call": self._serve_call, "grad": self._serve_grad, "get": self._serve_get, "clone": self._serve_clone}
+        handlers = {
+            "call": self._serve_call,
+            "grad": self._serve_grad,
+            "get": self._serve_get,
+            "clone": self._serve_clone,
+        }
         handler = handlers.get(str(message.get("op")))
         if handler is None:
             raise Violation("a message with an unknown purpose")
@@ -228,23 +233,30 @@ class Peer:
         record = self._records.get(_whole(message.get("record")))
         wanted, needs = _booleans(message.get("wanted")), _booleans(message.get("needs"))
         grads, create = message.get("grads"), message.get("create") is True
-        if record is None or len(wanted) != len(record.inputs) or len(needs) < len(arrived) or not isinstance(grads, list):
+        if (
+            record is None
+            or len(wanted) != len(record.inputs)
+            or len(needs) < len(arrived)
+            or not isinstance(grads, list)
+        ):
             raise Violation("gradients of a call that was not made")
         leaves = [_leaf(tensor, create and need) for tensor, need in zip(arrived, needs, strict=False)]
         decoded = [Incoming(self, leaves).decode(grad) for grad in grads]
-        pairs = [(o, g) for o, g in zip(record.outputs, decoded, strict=False) if isinstance(g, Tensor) and o.requires_grad]
-        asked = [k for k, tensor in enumerate(record.inputs) if tensor is not None and wanted[k]]
+        pairs = [
+            (o, g) for o, g in zip(record.outputs, decoded, strict=False) if isinstance(g, Tensor) and o.requires_grad
+        ]
+        asked = [(k, tensor) for k, tensor in enumerate(record.inputs) if tensor is not None and wanted[k]]
         results: list[Tensor | None] = [None] * len(record.inputs)
         if pairs and asked:
             found = torch.autograd.grad(
                 [out for out, _ in pairs],
-                [record.inputs[k] for k in asked],  # type: ignore[misc]
+                [tensor for _, tensor in asked],
                 [grad for _, grad in pairs],
                 allow_unused=True,
                 create_graph=create,
                 retain_graph=True,
             )
-            for k, grad in zip(asked, found, strict=True):
+            for (k, _), grad in zip(asked, found, strict=True):
                 results[k] = grad
         connected = record.inputs if create else []
         return self._answer(results, [*(leaf if leaf.requires_grad else None for leaf in leaves), *connected])
@@ -360,7 +372,7 @@ class Peer:
         return shared
 
     def _parameters(self, side: str, number: int) -> list[Tensor]:
-        """This side's parameters of a module that both know."""
+        """Our parameters of a module that both know."""
         shared = self._sharing(side, number)
         if not isinstance(shared, SharedModule):
             raise Violation("the parameters of something that has none")
@@ -400,7 +412,12 @@ class Outgoing:
             return ["?", _type_name(value)]
         kind = "f" if callable(value) and not public_methods(value) else "o"
         name = getattr(value, "__name__", None)
-        return [kind, self._peer.export(value), name if isinstance(name, str) else _type_name(value), public_methods(value)]
+        return [
+            kind,
+            self._peer.export(value),
+            name if isinstance(name, str) else _type_name(value),
+            public_methods(value),
+        ]
 
     def _tensor(self, tensor: Tensor) -> Any:
         if type(tensor) not in (Tensor, nn.Parameter):

@@ -10,9 +10,9 @@ warden's socket, the warden ends, and the kernel ends everything in its process 
 """
 
 import contextlib
-import ctypes
 import gc
 import importlib.util
+import json
 import os
 import resource
 import select
@@ -20,19 +20,21 @@ import shutil
 import signal
 import socket
 import sys
+import threading
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NoReturn
 
-from grader import errors
+from grader import confine, errors
+from grader.confine import libc, must
 from grader.control import OrderError, receive_order, send_order
 
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x20000, 0x8000000, 0x20000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 0x4000, 0x40000
-PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG = 4, 24, 38, 36, 1
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 
-SCRATCH = ("/tmp", "/dev/shm")
-"""Where a submission may write. Fresh for each section, emptied after each check."""
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 SCRATCH_SIZE = "256m"
 GIB = 1 << 30
 LIMITS = {
@@ -44,10 +46,8 @@ LIMITS = {
     resource.RLIMIT_CORE: 0,
 }
 
-libc = ctypes.CDLL(None, use_errno=True)
 
-
-def main(control_fd: int, namespaces: bool) -> NoReturn:
+def main(control_fd: int, **walls: Any) -> NoReturn:
     """The nursery: get warm, then fork a warden for each order, until the judge closes."""
     control = socket.socket(fileno=control_fd)
     if sys.platform == "linux":
@@ -64,16 +64,16 @@ def main(control_fd: int, namespaces: bool) -> NoReturn:
         if os.fork() == 0:
             control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _begin_warden(socket.socket(fileno=fd), namespaces)
+            _begin_warden(socket.socket(fileno=fd), Walls(**walls))
         os.close(fd)
 
 
 def _warm() -> None:
     """Import torch and run what it sets up at first use, so that each fork finds it done."""
-    import numpy  # noqa: F401, PLC0415
-    import torch  # noqa: PLC0415
+    import numpy  # noqa: F401
+    import torch
 
-    from grader import border  # noqa: F401, PLC0415
+    from grader import border  # noqa: F401
 
     torch.set_num_threads(1)  # a fork of a process with worker threads hangs in its first parallel operation
     torch.set_num_interop_threads(1)
@@ -87,61 +87,101 @@ def _warm() -> None:
 # ------------------------------------------------------------------------------------------------------------ warden
 
 
-def _begin_warden(control: socket.socket, namespaces: bool) -> NoReturn:
+@dataclass(frozen=True)
+class Walls:
+    """What is to be put around a submission.
+
+    Attributes:
+        layers: of "bwrap" (we are inside it: namespaces of our own can be had), "landlock" and "seccomp".
+        readable: what Landlock leaves readable.
+        listable: of what it leaves the names.
+        scratch: the folders that a submission may write to.
+    """
+
+    layers: list[str]
+    readable: list[str]
+    listable: list[str]
+    scratch: list[str]
+
+    def raise_all(self) -> None:
+        """Put them up, around this process and its children.
+
+        Raises:
+            OSError: one of them cannot be had.
+        """
+        for layer in self.layers:
+            self.put_up(layer)
+        for limit, value in LIMITS.items():
+            hard = resource.getrlimit(limit)[1]
+            cap = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(limit, (cap, cap))
+
+    def put_up(self, layer: str) -> None:
+        if layer == "bwrap":
+            _enter_namespaces(self.scratch)
+        elif layer == "landlock":
+            confine.landlock(self.readable, self.listable, [*self.scratch, *DEVICES])
+        elif layer == "seccomp":
+            confine.seccomp()
+
+
+def probe(**walls: Any) -> NoReturn:
+    """Print, as JSON, which of the layers can be had here, and why the others cannot."""
+    wanted = Walls(**walls)
+    found: list[str] = []
+    reasons = {}
+    for layer in wanted.layers:
+        try:
+            wanted.put_up(layer)
+            found.append(layer)
+        except OSError as error:
+            reasons[layer] = str(error)
+    print(json.dumps({"layers": found, "reasons": reasons}), flush=True)
+    os._exit(0)
+
+
+def _begin_warden(control: socket.socket, walls: Walls) -> NoReturn:
+    warden = None
     try:
-        if namespaces:
-            enter_namespaces()
-        else:
+        if "bwrap" not in walls.layers:
             os.setsid()
             if sys.platform == "linux":
                 libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        for limit, value in LIMITS.items():
-            resource.setrlimit(limit, (min(value, _hard(limit)), min(value, _hard(limit))))
-        Warden(control, namespaces).run()
+        walls.raise_all()
+        warden = Warden(control, walls.scratch)
+        warden.run()
     except OrderError:
         pass
     except BaseException as error:
         with contextlib.suppress(OrderError):
             send_order(control, {"op": "broken", "why": f"{type(error).__name__}: {error}"[:500]})
+    if warden is not None:
+        warden.kill_all()
     os._exit(0)
 
 
-def _hard(limit: int) -> float:
-    hard = resource.getrlimit(limit)[1]
-    return float("inf") if hard == resource.RLIM_INFINITY else hard
-
-
-def enter_namespaces() -> None:
+def _enter_namespaces(scratch: list[str]) -> None:
     """Become process 1 of a process namespace, with file systems of our own and no way to change them."""
-    _must(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID), "unshare")
+    must(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID), "unshare")
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    _must(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "making mounts private")
-    for path in SCRATCH:
+    must(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "making mounts private")
+    for path in scratch:
         options = f"size={SCRATCH_SIZE},nr_inodes=20k,mode=1777".encode()
-        _must(libc.mount(b"tmpfs", path.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), f"mounting {path}")
+        must(libc.mount(b"tmpfs", path.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), f"mounting {path}")
     flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
-    _must(libc.mount(b"proc", b"/proc", b"proc", flags, None), "mounting /proc")
-    for capability in range(64):
-        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
-    header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
-    _must(libc.capset(header, data), "dropping capabilities")
-    _must(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "giving up new privileges")
-
-
-def _must(result: int, what: str) -> None:
-    if result != 0:
-        raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
+    must(libc.mount(b"proc", b"/proc", b"proc", flags, None), "mounting /proc")
+    confine.give_up_privileges()
 
 
 class Warden:
     """Forks the template, passes the judge's orders on to it, and clears up after each check."""
 
-    def __init__(self, control: socket.socket, namespaces: bool) -> None:
-        self.control, self.namespaces = control, namespaces
+    def __init__(self, control: socket.socket, scratch: list[str]) -> None:
+        self.control, self.scratch = control, scratch
         self.template: socket.socket | None = None
         self.template_pid = 0
         self.template_status: int | None = None
@@ -195,6 +235,7 @@ class Warden:
                 return
         self.checking = True
         order = {**order, "here": self.threaded}
+        assert self.template is not None
         with contextlib.suppress(OrderError):
             send_order(self.template, order, descriptors)
 
@@ -232,9 +273,15 @@ class Warden:
             if not select.select([self.template], [], [], 2)[0]:
                 self._kill(self.template_pid)  # it should have told us; it is not ours any more
             self._hear()
-        if self.namespaces:
-            for folder in SCRATCH:
-                _empty(Path(folder))
+        for folder in self.scratch:
+            _empty(Path(folder))
+
+    def kill_all(self) -> None:
+        """Leave no process; where we are process 1 the kernel would see to that, elsewhere it would not."""
+        while others := self._descendants():
+            for pid in others:
+                self._kill(pid)
+            self._reap()
 
     def _descendants(self) -> list[int]:
         """Every process below us. In a namespace of our own that is every other process."""
@@ -311,12 +358,11 @@ class Template:
         module.__file__ = self.filename
         sys.modules[self.stem] = module
         _remember_lines(self.filename, self.text)
+        stopped: dict | None = None
         try:
             exec(compile(self.text, self.filename, "exec"), module.__dict__)
         except BaseException as error:
             stopped = errors.describe(error, self.filename)
-        else:
-            stopped = None
         self.module = module
         return {"op": "loaded", "uses": _uses(module), "stopped": stopped}
 
@@ -359,7 +405,7 @@ def _looked_up(code: CodeType) -> set[str]:
 
 def _remember_lines(filename: str, text: str) -> None:
     """Let tracebacks and inspect find the source, which is in no file."""
-    import linecache  # noqa: PLC0415
+    import linecache
 
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
 
@@ -378,19 +424,21 @@ def _flush() -> None:
 
 
 def _threads() -> int:
-    try:
-        return len(os.listdir("/proc/self/task"))
-    except OSError:
-        import threading  # noqa: PLC0415
+    """How many threads run, or are about to."""
+    import torch
 
-        return threading.active_count()
+    try:
+        running = len(os.listdir("/proc/self/task"))
+    except OSError:
+        running = threading.active_count()
+    return max(running, torch.get_num_threads())
 
 
 def _seed(seed: int) -> None:
-    import random  # noqa: PLC0415
+    import random
 
-    import numpy as np  # noqa: PLC0415
-    import torch  # noqa: PLC0415
+    import numpy as np
+    import torch
 
     random.seed(seed)
     np.random.seed(seed % 2**32)
@@ -402,8 +450,8 @@ def _seed(seed: int) -> None:
 
 def serve(sock: socket.socket, module: ModuleType, filename: str) -> NoReturn:
     """Serve the judge's calls into `module` until the judge closes."""
-    from grader.border import Peer  # noqa: PLC0415
-    from grader.wire import Channel, Closed, Violation  # noqa: PLC0415
+    from grader.border import Peer
+    from grader.wire import Channel, Closed, Violation
 
     def build_error(data: dict) -> BaseException:
         return errors.builtin_class(data.get("bases", []))(data.get("text", ""))

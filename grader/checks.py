@@ -63,6 +63,11 @@ def derive(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=6).digest(), "big")
 
 
+def global_seed(seed: int) -> int:
+    """What the global random number generators start from in each check, at the desk and in the jail alike."""
+    return derive(seed, "global")
+
+
 class Outcome(NamedTuple):
     """What a check gave.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from grader import intake, isolation, learner, report, results, schedule
+from grader import doctor, intake, isolation, learner, report, results, schedule
 from grader.course import find_exercise, sections
 
 STATE = Path(".unstatic")
@@ -42,17 +42,30 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     learner.add_commands(commands)
     grade = commands.add_parser("grade", help="grade submissions", description="Grade submissions in a sandbox.")
-    grade.add_argument("submissions", nargs="+", type=Path, metavar="SUBMISSION",
-                       help="a section's module or notebook, or a folder or zip archive of those")  # fmt: skip
+    grade.add_argument(
+        "submissions",
+        nargs="+",
+        type=Path,
+        metavar="SUBMISSION",
+        help="a section's module or notebook, or a folder or zip archive of those",
+    )
     grade.add_argument("--only", nargs="+", default=[], metavar="EXERCISE", help="exercises, or whole sections by stem")
     grade.add_argument("--seed", type=int, help="what all inputs are drawn from (default: one of this folder's own)")
-    grade.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="submissions at a time (default: %(default)s)")
+    grade.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="submissions at a time (default: %(default)s)"
+    )
     grade.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     grade.add_argument("--html", type=Path, metavar="DIR", help="write a report for people to DIR/index.html")
-    grade.add_argument("--isolation", choices=isolation.LEVELS, default="none", metavar="LEVEL",
-                       help="the least that is accepted: %(choices)s (default: %(default)s)")  # fmt: skip
+    grade.add_argument(
+        "--isolation",
+        default="none",
+        metavar="LEVEL",
+        help="the least that is accepted, such as bwrap+landlock (default: %(default)s)",
+    )
     grade.add_argument("--force", action="store_true", help="grade again what has been graded already")
     grade.set_defaults(run=_grade)
+    doctor_ = commands.add_parser("doctor", help="what this machine can do to keep submissions in")
+    doctor_.set_defaults(run=lambda options: doctor.report())
     return parser
 
 
@@ -61,8 +74,8 @@ def _grade(options: argparse.Namespace) -> int:
     _check_usage(options)
     try:
         level = isolation.choose(options.isolation)
-    except isolation.Refused as error:
-        raise UsageError(str(error)) from error
+    except (ValueError, isolation.Refused) as error:
+        raise UsageError(f"--isolation: {error}") from error
     if level == "none":
         console.print("[bold red]The submissions are not isolated from this machine.[/] `unstatic doctor` says why.")
     seed = options.seed if options.seed is not None else schedule.stored_seed(STATE)
@@ -70,8 +83,10 @@ def _grade(options: argparse.Namespace) -> int:
     submissions = [intake.read(path) for path in options.submissions]
     work = schedule.units(submissions, options.only)
     graded = _with_progress(console, work, terms, options.jobs)
-    rows = [(one.name, _noted(one, [row for unit in work if unit.submission is one for row in graded[id(unit)]]))
-            for one in submissions]  # fmt: skip
+    rows = [
+        (one.name, _noted(one, [row for unit in work if unit.submission is one for row in graded[id(unit)]]))
+        for one in submissions
+    ]
     document = results.document(seed, level, rows)
     _write(document, options)
     Console().print(report.table(document))
@@ -95,7 +110,13 @@ def _with_progress(
     console: Console, work: Sequence[schedule.Unit], terms: schedule.Terms, jobs: int
 ) -> dict[int, list[results.Row]]:
     graded: dict[int, list[results.Row]] = {}
-    columns = TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}")
+    columns = (
+        TextColumn("grading"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
     start = time.monotonic()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=len(work))
@@ -122,7 +143,7 @@ def _noted(submission: intake.Submission, rows: list[results.Row]) -> list[resul
 
 
 def _write(document: results.Document, options: argparse.Namespace) -> None:
-    import json  # noqa: PLC0415
+    import json
 
     if options.json:
         results.write_atomically(options.json, json.dumps(document, indent=1) + "\n")

@@ -20,6 +20,7 @@ from torch import nn
 
 from exercises.checks.describe import Call
 from exercises.checks.expect import LAST_CALL
+from grader.checks import global_seed
 from grader.course import section
 from grader.faults import Missing
 
@@ -83,12 +84,13 @@ def tidy(seed: int = SEED) -> Iterator[None]:
     """
     threads, dtype, device = torch.get_num_threads(), torch.get_default_dtype(), torch.get_default_device()
     numbers = torch.get_rng_state(), random.getstate(), np.random.get_state()
+    start = global_seed(seed)
     deterministic, anomalies = torch.are_deterministic_algorithms_enabled(), torch.is_anomaly_enabled()
     try:
         torch.set_num_threads(1)
-        torch.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed)
+        torch.manual_seed(start)
+        random.seed(start)
+        np.random.seed(start % 2**32)
         with torch.enable_grad():
             yield
     finally:

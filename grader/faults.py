@@ -13,6 +13,7 @@
 `verdict_of` maps an exception to the verdict it means.
 """
 
+import builtins
 from functools import cache
 
 from grader.errors import builtin_class
@@ -88,7 +89,8 @@ class GraderFault(Exception):
 
 
 @cache
-def _raised_class(builtin: type[Exception]) -> type[Raised]:
+def _raised_class(name: str) -> type[Raised]:
+    builtin = getattr(builtins, name)
     family = (Raised,) if builtin is Exception else (Raised, builtin)
     verdict = "unfinished" if issubclass(builtin, NotImplementedError) else "fail"
     return type(f"Raised{builtin.__name__}", family, {"verdict": verdict})
@@ -98,7 +100,8 @@ def raised(data: dict) -> Raised:
     """A `Raised` from what `errors.describe` said on the other side of the border, or here; nothing in it is trusted."""
     bases, line = data.get("bases"), data.get("line")
     kind, text, function = (str(data.get(key, ""))[:2000] for key in ("kind", "text", "function"))
-    error = _raised_class(builtin_class(bases if isinstance(bases, list) else []))(f"{kind}: {text}")
+    family = _raised_class(builtin_class(bases if isinstance(bases, list) else []).__name__)
+    error = family(f"{kind}: {text}")
     error.kind, error.text, error.function = kind, text, function
     error.line = line if type(line) is int and 0 < line < 1_000_000 else None
     error.innermost = data.get("innermost") is True

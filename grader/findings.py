@@ -61,6 +61,8 @@ def examine(error: BaseException, check: str, section: Section) -> Finding:
     at = [("at", _place(own[-1]))] if own else []
     if isinstance(error, Mismatch):
         return Finding(check, "fail", [*error.facts, *at], error)
+    if type(error) is AssertionError and not own:  # a test of the end says in its own words what it found
+        return Finding(check, "fail", [("found", str(error).split("\nassert ")[0])], error)
     return Finding(check, "fail", [*_called(), *_raised(error, at)], error)
 
 
@@ -77,8 +79,6 @@ def _called() -> list[tuple[str, str]]:
 
 def _raised(error: BaseException, at: list[tuple[str, str]]) -> list[tuple[str, str]]:
     message = "".join(traceback.format_exception_only(_without_notes(error))).strip()
-    if type(error) is AssertionError:
-        return [("found", str(error).split("\nassert ")[0]), *at]
     if at or isinstance(error, CheckFault):
         return [("raised", message), *at]
     return [("raised", message), ("at", "the call itself, or the use that the check made of what came back")]

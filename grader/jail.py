@@ -1,31 +1,33 @@
 """The judge's side of the jail: start it, put a submission in, open a check, and tell how it ended.
 
-    Jail    a sandbox with a warm nursery in it; serves one submission after the other
-    Cell    one section of one submission: its module is imported once
-    Visit   one check: a fresh fork of the cell, and a `Peer` to call it through
+Jail    a sandbox with a warm nursery in it; serves one submission after the other
+Cell    one section of one submission: its module is imported once
+Visit   one check: a fresh fork of the cell, and a `Peer` to call it through
 """
 
 import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from grader import errors, faults
 from grader.border import Peer
+from grader.cgroup import Cgroup
 from grader.control import OrderError, receive_order, send_order
 from grader.course import ROOT
 from grader.standins import RemoteFunction
 from grader.wire import Channel, Closed, Violation
 
-INSIDE = ("__init__", "border", "cell", "control", "errors", "node", "shared", "standins", "wire")
+INSIDE = ("__init__", "border", "cell", "confine", "control", "errors", "node", "shared", "standins", "wire")
 """The grader's modules that the jail needs; no other is in it."""
 FIRST_OBJECT = 1
 """The number under which a check's process knows the submission's module."""
@@ -100,52 +102,104 @@ class Output:
         os.close(self.reader)
 
 
-def nursery_command(control_fd: int, level: str) -> list[str]:
-    """The command line that starts a nursery at this level of isolation, "bwrap" or "none"."""
-    order = {"control_fd": control_fd, "namespaces": level == "bwrap"}
-    return _command(level, "import json; main(**json.loads(sys.argv[1]))", json.dumps(order))
+def layers_of(level: str) -> list[str]:
+    """The layers of a level such as "bwrap+landlock+seccomp"; "none" has none."""
+    return [] if level == "none" else level.split("+")
 
 
-def probe_command(level: str) -> list[str]:
-    """The command line that enters a jail at this level and leaves it again; it fails where the jail does not work."""
-    return _command(level, "enter_namespaces()" if level == "bwrap" else "pass", "")
+def command(level: str, action: str, scratch: str, **order: object) -> list[str]:
+    """The command line that runs a function of `grader.cell`, at this level of isolation.
+
+    Args:
+        level: layers, joined by "+"; with "bwrap" it runs inside bubblewrap.
+        action: "main" for a nursery, or "probe".
+        scratch: a folder of the host's that a submission may write to where it has no namespace of its own.
+        order: further arguments of the function.
+    """
+    layers = layers_of(level)
+    boxed = "bwrap" in layers
+    course = "/course" if boxed else str(ROOT)
+    walls = {
+        "layers": [layer for layer in layers if layer != "cgroup"],
+        "readable": [
+            *map(str, _host_folders()),
+            "/proc",
+            "/sys/devices/system",
+            *(["/course"] if boxed else _course_files()),
+        ],
+        "listable": [course],
+        "scratch": ["/tmp", "/dev/shm"] if boxed else [scratch],
+    }
+    program = (
+        f"import json, sys; sys.path[:0] = [{course!r}]; sys.path.append({course + '/exercises'!r}); "
+        f"from grader import cell; cell.{action}(**json.loads(sys.argv[1]))"
+    )
+    python = [sys.executable, "-I", "-B", "-c", program, json.dumps({**order, **walls})]
+    return [*_bwrap(), *python] if boxed else python
 
 
-def _command(level: str, action: str, argument: str) -> list[str]:
-    course = "/course" if level == "bwrap" else str(ROOT)
-    program = f"import sys; sys.path[:0] = [{course!r}]; from grader.cell import main, enter_namespaces; {action}"
-    python = [sys.executable, "-I", "-B", "-c", program, argument]
-    return [*_bwrap(), *python] if level == "bwrap" else python
+def _course_files() -> list[str]:
+    """What the jail holds of the course: the border and the toolkit; no check, no solution."""
+    files = [ROOT / "grader" / f"{name}.py" for name in INSIDE]
+    return [str(path) for path in (*files, ROOT / "exercises" / "__init__.py", ROOT / "exercises" / "toolkit")]
 
 
 def _bwrap() -> list[str]:
     binds: list[str] = []
-    for path in _host_folders():
-        binds += ["--ro-bind", str(path), str(path)]
-    for name in INSIDE:
-        binds += ["--ro-bind", str(ROOT / "grader" / f"{name}.py"), f"/course/grader/{name}.py"]
-    for part in ("__init__.py", "toolkit"):
-        binds += ["--ro-bind", str(ROOT / "exercises" / part), f"/course/exercises/{part}"]
-    settings = [word for key, value in _environment().items() for word in ("--setenv", key, value)]
+    for folder in _host_folders():
+        binds += ["--ro-bind", str(folder), str(folder)]
+    for path in _course_files():
+        binds += ["--ro-bind", path, f"/course/{Path(path).relative_to(ROOT)}"]
+    settings = [word for key, value in environment("/tmp").items() for word in ("--setenv", key, value)]
     return [
-        "bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534",
-        "--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN",  # for the wardens' mounts; each gives it up at once
-        "--new-session", "--die-with-parent", "--clearenv", *settings,
-        "--dev", "/dev", "--bind", "/proc", "/proc", "--tmpfs", "/tmp", *binds, "--chdir", "/tmp", "--",
-    ]  # fmt: skip
+        shutil.which("bwrap") or "bwrap",
+        "--unshare-all",
+        "--unshare-user",
+        "--disable-userns",
+        "--uid",
+        "65534",
+        "--gid",
+        "65534",
+        "--cap-drop",
+        "ALL",
+        "--cap-add",
+        "CAP_SYS_ADMIN",  # for the wardens' mounts; each gives it up at once
+        "--new-session",
+        "--die-with-parent",
+        "--clearenv",
+        *settings,
+        "--dev",
+        "/dev",
+        "--bind",
+        "/proc",
+        "/proc",
+        "--tmpfs",
+        "/tmp",
+        *binds,
+        "--chdir",
+        "/tmp",
+        "--",
+    ]
 
 
-def _environment() -> dict[str, str]:
+def environment(scratch: str) -> dict[str, str]:
     """All that the jail knows of the world outside."""
-    environment = {
-        "PATH": "/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "USER": "learner", "LOGNAME": "learner",
-        "LANG": "C.UTF-8", "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+    known = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": scratch,
+        "TMPDIR": scratch,
+        "USER": "learner",
+        "LOGNAME": "learner",
+        "LANG": "C.UTF-8",
+        "MPLBACKEND": "Agg",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
-    }  # fmt: skip
+    }
     for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # some processors need them to compute correctly
         if variable in os.environ:
-            environment[variable] = os.environ[variable]
-    return environment
+            known[variable] = os.environ[variable]
+    return known
 
 
 def _host_folders() -> list[Path]:
@@ -170,23 +224,31 @@ class Jail:
         """
         self.level = level
         self._control, theirs = socket.socketpair()
+        self._scratch = tempfile.TemporaryDirectory(prefix="unstatic-")
+        self._group = Cgroup() if "cgroup" in layers_of(level) else None
         with tempfile.TemporaryFile() as said:
             self._process = subprocess.Popen(
-                nursery_command(theirs.fileno(), level),
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
-                pass_fds=[theirs.fileno()], close_fds=True,
-                env=_environment() | {"PATH": os.environ.get("PATH", os.defpath)},  # bwrap is looked for there
-            )  # fmt: skip
+                command(level, "main", self._scratch.name, control_fd=theirs.fileno()),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                cwd=self._scratch.name,
+                pass_fds=[theirs.fileno()],
+                close_fds=True,
+                env=environment(self._scratch.name),
+            )
             theirs.close()
             try:
+                if self._group is not None:
+                    self._group.add(self._process.pid)
                 self._control.settimeout(START_SECONDS)
                 receive_order(self._control)
                 self._control.settimeout(None)
-            except OrderError as error:
+            except (OrderError, OSError) as error:
                 self.close()
                 said.seek(0)
                 reason = said.read(2000).decode(errors="replace").strip()
-                raise faults.GraderFault(f"the jail ({level}) does not start: {reason or 'it says nothing'}") from error
+                raise faults.GraderFault(f"the jail ({level}) does not start: {reason or error}") from error
 
     def admit(self, stem: str, filename: str, text: str, seed: int, clock: Clock) -> "Cell":
         """Put a section of a submission into a cell of its own and import it.
@@ -201,7 +263,7 @@ class Jail:
         except OrderError as error:
             raise faults.GraderFault("the jail is gone") from error
         theirs.close()
-        cell = Cell(ours, filename)
+        cell = Cell(ours, filename, guarded="bwrap" in layers_of(self.level))
         try:
             cell.load(stem, text, seed, clock)
         except BaseException:
@@ -217,13 +279,23 @@ class Jail:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        if self._group is not None:
+            self._group.close()
+        self._scratch.cleanup()
 
 
 class Cell:
     """A section of a submission in the jail."""
 
-    def __init__(self, control: socket.socket, filename: str) -> None:
-        self.filename = filename
+    def __init__(self, control: socket.socket, filename: str, guarded: bool) -> None:
+        """Hold a cell.
+
+        Args:
+            control: the warden's socket.
+            filename: what tracebacks call the submission.
+            guarded: whether the warden is out of the submission's reach; if not, its end is the submission's doing.
+        """
+        self.filename, self._guarded = filename, guarded
         self.uses: dict[str, frozenset[str]] = {}
         self.stopped: faults.CheckFault | None = None
         """What ended the module's import before its end, if anything did; what it defined until then can be called."""
@@ -263,7 +335,7 @@ class Cell:
             self._order({"op": "check", "seed": seed}, [theirs.fileno(), output.writer])
             theirs.close()
             output.close_writer()
-            yield Visit(ours, output, self._control, frozenset(self.uses), clock)
+            yield Visit(ours, output, self._control, frozenset(self.uses), clock, self._lost)
         finally:
             theirs.close()
             ours.close()
@@ -293,13 +365,16 @@ class Cell:
         try:
             send_order(self._control, order, descriptors)
         except OrderError as error:
-            raise faults.GraderFault("the jail is gone") from error
+            raise self._lost() from error
+
+    def _lost(self) -> BaseException:
+        return faults.GraderFault("the jail is gone") if self._guarded else faults.Tampered(KILLED_OURS)
 
     def _receive(self) -> dict:
         try:
             answer, descriptors = receive_order(self._control)
         except OrderError as error:
-            raise faults.GraderFault("the jail is gone") from error
+            raise self._lost() from error
         for fd in descriptors:
             os.close(fd)
         if answer.get("op") == "broken":
@@ -327,11 +402,17 @@ class Visit:
     """One check's process: the submission's module as `grader.desk.Desk` takes it, its functions called in the jail."""
 
     def __init__(
-        self, sock: socket.socket, output: Output, control: socket.socket, names: frozenset[str], clock: Clock
+        self,
+        sock: socket.socket,
+        output: Output,
+        control: socket.socket,
+        names: frozenset[str],
+        clock: Clock,
+        lost: Callable[[], BaseException],
     ) -> None:
         self._names = names
         self._peer = Peer(
-            WatchedChannel(sock, output, control, clock),
+            WatchedChannel(sock, output, control, clock, lost),
             describe_error=errors.describe,
             build_error=lambda data: submission_error(data, ""),
             catches=Exception,
@@ -347,10 +428,17 @@ class Visit:
 class WatchedChannel(Channel):
     """A channel to a check's process that keeps the time, counts the output, and notices the end of the process."""
 
-    def __init__(self, sock: socket.socket, output: Output, control: socket.socket, clock: Clock) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        output: Output,
+        control: socket.socket,
+        clock: Clock,
+        lost: Callable[[], BaseException],
+    ) -> None:
         super().__init__(sock)
         sock.setblocking(False)
-        self._output, self._control, self._clock = output, control, clock
+        self._output, self._control, self._clock, self._lost = output, control, clock, lost
         self._watched_output = True
         self._dead: BaseException | None = None
 
@@ -411,7 +499,7 @@ class WatchedChannel(Channel):
             try:
                 answer, _ = receive_order(self._control)
             except OrderError:
-                return faults.GraderFault("the jail is gone")
+                return self._lost()
             if answer.get("op") == "template-ended":
                 return faults.Tampered(KILLED_OURS)
             return ended(answer.get("status"), "")

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from grader import faults
-from grader.checks import Check, Outcome, collect, derive, outcome
+from grader.checks import Check, Outcome, collect, global_seed, outcome
 from grader.course import Exercise, Section, section
 from grader.desk import Desk
 from grader.diagnosis import diagnose
@@ -104,7 +104,7 @@ class Sitting:
         request = self.request
         clock = Clock(CHECK_SECONDS, self.clock)
         try:
-            self.cell = jail.admit(request.stem, request.filename, request.text, derive(request.seed, "import"), clock)
+            self.cell = jail.admit(request.stem, request.filename, request.text, global_seed(request.seed), clock)
         except faults.CheckFault as fault:
             self.broken = fault
 
@@ -132,7 +132,9 @@ class Sitting:
             start = time.perf_counter()
             found = outcomes[-1] if outcomes and outcomes[-1].verdict in COSTLY else self._run(check)
             outcomes.append(found)
-            rows.append({"name": check.name, "verdict": found.verdict, "seconds": round(time.perf_counter() - start, 3)})
+            rows.append(
+                {"name": check.name, "verdict": found.verdict, "seconds": round(time.perf_counter() - start, 3)}
+            )
         return self._row(exercise, checks, outcomes, rows)
 
     def _run(self, check: Check) -> Outcome:
@@ -158,7 +160,7 @@ class Sitting:
             return Outcome(fault.verdict, None, fault)
         assert self.cell is not None
         try:
-            with self.cell.visit(derive(self.request.seed, f"jail/{check.name}"), Clock(CHECK_SECONDS, self.clock)) as visit:
+            with self.cell.visit(global_seed(self.request.seed), Clock(CHECK_SECONDS, self.clock)) as visit:
                 found = outcome(check, Desk(visit), self.request.seed)
                 return after(found)
         except (faults.GraderFault, faults.Tampered) as fault:
@@ -195,7 +197,9 @@ class Sitting:
             owner = error.function.split(".")[0]
             own = owner == exercise.name or owner not in self.section.exercises
             verdict = "unfinished" if own and error.innermost else "fail"
-        needs = [need for need in self.section.exercises if self._verdict(need) != "pass" and self._uses(exercise.name, need)]
+        needs = [
+            need for need in self.section.exercises if self._verdict(need) != "pass" and self._uses(exercise.name, need)
+        ]
         if needs and verdict == "fail":
             names = " and ".join(needs)
             return "blocked", f"It uses {names}, which {'is' if len(needs) == 1 else 'are'} not right yet: begin there."
@@ -207,7 +211,9 @@ class Sitting:
     def _diagnose(self, exercise: Exercise, failed: list[tuple[Check, Outcome]]) -> Any:
         if any(found.verdict != "fail" for _, found in failed):
             return None
-        return diagnose(self.section.stem, exercise.name, {check.name: found.got for check, found in failed}, self.request.seed)
+        return diagnose(
+            self.section.stem, exercise.name, {check.name: found.got for check, found in failed}, self.request.seed
+        )
 
 
 def main() -> None:

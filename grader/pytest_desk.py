@@ -38,7 +38,7 @@ __all__ = [
 
 FOLDERS = ("checks", "end_to_end", "shortcut")
 """Under exercises/: the graded checks, the reward and the libraries' way, run in this order within a section."""
-NOT_FINDINGS = (pytest.skip.Exception, pytest.exit.Exception, KeyboardInterrupt)
+NOT_FINDINGS = (pytest.skip.Exception, pytest.exit.Exception)
 
 
 @dataclass
@@ -74,8 +74,9 @@ class Place:
 
 def place_of(item: pytest.Item) -> Place | None:
     """The place of a test in the course, None if it is not the course's."""
-    folder, stem = item.path.parent.name, item.path.stem.removeprefix("test_")
-    ours = item.path.parent.parent == ROOT / "exercises" and folder in FOLDERS and stem in sections()
+    path = item.path.resolve()
+    folder, stem = path.parent.name, path.stem.removeprefix("test_")
+    ours = path.parent.parent == ROOT / "exercises" and folder in FOLDERS and stem in sections()
     if not ours or not isinstance(item, pytest.Function):
         return None
     return Place(folder, stem, exercise_of(item.originalname, stem) if folder == "checks" else "")
@@ -137,12 +138,16 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if place is None:
         return (yield)
     run = item.config.stash[RUN]
-    run.live = run.live or Live(item.config.pluginmanager.get_plugin("terminalreporter"))
-    run.live.working_on(section(place.stem), place.exercise or place.folder.replace("_", " "))
+    if run.quiet and run.live is None:
+        run.live = Live(item.config.pluginmanager.get_plugin("terminalreporter"))
+    if run.live:
+        run.live.working_on(section(place.stem), place.exercise or place.folder.replace("_", " "))
     result = yield
     if place.exercise and (nextitem is None or place_of(nextitem) != place):
-        run.live.settled(run.settle(place.exercise))
-    if nextitem is None or place_of(nextitem) is None:
+        standing = run.settle(place.exercise)
+        if run.live:
+            run.live.settled(standing)
+    if run.live and nextitem is None:
         run.live.end_of_section()
     return result
 
@@ -175,6 +180,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
             result = yield
         except NOT_FINDINGS:
             raise
+        except KeyboardInterrupt as error:  # of a loop without end: pytest then says where in the learner's code
+            raise trim(error, section(place.stem), pyfuncitem.path) from None
         except BaseException as error:
             finding = pyfuncitem.stash[FINDING] = examine(error, name, section(place.stem))
             if place.exercise:
@@ -220,6 +227,8 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     run = session.config.stash[RUN]
+    if session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        return
     for name in [name for name in run.totals if name and name not in run.asked]:
         if run.progress.standing(name).ran and run.progress.standing(name).state == UNKNOWN:
             run.settle(name)  # the run ended in the middle of this exercise
@@ -229,7 +238,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     run = config.stash[RUN]
-    if run.asked or run.rewards:
+    if (
+        exitstatus == pytest.ExitCode.INTERRUPTED
+    ):  # by a loop without end, perhaps: run nothing more to find what is next
+        summary = board.tables(list(run.asked.values()))
+    elif run.asked or run.rewards:
         summary = board.summary(run.progress, list(run.asked.values()), run.rewards, run.everything)
     elif run.quiet and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         summary = board.nothing_matches(config.option.keyword)

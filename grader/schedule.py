@@ -131,17 +131,23 @@ class JudgeProcess:
     def __init__(self, level: str) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "grader.judge", level],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
             start_new_session=True,  # Ctrl-C is for us; the judge ends when its input does
-        )  # fmt: skip
+        )
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         self._hear()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line)
+        with self._process.stdout as lines:
+            for line in lines:
+                self._lines.put(line)
         self._lines.put("")
 
     def _hear(self) -> dict:
@@ -172,6 +178,10 @@ class JudgeProcess:
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # what it had not read yet
+            self._process.stdin.close()
+        self._listener.join()
 
 
 class Judges:
@@ -233,7 +243,7 @@ def stored_seed(folder: Path) -> int:
     Raises:
         OSError: it cannot be written.
     """
-    import secrets  # noqa: PLC0415
+    import secrets
 
     path = folder / "seed"
     try:

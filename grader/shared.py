@@ -8,7 +8,7 @@ time, so there is nothing to merge.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Generator, Tensor, nn
@@ -51,6 +51,11 @@ class Copy:
         if self.content is not None:
             return same_bits(self.content, tensor)
         return tensor._version == self.version and tensor.data_ptr() == self.address
+
+
+def _told(told: Copy | None, tensor: Tensor | None) -> bool:
+    """Whether the other side was told of this tensor, or of there being none."""
+    return told is None if tensor is None else told is not None and told.matches(tensor)
 
 
 @dataclass
@@ -114,7 +119,7 @@ class SharedModule:
             grad = tensor.grad if tensor.is_leaf else None
             if place.told is None or not place.told.matches(tensor):
                 values.append([k, number(tensor.detach())])
-            if (grad is None) != (place.told_grad is None) or (grad is not None and not place.told_grad.matches(grad)):
+            if not _told(place.told_grad, grad):
                 grads.append([k, None if grad is None else number(grad.detach())])
             if tensor.requires_grad != place.told_flag:
                 flags.append([k, tensor.requires_grad])
@@ -135,9 +140,11 @@ class SharedModule:
             for place, value in self._pairs(delta.get("values"), tensors):
                 _overwrite(place, value)
             for place, value in self._pairs(delta.get("flags"), None):
-                place.tensor.requires_grad_(value is True)
+                if place.tensor is not None:
+                    place.tensor.requires_grad_(value is True)
             for place, value in self._pairs(delta.get("grads"), tensors):
-                place.tensor.grad = None if value is None else value.clone()
+                if place.tensor is not None:
+                    place.tensor.grad = None if value is None else value.clone()
         training = delta.get("training", [part.training for part in self.parts])
         if not isinstance(training, list) or len(training) != len(self.parts):
             raise Violation("train/eval flags for another module")
@@ -155,8 +162,7 @@ class SharedModule:
                 if not is_index(value, tensors):
                     raise Violation("a change to a value that was not sent")
                 value = tensors[value]
-            if self.places[change[0]].tensor is not None:
-                pairs.append((self.places[change[0]], value))
+            pairs.append((self.places[change[0]], value))
         return pairs
 
 
@@ -170,7 +176,7 @@ def _overwrite(place: Place, value: Tensor | None) -> None:
         tensor.data = value.clone()
 
 
-def is_index(value: Any, items: list) -> bool:
+def is_index(value: Any, items: list) -> TypeGuard[int]:
     return type(value) is int and 0 <= value < len(items)
 
 
@@ -217,7 +223,7 @@ def stand_in(root: nn.Module, description: Any, tensors: list[Tensor]) -> Shared
             places.append(Place(parts[index], kind, name))
         for index, kind, name, place in ties:
             table = parts[index]._parameters if kind == "p" else parts[index]._buffers
-            table[_name(name)] = places[place].tensor  # type: ignore[assignment]
+            table[_name(name)] = places[place].tensor
         if len(training) != len(parts):
             raise Violation("train/eval flags for another module")
         for part, flag in zip(parts, training, strict=True):
@@ -243,7 +249,9 @@ def _install(part: nn.Module, kind: str, name: str, tensor: Tensor, persistent: 
     if kind == "p":
         part._parameters[_name(name)] = nn.Parameter(tensor, requires_grad=requires_grad is True)
     else:
-        part.register_buffer(_name(name), tensor, persistent=persistent is True)
+        part._buffers[_name(name)] = tensor  # register_buffer would ask the owner whether the name is taken
+        if persistent is not True:
+            part._non_persistent_buffers_set.add(name)
 
 
 def _name(name: Any) -> str:

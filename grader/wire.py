@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -47,9 +48,19 @@ MAX_DIMS = 32
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (
-        torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64, torch.complex128,
-        torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
-    )  # fmt: skip
+        torch.float64,
+        torch.float32,
+        torch.float16,
+        torch.bfloat16,
+        torch.complex64,
+        torch.complex128,
+        torch.int64,
+        torch.int32,
+        torch.int16,
+        torch.int8,
+        torch.uint8,
+        torch.bool,
+    )
 }
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
@@ -175,7 +186,8 @@ def _pack(tensor: Tensor) -> tuple[dict, Tensor]:
         tensor = tensor.narrow(dim, 0, 1)
     if expanded:
         meta["expand"] = expanded
-    order = sorted(range(tensor.ndim), key=lambda d: (-tensor.stride(d), d))
+    strides = tensor.stride()
+    order = sorted(range(tensor.ndim), key=lambda d: (-strides[d], d))
     permuted = tensor.permute(order)
     if permuted.is_contiguous():
         if order != list(range(tensor.ndim)):
@@ -224,7 +236,9 @@ def _unpack(meta: dict, body: memoryview) -> Tensor:
 
 def write_frame(message: dict, tensors: list[Tensor]) -> list[memoryview | bytes]:
     """The pieces of a frame, ready for `socket.sendmsg`; the tensors' own memory is sent, without a copy."""
-    metas, pieces, offset = [], [], 0
+    metas: list[dict] = []
+    pieces: list[memoryview | bytes] = []
+    offset = 0
     for tensor in tensors:
         meta, flat = _pack(tensor)
         meta["offset"] = offset
@@ -232,7 +246,7 @@ def write_frame(message: dict, tensors: list[Tensor]) -> list[memoryview | bytes
         size = flat.numel() * flat.element_size()
         if size:
             line = flat.reshape(-1) if flat.numel() > 1 else flat.as_strided((1,), (1,))  # which may have stride 0
-            pieces.append(memoryview(line.view(torch.uint8).numpy()))
+            pieces.append(line.view(torch.uint8).numpy().data)
             padding = -size % ALIGN
             if padding:
                 pieces.append(bytes(padding))
@@ -294,7 +308,7 @@ class Channel:
         self.sock.close()
 
     def _read(self, count: int) -> memoryview:
-        view = memoryview(bytearray(count))
+        view = memoryview(np.empty(count, np.uint8))  # not zeroed, unlike a bytearray
         filled = 0
         while filled < count:
             try:

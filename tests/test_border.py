@@ -85,6 +85,13 @@ class Tied(nn.Module):
         self.a = nn.Linear(2, 2); self.b = nn.Linear(2, 2); self.b.weight = self.a.weight
     def forward(self, x): return self.b(self.a(x))
 
+class Clocks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("rates", torch.tensor([1.0, 0.5]))
+        self.register_buffer("phase", torch.zeros(2), persistent=False)
+    def forward(self, t): return torch.cos(t * self.rates + self.phase)
+
 class SDE:
     def __init__(self): self.beta = 3.0
     def marginal(self, t, like): return t * self.beta
@@ -318,6 +325,15 @@ def test_modules_are_handles_with_parameters_of_their_own(code):
     assert net(x).abs().max() == 0
     assert torch.equal(net.encode(x), x)
     assert net.double()(x.double()).dtype == torch.float64
+
+
+def test_buffers_at_the_top_of_a_module_cross(code):
+    clocks = code.Clocks()
+    assert [name for name, _ in clocks.named_buffers()] == ["rates", "phase"]
+    assert set(clocks.state_dict()) == {"rates"}
+    with torch.no_grad():
+        clocks.rates.zero_()
+    assert torch.equal(clocks(torch.ones(2)), torch.ones(2))
 
 
 def test_tied_parameters_stay_tied(code):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import socket
 import stat
 import time
@@ -360,10 +361,13 @@ def test_text_made_to_break_the_compiler_is_survived(tmp_path, text):
     assert "not valid Python" in problem(write(tmp_path / PY, text))
 
 
-def test_the_compiler_child_is_gone_afterwards(tmp_path):
-    read(write(tmp_path / PY))
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+def test_the_compiler_child_is_gone_afterwards():
+    with syntax.Compiler() as compiler:
+        assert compiler.problem("x = 1") is None
+        child = compiler._child
+        assert child is not None
+        assert child.poll() is None
+    assert child.returncode is not None
 
 
 def test_a_compiler_that_dies_is_a_sentence_and_the_next_text_is_read(monkeypatch):
@@ -544,6 +548,18 @@ def test_names_are_shown_without_what_could_act_on_a_terminal(tmp_path):
     assert submission.name == r"\x1b[31mada\u202e"
     odd = tmp_path / os.fsdecode(b"bad\xff.py")
     assert r"bad\udcff.py" in problem(write(odd, "x = 1"), None)
+
+
+def test_the_sample_cohort_is_read_as_its_page_says():
+    cohort = ROOT / "data" / "submissions"
+    told = re.findall(r"^\| `([a-z-]+)` \|", (cohort / "README.md").read_text(), re.MULTILINE)
+    folders = [path for path in cohort.iterdir() if path.is_dir()]
+    assert sorted(told) == sorted(path.name for path in folders)
+    read_at_all = {submission.name for submission in map(read, folders) if submission.sections}
+    assert set(told) - read_at_all == {"not-python"}
+    assert read(cohort / "another-style").sections[STEM].kind == "notebook"
+    assert "cell 13 was left out" in read(cohort / "another-style").notes[0]
+    assert "not valid Python, line 5" in problem(cohort / "not-python")
 
 
 # Whatever it is

@@ -1,10 +1,10 @@
 """What the checks feed to the code under test: batches of every shape and layout, at unequal levels of odd schedules.
 
-All in float64, and never twice the same number in two roles: a formula that mixes up its inputs gives another answer.
+All in float64, and never the same numbers in two roles: a formula that mixes up its inputs gives another answer.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from hypothesis import strategies as st
@@ -13,7 +13,9 @@ from torch import Generator, Tensor
 SHAPES = [(2, 3), (3, 3), (1, 4), (4, 1), (5, 2, 3), (2, 3, 4, 5), (3, 3, 3, 3), (1, 1, 2, 3), (4, 2, 1, 4)]
 """Vectors and images, a batch of one, axes of one, no two axes alike and all alike: there wrong broadcasting shows."""
 LAYOUTS = ["contiguous", "strided", "expanded"]
-"""How the same numbers may lie in memory: in order, in another order of the axes, one row for the whole batch."""
+"""How numbers may lie in memory: in order, in another order of the axes, one row for the whole batch."""
+STEEP = (1e-4, 0.02, 0.3, 0.9, 0.999)
+"""Betas that leave 7e-5 of the variance: what is clamped, shows."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Case:
         betas = self.betas.to(tables)
         return Case(*batches, self.t, betas, alpha_bar_of(betas))
 
+    def exactly(self) -> "Case":
+        """The same numbers in float64, to compute with."""
+        return self.cast(torch.float64, torch.float64)
+
 
 def schedule(levels: int, generator: Generator, smallest: float = 1e-3) -> Tensor:
     """Betas in no order, spread evenly over the orders of magnitude from `smallest` to 1/2."""
@@ -71,17 +77,22 @@ def normal(shape: tuple[int, ...], generator: Generator, layout: str = "contiguo
     return torch.randn(shape, dtype=torch.float64, generator=generator)
 
 
-def make(
-    shape: tuple[int, ...], levels: int, generator: Generator, layout: str = "contiguous", smallest: float = 1e-3
-) -> Case:
-    """A case of this shape."""
-    betas = schedule(levels, generator, smallest)
+def make(shape: tuple[int, ...], betas: Tensor, generator: Generator, layout: str = "contiguous") -> Case:
+    """A case of this shape on this schedule."""
+    levels = len(betas)
     t = torch.randint(levels, shape[:1], generator=generator)
     if len(t) > 1:
         t[:2] = torch.tensor([0, levels - 1])
         t = t[torch.randperm(len(t), generator=generator)]
     batches = [normal(shape, generator, layout) for _ in range(4)]
-    return Case(*batches, t, betas, alpha_bar_of(betas))
+    case = Case(*batches, t, betas, alpha_bar_of(betas))
+    if layout == "strided":
+        return replace(case, t=_strided(t), betas=_strided(betas), alpha_bar=_strided(case.alpha_bar))
+    return replace(case, t=t[:1].expand(t.shape)) if layout == "expanded" else case
+
+
+def _strided(row: Tensor) -> Tensor:
+    return torch.stack([row, row], dim=1)[:, 0]
 
 
 def of_step(x_t: Tensor, eps: Tensor, level: int, betas: Tensor) -> Case:
@@ -91,29 +102,31 @@ def of_step(x_t: Tensor, eps: Tensor, level: int, betas: Tensor) -> Case:
 
 
 def corners(generator: Generator) -> Iterator[Case]:
-    """Every shape of `SHAPES` in every layout: what no check may leave to chance."""
+    """Every shape of `SHAPES` in every layout, on steep schedules: what no check may leave to chance."""
     for shape in SHAPES:
         for layout in LAYOUTS:
-            yield make(shape, 5, generator, layout)
+            order = torch.randperm(len(STEEP), generator=generator)
+            yield make(shape, torch.tensor(STEEP, dtype=torch.float64)[order], generator, layout)
 
 
 def precisions(generator: Generator) -> Iterator[Case]:
     """Data and tables in float32 and float64, together and mixed; betas from 0.1, where 1 - ᾱ keeps its digits."""
     for data in (torch.float32, torch.float64):
         for tables in (torch.float32, torch.float64):
-            yield make((3, 2, 2), 4, generator, smallest=0.1).cast(data, tables)
+            yield make((3, 2, 2), schedule(4, generator, smallest=0.1), generator).cast(data, tables)
 
 
-def shapes(most: int = 4) -> st.SearchStrategy[tuple[int, ...]]:
-    """Shapes (B, *S) with one to three axes after the batch."""
-    return st.lists(st.integers(1, most), min_size=2, max_size=4).map(tuple)
+def gradual(generator: Generator) -> Case:
+    """A small case to take gradients of: images, three of four levels."""
+    return make((3, 2, 2), schedule(4, generator), generator)
 
 
 def batches(most_levels: int = 6) -> st.SearchStrategy[Case]:
-    """Cases of any shape, on schedules of one to `most_levels` levels."""
-    return st.builds(
-        lambda shape, levels, seed: make(shape, levels, Generator().manual_seed(seed)),
-        shapes(),
-        st.integers(1, most_levels),
-        st.integers(0, 2**32 - 1),
-    )
+    """Cases with one to three axes after the batch, on schedules of one to `most_levels` levels."""
+
+    def build(shape: list[int], levels: int, seed: int) -> Case:
+        generator = Generator().manual_seed(seed)
+        return make(tuple(shape), schedule(levels, generator), generator)
+
+    shapes = st.lists(st.integers(1, 4), min_size=2, max_size=4)
+    return st.builds(build, shapes, st.integers(1, most_levels), st.integers(0, 2**32 - 1))

@@ -131,8 +131,34 @@ def unchanged(why: str, **arguments: tuple[Tensor, Tensor]) -> None:
             raise Mismatch(why, f"changed {name}", f"{name} was changed in place", f"{name} as it was given")
 
 
-def gradients(result: Tensor, pull: Tensor, why: str, **inputs: tuple[Tensor, Tensor]) -> None:
-    """The gradient of Σ pull * result reaches each named input, given as (the input, its exact gradient)."""
+def untouched(call: Callable[..., Any], why: str, **arguments: Tensor) -> Any:
+    """What `call` returns for copies of the arguments, in this order; it must not have changed a copy in place."""
+    copies = {name: value.clone() for name, value in arguments.items()}
+    result = call(*copies.values())
+    unchanged(why, **{name: (value, copies[name]) for name, value in arguments.items()})
+    return result
+
+
+def gradients(
+    result: Any,
+    pull: Tensor,
+    why: str,
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    **inputs: tuple[Tensor, Tensor],
+) -> None:
+    """The gradient of Σ pull * result reaches each named input, given as (the input, its exact gradient).
+
+    Args:
+        result: what the code under test returned.
+        pull: of the result's shape and dtype.
+        why: the reason that teaches.
+        rtol: relative tolerance, as for `close`.
+        atol: absolute tolerance; both or neither.
+        inputs: by name.
+    """
+    tensor(result, why, shape=pull.shape, dtype=pull.dtype)
     if not result.requires_grad:
         raise Mismatch(
             why, "no gradient", "a result cut off from what it was computed from", "a result with a gradient"
@@ -141,14 +167,15 @@ def gradients(result: Tensor, pull: Tensor, why: str, **inputs: tuple[Tensor, Te
     try:
         found = torch.autograd.grad(result, given, pull, allow_unused=True)
     except RuntimeError as error:
-        raise Mismatch(why, str(error), f"a backward pass that fails: {error}", "gradients") from None
+        raise Mismatch(why, "no backward pass", f"a backward pass that fails: {error}", "gradients") from None
     for (name, (value, want)), grad in zip(inputs.items(), found, strict=True):
-        close(torch.zeros_like(value) if grad is None else grad, want, f"{why} (the gradient with respect to {name})")
+        reason = f"{why} (the gradient with respect to {name})"
+        close(torch.zeros_like(value) if grad is None else grad, want, reason, rtol=rtol, atol=atol)
 
 
 def module(got: Any, why: str) -> None:
     """`got` is an nn.Module with something to train."""
     if not isinstance(got, torch.nn.Module):
         raise Mismatch(why, type(got).__name__, describe(got), "an nn.Module")
-    if not any(parameter.requires_grad and parameter.numel() for parameter in got.parameters()):
+    if not any(parameter.requires_grad for parameter in got.parameters()):
         raise Mismatch(why, "no parameters", "a module without parameters", "a module with parameters to train")

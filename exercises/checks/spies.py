@@ -1,9 +1,12 @@
 """Models that note what they are called with, for the checks of loops: how often, with which x_t and t, and when."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from exercises.toolkit.worlds import Gaussian, Mixture
 
 
 @dataclass(frozen=True)
@@ -12,13 +15,13 @@ class Seen:
 
     Attributes:
         x_t: what it was called with, copied.
-        t: the levels, copied.
+        t: the levels, copied; or whatever came in their place.
         answer: what it returned.
         tracked: whether x_t carried a gradient.
     """
 
     x_t: Tensor
-    t: Tensor
+    t: Any
     answer: Tensor
     tracked: bool
 
@@ -40,13 +43,26 @@ class Spy(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         answer = self.guess(x_t)
-        self.seen.append(Seen(x_t.detach().clone(), t.detach().clone(), answer.detach().clone(), x_t.requires_grad))
+        levels = t.detach().clone() if isinstance(t, Tensor) else t
+        self.seen.append(Seen(x_t.detach().clone(), levels, answer.detach().clone(), x_t.requires_grad))
         if answer.requires_grad:
             answer.register_hook(lambda pull: self.pulls.append(pull.clone()))
         return answer
 
     def guess(self, x_t: Tensor) -> Tensor:
         return self.weight * x_t + self.bias
+
+
+class Exact(nn.Module):
+    """The best possible denoiser of a toy world, with a parameter that changes nothing as long as it is 1."""
+
+    def __init__(self, world: Gaussian | Mixture, alpha_bar: Tensor) -> None:
+        super().__init__()
+        self.world, self.alpha_bar = world, alpha_bar
+        self.gain = nn.Parameter(torch.ones((), dtype=torch.float64))
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        return self.gain * self.world.eps(x_t, t, self.alpha_bar)
 
 
 class Slopes(nn.Module):

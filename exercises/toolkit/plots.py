@@ -6,6 +6,7 @@ Given `on`, a part of a larger figure (see `rows`), a function draws there inste
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure, FigureBase
 from torch import Tensor
 
@@ -22,7 +23,7 @@ def points(panels: Mapping[str, Tensor], title: str = "", on: FigureBase | None 
     figure.suptitle(title)
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (name, batch) in zip(axes, panels.items(), strict=True):
-        axis.scatter(*batch.detach().cpu().T, s=2, alpha=0.4, color=INK, linewidths=0)
+        axis.scatter(*_numbers(batch).T, s=2, alpha=0.4, color=INK, linewidths=0)
         axis.set(title=name, xlim=(-LIMIT, LIMIT), ylim=(-LIMIT, LIMIT), xticks=[], yticks=[], aspect="equal")
     return figure
 
@@ -34,7 +35,7 @@ def curves(
     figure = on or Figure(figsize=(2 * SIDE, SIDE + 0.5), layout="constrained")
     axis = figure.subplots()
     for name, values in lines.items():
-        axis.plot(values.detach().cpu() if isinstance(values, Tensor) else values, label=name)
+        axis.plot(_numbers(values) if isinstance(values, Tensor) else values, label=name)
     axis.set(xlabel=xlabel, title=title)
     axis.legend(frameon=False)
     return figure
@@ -44,8 +45,9 @@ def image(matrix: Tensor, xlabel: str, ylabel: str, title: str = "", on: FigureB
     """A matrix (rows, columns) as an image, red above zero and blue below, its first row at the bottom."""
     figure = on or Figure(figsize=(2 * SIDE, SIDE + 0.5), layout="constrained")
     axis = figure.subplots()
-    top = float(matrix.abs().max())
-    shown = axis.imshow(matrix.detach().cpu(), cmap="RdBu_r", vmin=-top, vmax=top, origin="lower", aspect="auto")
+    values = _numbers(matrix)
+    top = abs(values).max()
+    shown = axis.imshow(values, cmap="RdBu_r", vmin=-top, vmax=top, origin="lower", aspect="auto")
     axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
     figure.colorbar(shown)
     return figure
@@ -62,3 +64,7 @@ def save(figure: Figure, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     return path
+
+
+def _numbers(values: Tensor) -> np.ndarray:
+    return values.detach().cpu().numpy()

@@ -30,7 +30,7 @@ def forward_step(x, beta, noise):
 
 
 def predict_x0(x_t, t, eps, alpha_bar):
-    """Velocity prediction's formula at swapped arguments would do; a step of the scheduler gives it for one t each."""
+    """The scheduler guesses x_0 on the way to its step, for one level at a time."""
     made = scheduler(alpha_bar=alpha_bar)
     rows = [made.step(e[None], int(s), x[None]).pred_original_sample for x, s, e in zip(x_t, t, eps, strict=True)]
     return torch.cat(rows)

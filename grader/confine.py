@@ -1,0 +1,153 @@
+"""Layers that a process puts on itself and cannot take off: no new privileges, no capabilities, Landlock, seccomp.
+
+They hold for all its children. Inside bubblewrap they are a second wall; where bubblewrap does not work they are the
+only one. Each function raises OSError where the kernel does not know the layer.
+"""
+
+import ctypes
+import os
+import socket
+from collections.abc import Iterable
+
+PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
+LANDLOCK_CREATE, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT = 444, 445, 446  # the same on every architecture
+CREATE_VERSION, RULE_PATH_BENEATH = 1, 1
+
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+ALL_BY_ABI = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
+"""The rights over files that each version of Landlock knows: REFER since 2, TRUNCATE since 3, IOCTL_DEV since 5."""
+READ = EXECUTE | READ_FILE | READ_DIR
+FILE_ONLY = EXECUTE | WRITE_FILE | READ_FILE | 1 << 14 | 1 << 15
+"""The rights that a rule for a single file may give."""
+TCP = 0b11
+SCOPES = 0b11
+"""No abstract unix sockets and no signals to processes outside."""
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _Ruleset(ctypes.Structure):
+    _fields_ = (("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
+
+
+class _PathRule(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = (("allowed", ctypes.c_uint64), ("parent_fd", ctypes.c_int32))
+
+
+def must(result: int, what: str) -> int:
+    """The result of a call into the kernel, or OSError if it is -1."""
+    if result == -1:
+        raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
+    return result
+
+
+def give_up_privileges() -> None:
+    """No capabilities, now or later, and none to be had from a set-user-ID program."""
+    for capability in range(64):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    must(libc.capset(header, data), "dropping capabilities")
+    must(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "giving up new privileges")
+
+
+def landlock(readable: Iterable[str], listable: Iterable[str], writable: Iterable[str]) -> None:
+    """From now on, other files are out of reach, and so are TCP and processes outside, as far as the kernel can.
+
+    Args:
+        readable: files, and folders with all that is in them, that stay readable.
+        listable: folders of which only the names stay readable, at every depth.
+        writable: files and folders that stay writable too.
+    """
+    abi = must(libc.syscall(LANDLOCK_CREATE, None, 0, CREATE_VERSION), "Landlock")
+    every = ALL_BY_ABI[min(abi, max(ALL_BY_ABI))]
+    rules = _Ruleset(every, TCP if abi >= 4 else 0, SCOPES if abi >= 6 else 0)
+    size = 8 if abi < 4 else 16 if abi < 6 else 24
+    ruleset = must(libc.syscall(LANDLOCK_CREATE, ctypes.byref(rules), size, 0), "Landlock")
+    try:
+        for path in readable:
+            _allow(ruleset, path, READ)
+        for path in listable:
+            _allow(ruleset, path, READ_DIR)
+        for path in writable:
+            _allow(ruleset, path, every)
+        must(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "giving up new privileges")
+        must(libc.syscall(LANDLOCK_RESTRICT, ruleset, 0), "Landlock")
+    finally:
+        os.close(ruleset)
+
+
+def _allow(ruleset: int, path: str, rights: int) -> None:
+    try:
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        rule = _PathRule(rights if os.path.isdir(path) else rights & FILE_ONLY, fd)
+        must(libc.syscall(LANDLOCK_ADD_RULE, ruleset, RULE_PATH_BENEATH, ctypes.byref(rule), 0), f"Landlock: {path}")
+    finally:
+        os.close(fd)
+
+
+FORBIDDEN = (
+    "add_key",
+    "bpf",
+    "chroot",
+    "delete_module",
+    "finit_module",
+    "fsconfig",
+    "fsmount",
+    "fsopen",
+    "init_module",
+    "io_uring_enter",
+    "io_uring_register",
+    "io_uring_setup",
+    "kcmp",
+    "kexec_file_load",
+    "kexec_load",
+    "keyctl",
+    "mount",
+    "mount_setattr",
+    "move_mount",
+    "name_to_handle_at",
+    "open_by_handle_at",
+    "open_tree",
+    "perf_event_open",
+    "pivot_root",
+    "process_madvise",
+    "process_vm_readv",
+    "process_vm_writev",
+    "ptrace",
+    "quotactl",
+    "reboot",
+    "request_key",
+    "setns",
+    "swapoff",
+    "swapon",
+    "umount2",
+    "unshare",
+    "userfaultfd",
+    "vhangup",
+)
+"""What no honest submission calls, and what the ways out of a sandbox begin with."""
+
+
+def seccomp() -> None:
+    """From now on those system calls, and sockets other than unix ones, are refused (EPERM).
+
+    Raises:
+        OSError: libseccomp, or its binding pyseccomp, is not there.
+    """
+    try:
+        import pyseccomp  # type: ignore[import-untyped]
+    except (ImportError, RuntimeError, OSError, AttributeError) as error:
+        raise OSError(f"pyseccomp does not work: {error}") from error
+    rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    refusal = pyseccomp.ERRNO(1)
+    for name in FORBIDDEN:
+        try:
+            rules.add_rule(refusal, name)
+        except (ValueError, OSError, RuntimeError):  # this kernel's architecture has no such call
+            continue
+    rules.add_rule(refusal, "socket", pyseccomp.Arg(0, pyseccomp.NE, int(socket.AF_UNIX)))
+    rules.load()

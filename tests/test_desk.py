@@ -1,0 +1,146 @@
+"""`pytest exercises/` as a learner sees it, in copies of the course."""
+
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from grader import desk
+from tests.classroom import Classroom, open_classroom
+
+NOISE = ("Traceback", "FAILURES", "short test summary", "Falsifying", "NotImplementedError", "rootdir", "passed in")
+NO_ROOTS = ("a.sqrt() * x0 + (1 - a).sqrt() * noise", "a * x0 + (1 - a) * noise")
+
+
+@pytest.fixture
+def classroom(tmp_path: Path) -> Classroom:
+    return open_classroom(tmp_path / "course")
+
+
+def flat(text: str) -> str:
+    """The text with its lines joined: where a line is broken is the terminal's business."""
+    return re.sub(r"\s+", " ", text)
+
+
+def assert_quiet(said: str) -> None:
+    assert not [word for word in NOISE if word in said]
+
+
+def test_untouched_stubs_end_soon_and_say_where_to_begin(classroom: Classroom) -> None:
+    began = time.monotonic()
+    run = classroom.pytest("exercises/")
+    assert time.monotonic() - began < 20
+    assert run.returncode == 1
+    assert "0 of 23 points" in run.stdout
+    assert "next: forward_step — One step of noise" in run.stdout
+    assert re.search(r"write +exercises/s1_forward_reverse.py:\d+\n", run.stdout)
+    assert "read        exercises/lessons/s1_forward_reverse.md#forward_step" in run.stdout
+    assert "unstatic hint forward_step" in run.stdout
+    assert run.stdout.count("to do") == 11
+    assert "✗" not in run.stdout
+    assert len(run.stdout.splitlines()) < 30
+    assert_quiet(run.stdout + run.stderr)
+
+
+def test_a_finished_section_has_all_points_and_its_reward(classroom: Classroom) -> None:
+    classroom.hand_in()
+    run = classroom.pytest("exercises/")
+    assert run.returncode == 0, run.stdout
+    assert "23 of 23 points" in run.stdout
+    assert "All exercises pass." in run.stdout
+    assert re.search(r"✓ +end to end +sliced W2 to the moons: 0\.\d+ before, 0\.0\d+ after", run.stdout)
+    assert (classroom.root / "pictures" / "s1_end_to_end.png").stat().st_size > 10_000
+    assert_quiet(run.stdout + run.stderr)
+
+
+def test_a_wrong_answer_is_explained_in_a_few_lines_and_the_same_twice(classroom: Classroom) -> None:
+    classroom.hand_in(NO_ROOTS)
+    run = classroom.pytest("exercises/checks", "-k", "forward_step or q_sample or simple_loss", folder=".")
+    said = flat(run.stdout)
+    assert run.returncode == 1
+    assert "✗ q_sample — all of its" in said
+    for label in ("check", "called q_sample(", "came back", "expected", "because", "looks like no square roots"):
+        assert label in said
+    assert re.search(r"✓ +forward_step +1/1", run.stdout)
+    assert re.search(r"✗ +q_sample +0/2", run.stdout)
+    assert "◦ simple_loss 0/2 waits for q_sample" in said
+    assert "✗ simple_loss" not in said
+    assert "next: q_sample" in said
+    assert len(run.stdout.splitlines()) < 35
+    assert_quiet(run.stdout + run.stderr)
+    assert (
+        classroom.pytest("-k", "forward_step or q_sample or simple_loss", folder="exercises/checks").stdout
+        == run.stdout
+    )
+
+
+def test_an_exception_of_the_learner_s_own_shows_their_line_and_what_they_printed(classroom: Classroom) -> None:
+    line = "return torch.cumprod(1 - betas, dim=0)"
+    classroom.hand_in((line, "print('betas', len(betas)); return torch.cumprod(1 - betas, dim=1)"))
+    run = classroom.pytest("exercises/", "-k", "compute_alpha_bar")
+    said = flat(run.stdout)
+    assert "raised IndexError: Dimension out of range" in said
+    assert "at exercises/s1_forward_reverse.py:" in said
+    assert "in compute_alpha_bar: print('betas', len(betas)); return torch.cumprod(1 - betas, dim=1)" in said
+    assert "printed betas" in said
+    assert "exercises/checks" not in said
+    assert_quiet(run.stdout + run.stderr)
+
+
+def test_a_module_that_cannot_be_imported_is_one_message(classroom: Classroom) -> None:
+    classroom.hand_in((NO_ROOTS[0], "a.sqrt( * x0"))
+    run = classroom.pytest("exercises/")
+    assert run.returncode == 1
+    assert run.stdout.count("SyntaxError") == 1
+    assert re.search(r"exercises/s1_forward_reverse.py:\d+: +return a.sqrt\( \* x0", run.stdout)
+    assert "next: mend exercises/s1_forward_reverse.py" in run.stdout
+    assert len(run.stdout.splitlines()) < 15
+    assert_quiet(run.stdout + run.stderr)
+
+
+def test_what_passes_leads_on_to_what_is_next(classroom: Classroom) -> None:
+    classroom.hand_in(("x_t = q_sample(x0, t, noise, alpha_bar)\n", "raise NotImplementedError\n"))
+    run = classroom.pytest("exercises/", "-k", "test_q_sample")
+    assert run.returncode == 0
+    assert "2 of 2 points asked for" in run.stdout
+    assert "next: simple_loss" in run.stdout
+
+
+def test_some_of_the_checks_of_an_exercise_give_no_points(classroom: Classroom) -> None:
+    classroom.hand_in(("return (x_t - (1 - a).sqrt() * eps) / a.sqrt()", "raise NotImplementedError"))
+    run = classroom.pytest("exercises/checks/test_s1_forward_reverse.py::test_q_sample_by_hand")
+    assert "passes 1 of its" in run.stdout
+    assert "0 of 2 points asked for" in run.stdout
+
+
+def test_pdb_opens_in_the_learner_s_code(classroom: Classroom) -> None:
+    classroom.hand_in(("return torch.cumprod(1 - betas, dim=0)", "mine = betas\n    return mine.nothing"))
+    run = classroom.pytest("exercises/", "-k", "compute_alpha_bar", "--pdb", stdin="p mine.shape\nq\n")
+    assert "(Pdb) torch.Size([" in run.stdout
+
+
+def test_without_solutions_a_wrong_answer_is_told_all_the_same(classroom: Classroom) -> None:
+    classroom.hand_in(NO_ROOTS)
+    (classroom.root / "solutions").rename(classroom.root / "elsewhere")
+    run = classroom.pytest("exercises/", "-k", "test_q_sample")
+    assert "came back" in run.stdout
+    assert "looks like" not in run.stdout
+    assert_quiet(run.stdout + run.stderr)
+
+
+def test_tidy_undoes_what_code_at_the_desk_switches() -> None:
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist()
+    with desk.tidy():
+        torch.set_grad_enabled(False)
+        torch.set_default_dtype(torch.float64)
+        torch.use_deterministic_algorithms(True)
+        torch.manual_seed(5)
+        np.random.seed(5)
+    assert torch.is_grad_enabled()
+    assert torch.get_default_dtype() == torch.float32
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.random.get_state()[1].tolist() == before[1]

@@ -1,0 +1,192 @@
+"""`unstatic grade`, as an instructor runs it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from grader.cli import main
+from grader.course import ROOT, section
+
+STEM = "s1_forward_reverse"
+REFERENCE = ROOT / "solutions" / f"{STEM}.py"
+SAMPLES = ROOT / "data" / "submissions"
+QUICK = ["--only", "forward_step", "compute_alpha_bar"]
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def graded(*arguments):
+    """The document that a run writes."""
+    assert main(["grade", *map(str, arguments), "--json", "out.json"]) == 0
+    return json.loads(Path("out.json").read_text())
+
+
+def without_times(document):
+    for submission in document["submissions"]:
+        for row in submission["exercises"]:
+            for check in row["checks"]:
+                del check["seconds"]
+    return document
+
+
+def verdicts(submission):
+    return {row["exercise"]: row["verdict"] for row in submission["exercises"]}
+
+
+def test_the_sample_cohort_gets_what_its_names_promise():
+    cohort = sorted(path for path in SAMPLES.iterdir() if path.is_dir())
+    assert len(cohort) == 8
+    document = graded(*cohort, "--seed", 1, "--html", "report")
+    by_name = {submission["name"]: submission for submission in document["submissions"]}
+    assert list(by_name) == [path.name for path in cohort]
+    every = set(section(STEM).exercises)
+    assert all(set(verdicts(submission)) == every and submission["points"] == 23 for submission in by_name.values())
+    for name in ("complete", "another-style"):
+        assert (set(verdicts(by_name[name]).values()), by_name[name]["score"]) == ({"pass"}, 23)
+    assert set(verdicts(by_name["half-done"]).values()) == {"pass", "unfinished"}
+    assert by_name["cheats"]["score"] == 0
+    assert "pass" not in verdicts(by_name["cheats"]).values()
+    assert set(verdicts(by_name["not-python"]).values()) == {"not-gradable"}
+    assert sorted(set(verdicts(by_name["loops-forever"]).values())) == ["pass", "timeout"]
+    assert list(verdicts(by_name["crashes"]).values()).count("crash") == 3
+    named = [row["misconception"] for row in by_name["classic-mistakes"]["exercises"] if row["misconception"]]
+    assert len(named) >= 4
+    page = Path("report/index.html").read_text()
+    assert all(name in page for name in by_name)
+    assert "<script" not in page
+
+
+def test_the_json_is_as_documented():
+    document = graded(REFERENCE, SAMPLES / "half-done", *QUICK, "--seed", 3)
+    assert list(document) == ["schema", "seed", "isolation", "submissions"]
+    assert (document["schema"], document["seed"]) == (1, 3)
+    submission = document["submissions"][0]
+    assert list(submission) == ["name", "score", "points", "exercises"]
+    assert (submission["name"], submission["score"], submission["points"]) == (STEM, 2.0, 2.0)
+    row = submission["exercises"][0]
+    assert list(row) == ["section", "exercise", "points", "score", "verdict", "message", "misconception", "checks"]
+    assert (row["section"], row["exercise"], row["message"], row["misconception"]) == (STEM, "forward_step", "", None)
+    assert list(row["checks"][0]) == ["name", "verdict", "seconds"]
+
+
+def test_the_same_seed_gives_the_same_json_but_for_times():
+    some = ["--only", "forward_step", "q_posterior", "timestep_embedding", "sample", "train_denoiser"]
+    first = graded(SAMPLES / "classic-mistakes", *some, "--seed", 7, "--force")
+    second = graded(SAMPLES / "classic-mistakes", *some, "--seed", 7, "--force")
+    assert without_times(first) == without_times(second)
+
+
+def test_what_is_graded_is_not_graded_again():
+    first = graded(REFERENCE, *QUICK, "--seed", 1)
+    assert graded(REFERENCE, *QUICK, "--seed", 1) == first  # to the times: these rows are the stored ones
+    assert graded(REFERENCE, *QUICK, "--seed", 2) != first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "SUBMISSION"),
+        (["x.py", "--only", "no_such_exercise"], "no_such_exercise"),
+        (["x.py", "--jobs", "0"], "--jobs"),
+        (["x.py", "--seed", "-1"], "--seed"),
+        (["x.py", "--seed", "one"], "--seed"),
+        (["x.py", "--isolation", "moat"], "moat"),
+        (["x.py", "--frobnicate"], "--frobnicate"),
+    ],
+)
+def test_bad_usage_exits_with_2_and_says_what_is_wrong(arguments, says, capsys):
+    try:
+        status = main(["grade", *arguments])
+    except SystemExit as stopped:
+        status = stopped.code
+    assert status == 2
+    assert says in capsys.readouterr().err
+
+
+def test_bad_submissions_are_not_gradable_and_the_others_are_graded():
+    Path("link.py").symlink_to(REFERENCE)
+    folder = Path("latin")
+    folder.mkdir()
+    (folder / f"{STEM}.py").write_bytes("# caf\xe9\n".encode("latin-1"))
+    Path("huge").mkdir()
+    with Path("huge", f"{STEM}.py").open("wb") as file:
+        file.truncate(100 << 20)
+    Path("broken.zip").write_bytes(b"PK\x03\x04 not really")
+    document = graded("missing.py", "link.py", "latin", "huge", "broken.zip", REFERENCE, *QUICK, "--seed", 1)
+    *bad, good = document["submissions"]
+    assert [submission["name"] for submission in bad] == ["missing", "link", "latin", "huge", "broken"]
+    for submission in bad:
+        assert set(verdicts(submission).values()) == {"not-gradable"}
+        assert all(row["message"] and "\n" not in row["message"] for row in submission["exercises"])
+    assert good["score"] == 2.0
+
+
+def descendants(pid):
+    """The processes below one, by the kernel's account."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def alive(pids):
+    return {pid for pid in pids if Path(f"/proc/{pid}").exists() and "Z" not in _state(pid)}
+
+
+def _state(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted in /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(how):
+    cohort = []
+    for name in ("a", "b", "c"):
+        Path(name).mkdir()
+        shutil.copy(REFERENCE, Path(name, f"{STEM}.py"))
+        Path(name, f"{STEM}.py").write_text(REFERENCE.read_text() + f"\n# {name}\n")
+        cohort.append(name)
+    command = [sys.executable, "-m", "grader", "grade", *cohort, "--seed", "1", "--jobs", "1", "--json", "run.json"]
+    command += ["--only", "q_sample", "q_posterior", "simple_loss", "reverse_step"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    store = Path(".unstatic/results.jsonl")
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as run:
+        deadline = time.monotonic() + 120
+        while not (store.exists() and store.read_text().count("\n") >= 1) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        below = descendants(run.pid)
+        run.send_signal(how)
+        run.wait(30)
+    kept = store.read_text()
+    assert 1 <= kept.count("\n") < 3
+    assert not Path("run.json").exists()
+    deadline = time.monotonic() + 15
+    while alive(below) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not alive(below)
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    assert "3/3" in said.stderr
+    assert store.read_text().startswith(kept)
+    assert store.read_text().count("\n") == 3
+    document = json.loads(Path("run.json").read_text())
+    assert [submission["score"] for submission in document["submissions"]] == [10.0] * 3

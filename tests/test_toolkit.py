@@ -1,0 +1,59 @@
+"""The toolkit's data, metric and plots."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import Generator
+
+from exercises.toolkit import plots, sliced_wasserstein, two_moons
+
+
+def seeded(seed: int) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+def test_the_moons_have_mean_0_and_variance_1() -> None:
+    n = 100_000
+    points = two_moons(n, seeded(0))
+    assert points.dtype == torch.float32
+    assert points.shape == (n, 2)
+    assert points.mean(dim=0).abs().max() < 6 / n**0.5  # six standard errors, as for the variance
+    assert (points.var(dim=0) - 1).abs().max() < 6 * (2 / n) ** 0.5
+
+
+def test_the_same_generator_draws_the_same_moons() -> None:
+    assert torch.equal(two_moons(7, seeded(1)), two_moons(7, seeded(1)))
+
+
+def test_sliced_wasserstein_of_a_shift_is_the_shift_s_mean_projection() -> None:
+    x = torch.randn(500, 2, dtype=torch.float64, generator=seeded(0))
+    shift = torch.tensor([3.0, 4.0], dtype=torch.float64)
+    got = sliced_wasserstein(x, x + shift, projections=20_000, generator=seeded(1))
+    # SW2² = E ⟨shift, θ⟩² = |shift|² / 2 in the plane; its relative standard error is 1 / √(2 * 20000) = 0.005
+    assert got == pytest.approx(5 / 2**0.5, rel=0.03)
+
+
+def test_sliced_wasserstein_pairs_by_rank_and_not_by_row() -> None:
+    x = torch.randn(50, 3, generator=seeded(0))
+    assert sliced_wasserstein(x, x.flip(0), generator=seeded(1)) == 0
+
+
+def test_sliced_wasserstein_wants_sets_of_one_size() -> None:
+    with pytest.raises(ValueError, match="same shape"):
+        sliced_wasserstein(torch.zeros(3, 2), torch.zeros(4, 2))
+
+
+def test_the_plots_draw(tmp_path) -> None:
+    figure, (first, second, third) = plots.rows(3)
+    plots.points({"moons": two_moons(50), "again": two_moons(50)}, "points", first)
+    plots.curves({"a": [1.0, 2.0], "b": torch.ones(3, requires_grad=True)}, "t", on=second)
+    plots.image(torch.randn(4, 5), "x", "y", on=third)
+    assert plots.save(figure, tmp_path / "deep" / "picture.png").stat().st_size > 1000
+    assert plots.save(plots.points({"moons": two_moons(50)}), tmp_path / "one.png").is_file()
+
+
+def test_the_toolkit_imports_no_matplotlib() -> None:
+    code = "import sys, exercises.toolkit; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
