@@ -17,8 +17,7 @@ from exercises.checks import cases, chance, expect
 from exercises.checks.spies import Spy
 from exercises.toolkit.worlds import Correlated
 
-KEEP = "results keep x's dtype and device"
-FREE = "arguments are never changed in place: the caller still needs them"
+KEEP = "results keep x's dtype and device, and arguments stay as they are"
 FLOW = "the result is differentiable in data, noise and predictions"
 EACH = "each sample has its own numbers: a value (B,) must become (B, 1, ..., 1) before it multiplies (B, *S)"
 
@@ -32,6 +31,7 @@ PARAMETERS = {"rtol": 1e-6, "atol": 1e-9}
 """For closed forms of an sde, whose parameters may be kept in float32: 6e-8, some ten times."""
 
 seeds = st.integers(0, 2**32 - 1)
+shapes = st.lists(st.integers(1, 3), min_size=2, max_size=4).map(tuple)
 
 
 def numbers(*values: float, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -52,6 +52,14 @@ def times(count: int, generator: Generator, smallest: float = 0.05) -> Tensor:
     """Times in (smallest, 1), no two alike, in no order."""
     grid = (torch.arange(count) + torch.rand(count, dtype=torch.float64, generator=generator)) / count
     return smallest + (1 - smallest) * grid[torch.randperm(count, generator=generator)]
+
+
+def moments(case: cases.Case, generator: Generator) -> Tensor:
+    """Times for the samples of a case, lying in memory as its levels do."""
+    t = times(len(case.x0), generator)
+    if case.t.stride() == (0,):
+        return t[:1].expand(t.shape)
+    return t if case.t.is_contiguous() else torch.stack([t, t], dim=1)[:, 0]
 
 
 def sizes(count: int, generator: Generator, like: Tensor, smallest: float = 1e-3) -> Tensor:
@@ -132,17 +140,14 @@ def test_score_from_eps_keeps_the_dtype_and_its_arguments(code, rng):
     for dtype in (torch.float32, torch.float64):
         eps = cases.normal((3, 2, 2), rng).to(dtype)
         std = sizes(3, rng, eps, smallest=0.1)
-        now = eps.clone(), std.clone()
-        want = -eps.double() / std.double()
-        expect.close(code.score_from_eps(*now), want.to(dtype), KEEP, **SINGLE)
-        expect.unchanged(FREE, eps=(eps, now[0]), std=(std, now[1]))
+        got = expect.untouched(code.score_from_eps, KEEP, eps=eps, std=std)
+        expect.close(got, (-eps.double() / std.double()).to(dtype), KEEP, **SINGLE)
 
 
 def test_score_from_eps_lets_gradients_through(code, rng):
-    case = cases.make((3, 2, 2), 1, rng)
+    case = cases.gradual(rng)
     std, (eps,) = sizes(3, rng, case.eps), tracked(case.eps)
     got = code.score_from_eps(eps, std)
-    expect.tensor(got, FLOW, shape=(3, 2, 2))
     expect.gradients(got, case.x0, FLOW, eps=(eps, -case.x0 / std))
 
 
@@ -179,22 +184,18 @@ def test_score_from_x0_is_minus_the_noise_that_was_added_over_std(code, rng):
 def test_score_from_x0_keeps_the_dtype_and_its_arguments(code, rng):
     for dtype in (torch.float32, torch.float64):
         x0, x_t = (cases.normal((3, 2, 2), rng).to(dtype) for _ in range(2))
-        given_values = x0, x_t, sizes(3, rng, x0, smallest=0.1), sizes(3, rng, x0, smallest=0.1)
-        now = [value.clone() for value in given_values]
-        got = code.score_from_x0(*now)
-        x0, x_t, mean_coef, std = (value.double() for value in given_values)
+        mean_coef, std = (sizes(3, rng, x0, smallest=0.1) for _ in range(2))
+        got = expect.untouched(code.score_from_x0, KEEP, x0=x0, x_t=x_t, mean_coef=mean_coef, std=std)
+        want = (mean_coef.double() * x0.double() - x_t.double()) / std.double() ** 2
         # A difference of numbers up to 10 is known to 1e-6, and is divided by std² from 0.01
-        expect.close(got, ((mean_coef * x0 - x_t) / std**2).to(dtype), KEEP, rtol=1e-4, atol=1e-3)
-        for name, before, after in zip(("x0", "x_t", "mean_coef", "std"), given_values, now, strict=True):
-            expect.unchanged(FREE, **{name: (before, after)})
+        expect.close(got, want.to(dtype), KEEP, rtol=1e-4, atol=1e-3)
 
 
 def test_score_from_x0_lets_gradients_through(code, rng):
-    case = cases.make((3, 2, 2), 1, rng)
+    case = cases.gradual(rng)
     mean_coef, std = (sizes(3, rng, case.x0) for _ in range(2))
     x0, x_t = tracked(case.x0, case.x_t)
     got = code.score_from_x0(x0, x_t, mean_coef, std)
-    expect.tensor(got, FLOW, shape=(3, 2, 2))
     pull = case.eps / std**2
     expect.gradients(got, case.eps, FLOW, x0=(x0, mean_coef * pull), x_t=(x_t, -pull))
 
@@ -241,23 +242,18 @@ def agrees_with_itself(sde, rng: Generator, why: str) -> None:
     expect.close(2 * rate * std**2 + diffusion**2, growth, f"d std² / dt = 2 f std² + g²: {why}", **exactness)
 
 
-def keeps_types(make, closed_marginal, closed_coefficients, rng: Generator) -> None:
-    """An sde made by `make` keeps dtypes and arguments; times may come in another precision than the data."""
-    sde = make()
+def keeps_types(sde, closed_marginal, closed_coefficients, rng: Generator) -> None:
+    """An sde keeps dtypes and arguments; the times of `marginal` may come in another precision than `like`."""
     for dtype in (torch.float32, torch.float64):
         x = cases.normal((3, 2, 2), rng).to(dtype)
         for t in (times(3, rng).float(), times(3, rng)):
-            now = t.clone(), x.clone()
-            got = marginal(sde, *now)
+            got = expect.untouched(lambda t, like: marginal(sde, t, like), KEEP, t=t, like=x)
             for part, want in zip(got, closed_marginal(t.double(), x.double()), strict=True):
                 expect.close(part, want.to(dtype), "marginal's results are in like's dtype", **SINGLE)
-            expect.unchanged(FREE, t=(t, now[0]), like=(x, now[1]))
         t = times(3, rng).to(dtype)
-        now = x.clone(), t.clone()
-        got = coefficients(sde, *now)
+        got = expect.untouched(lambda x, t: coefficients(sde, x, t), KEEP, x=x, t=t)
         for part, want in zip(got, closed_coefficients(x.double(), t.double()), strict=True):
             expect.close(part, want.to(dtype), KEEP, **SINGLE)
-        expect.unchanged(FREE, x=(x, now[0]), t=(t, now[1]))
 
 
 def compared(code_marginal, want: tuple[Tensor, Tensor], why: str) -> None:
@@ -288,14 +284,14 @@ def test_VPSDE_marginal_by_hand(code):
     )
 
 
-@given(low=st.floats(0.01, 2), rise=st.floats(0, 30), shape=cases.shapes(), seed=seeds)
+@given(low=st.floats(0.01, 2), rise=st.floats(0, 30), shape=shapes, seed=seeds)
 def test_VPSDE_marginal_is_the_solution_of_the_sde(code, low, rise, shape, seed):
     t, like = times(shape[0], Generator().manual_seed(seed), 0.0), torch.zeros(shape, dtype=torch.float64)
     got = marginal(code.VPSDE(beta_min=low, beta_max=low + rise), t, like)
     compared(got, vp_marginal(t, like, low, low + rise), VP_JUMP)
 
 
-@given(low=st.floats(0.01, 2), rise=st.floats(0, 30), shape=cases.shapes(), seed=seeds)
+@given(low=st.floats(0.01, 2), rise=st.floats(0, 30), shape=shapes, seed=seeds)
 def test_VPSDE_coefficients_are_half_of_beta_and_its_root(code, low, rise, shape, seed):
     generator = Generator().manual_seed(seed)
     t, x = times(shape[0], generator, 0.0), cases.normal(shape, generator)
@@ -319,13 +315,13 @@ def test_VPSDE_by_default_goes_from_0_1_to_20_and_two_of_them_do_not_mix(code):
 def test_VPSDE_works_on_any_shape_and_layout(code, rng):
     sde = code.VPSDE(0.5, 9.0)
     for case in cases.corners(rng):
-        t = times(len(case.x0), rng)
+        t = moments(case, rng)
         compared(marginal(sde, t, case.x0), vp_marginal(t, case.x0, 0.5, 9.0), EACH)
         compared(coefficients(sde, case.x0, t), vp_coefficients(case.x0, t, 0.5, 9.0), EACH)
 
 
 def test_VPSDE_keeps_the_dtype_its_arguments_and_the_gradient(code, rng):
-    keeps_types(code.VPSDE, vp_marginal, vp_coefficients, rng)
+    keeps_types(code.VPSDE(), vp_marginal, vp_coefficients, rng)
     t, pull, (x,) = times(3, rng), cases.normal((3, 2), rng), tracked(cases.normal((3, 2), rng))
     drift, _ = coefficients(code.VPSDE(), x, t)
     slope = vp_coefficients(torch.ones_like(x), t)[0].detach()
@@ -352,14 +348,14 @@ def test_VESDE_marginal_by_hand(code):
     compared(marginal(sde, t, torch.zeros(2, 3, dtype=torch.float64)), want, why)
 
 
-@given(low=st.floats(0.005, 1), ratio=st.floats(1.5, 5000), shape=cases.shapes(), seed=seeds)
+@given(low=st.floats(0.005, 1), ratio=st.floats(1.5, 5000), shape=shapes, seed=seeds)
 def test_VESDE_marginal_is_the_solution_of_the_sde(code, low, ratio, shape, seed):
     t, like = times(shape[0], Generator().manual_seed(seed), 1e-3), torch.zeros(shape, dtype=torch.float64)
     got = marginal(code.VESDE(sigma_min=low, sigma_max=low * ratio), t, like)
     compared(got, ve_marginal(t, like, low, low * ratio), VE_JUMP)
 
 
-@given(low=st.floats(0.005, 1), ratio=st.floats(1.5, 5000), shape=cases.shapes(), seed=seeds)
+@given(low=st.floats(0.005, 1), ratio=st.floats(1.5, 5000), shape=shapes, seed=seeds)
 def test_VESDE_coefficients_are_no_drift_and_the_growth_of_sigma(code, low, ratio, shape, seed):
     generator = Generator().manual_seed(seed)
     t, x = times(shape[0], generator, 0.0), cases.normal(shape, generator)
@@ -383,13 +379,13 @@ def test_VESDE_by_default_goes_from_0_01_to_50_and_two_of_them_do_not_mix(code):
 def test_VESDE_works_on_any_shape_and_layout(code, rng):
     sde = code.VESDE(0.5, 9.0)
     for case in cases.corners(rng):
-        t = times(len(case.x0), rng)
+        t = moments(case, rng)
         compared(marginal(sde, t, case.x0), ve_marginal(t, case.x0, 0.5, 9.0), EACH)
         compared(coefficients(sde, case.x0, t), ve_coefficients(case.x0, t, 0.5, 9.0), EACH)
 
 
 def test_VESDE_keeps_the_dtype_and_its_arguments(code, rng):
-    keeps_types(code.VESDE, ve_marginal, ve_coefficients, rng)
+    keeps_types(code.VESDE(), ve_marginal, ve_coefficients, rng)
 
 
 # ----------------------------------------------------------------------------------------------------------- dsm_loss
@@ -432,7 +428,7 @@ def test_dsm_loss_is_the_mean_squared_error_of_the_scaled_score(code, case, seed
 
 def test_dsm_loss_calls_the_model_once_with_the_noised_data_and_its_times(code, rng):
     for case in cases.corners(rng):
-        model, t = Spy(), times(len(case.x0), rng)
+        model, t = Spy(), moments(case, rng)
         code.dsm_loss(model, case.x0, t, case.noise, Bent())
         expect.equal(len(model.seen), 1, "one call of the model is enough")
         expect.close(model.seen[0].x_t, noised(case, t, Bent())[0], "the model sees x_t = mean_coef x_0 + std ε")
@@ -441,14 +437,14 @@ def test_dsm_loss_calls_the_model_once_with_the_noised_data_and_its_times(code, 
 
 def test_dsm_loss_of_a_perfect_model_is_zero(code, rng):
     for case in cases.corners(rng):
-        t = times(len(case.x0), rng)
+        t = moments(case, rng)
         _, _, std = noised(case, t, FADING)
         got = code.dsm_loss(Perfect(case.noise, std), case.x0, t, case.noise, FADING)
         expect.close(got, numbers(0.0)[0], "a model that answers -ε / std has nothing left to learn")
 
 
 def test_dsm_loss_lets_gradients_through_to_model_and_data(code, rng):
-    case, t, model = cases.make((3, 2, 2), 1, rng), times(3, rng), Spy()
+    case, t, model = cases.gradual(rng), times(3, rng), Spy()
     x0, noise = tracked(case.x0, case.noise)
     got = code.dsm_loss(model, x0, t, noise, Bent())
     expect.tensor(got, "a loss is a scalar", shape=())
@@ -465,21 +461,31 @@ def test_dsm_loss_lets_gradients_through_to_model_and_data(code, rng):
     )
 
 
+def left_alone(model: nn.Module, training: bool) -> None:
+    """The model is as it was, but for notes."""
+    expect.equal(model.training, training, "the model stays in the mode, train or eval, in which it came")
+    flags = [parameter.requires_grad for parameter in model.parameters()]
+    expect.equal(flags, [True] * len(flags), "the model's parameters can still be trained")
+    graded = any(parameter.grad is not None for parameter in model.parameters())
+    why = "the caller says when to go backward: no gradient is left on the model's parameters"
+    expect.holds(not graded, why, got="parameters with a gradient", want="grad is None")
+
+
 def test_dsm_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
-    for dtype, mode in ((torch.float32, False), (torch.float64, True)):
-        exact, model, t = cases.make((3, 2, 2), 1, rng), Spy().to(dtype).train(mode), times(3, rng).to(dtype)
-        case = exact.cast(dtype, dtype)
-        now = case.x0.clone(), t.clone(), case.noise.clone()
-        got = code.dsm_loss(model, *now, Bent())
-        x_t, _, std = noised(case.cast(torch.float64, torch.float64), t.double(), Bent())
-        want = (std * (0.75 * x_t + 0.25) + case.noise.double()).square().mean()
-        expect.close(got, want.to(dtype), KEEP, **SINGLE)
-        expect.equal(str(model.seen[0].x_t.dtype), str(dtype), "the model works in the data's dtype: x_t keeps it")
-        expect.equal(str(model.seen[0].t.dtype), str(dtype), "the model is told t as it is, in x's dtype")
-        expect.unchanged(FREE, x0=(case.x0, now[0]), t=(t, now[1]), noise=(case.noise, now[2]))
-        expect.equal(model.training, mode, "a loss leaves the model in the mode in which it found it")
-        left = model.weight.grad is not None or model.bias.grad is not None
-        expect.equal(left, False, "a loss is only computed: the caller says when to go backward")
+    for dtype in (torch.float32, torch.float64):
+        for training in (True, False):
+            case, t = cases.gradual(rng).cast(dtype, dtype), times(3, rng).to(dtype)
+            model = Spy().to(dtype).train(training)
+            got = expect.untouched(
+                lambda x0, t, noise, model=model: code.dsm_loss(model, x0, t, noise, Bent()),
+                KEEP, x0=case.x0, t=t, noise=case.noise,
+            )  # fmt: skip
+            x_t, _, std = noised(case.exactly(), t.double(), Bent())
+            want = (std * (0.75 * x_t + 0.25) + case.noise.double()).square().mean()
+            expect.close(got, want.to(dtype), KEEP, **SINGLE)
+            expect.tensor(model.seen[0].x_t, "the model works in the data's dtype: x_t keeps it", dtype=dtype)
+            expect.tensor(model.seen[0].t, "the model is told t as it is, in x's dtype", dtype=dtype)
+            left_alone(model, training)
 
 
 # ----------------------------------------------------------------------------------------------- reverse_coefficients
@@ -513,7 +519,7 @@ def test_reverse_coefficients_subtracts_the_squared_diffusion_times_the_score(co
 
 def test_reverse_coefficients_works_on_any_shape_and_layout(code, rng):
     for case in cases.corners(rng):
-        t = times(len(case.x_t), rng)
+        t = moments(case, rng)
         drift, diffusion = expect.tensors(code.reverse_coefficients(Bent(), case.eps, case.x_t, t), 2, MOVE)
         want_drift, want_diffusion = backwards(case.x_t, t, case.eps)
         expect.close(drift, want_drift, EACH)
@@ -522,20 +528,20 @@ def test_reverse_coefficients_works_on_any_shape_and_layout(code, rng):
 
 def test_reverse_coefficients_keeps_the_dtype_and_its_arguments(code, rng):
     for dtype in (torch.float32, torch.float64):
-        given_values = *(cases.normal((3, 2, 2), rng).to(dtype) for _ in range(2)), times(3, rng).to(dtype)
-        score, x, t = (value.clone() for value in given_values)
-        drift, diffusion = expect.tensors(code.reverse_coefficients(Bent(), score, x, t), 2, MOVE)
-        want_drift, want_diffusion = backwards(*(given_values[k].double() for k in (1, 2, 0)))
-        expect.close(drift, want_drift.to(dtype), KEEP, **SINGLE)
-        expect.close(diffusion, want_diffusion.to(dtype), KEEP, **SINGLE)
-        expect.unchanged(FREE, score=(given_values[0], score), x=(given_values[1], x), t=(given_values[2], t))
+        (score, x), t = (cases.normal((3, 2, 2), rng).to(dtype) for _ in range(2)), times(3, rng).to(dtype)
+        got = expect.untouched(
+            lambda score, x, t: code.reverse_coefficients(Bent(), score, x, t), KEEP, score=score, x=x, t=t
+        )
+        for part, want in zip(
+            expect.tensors(got, 2, MOVE), backwards(x.double(), t.double(), score.double()), strict=True
+        ):
+            expect.close(part, want.to(dtype), KEEP, **SINGLE)
 
 
 def test_reverse_coefficients_lets_gradients_through(code, rng):
-    case, t = cases.make((3, 2, 2), 1, rng), times(3, rng)
+    case, t = cases.gradual(rng), times(3, rng)
     x, score = tracked(case.x_t, case.eps)
     drift, _ = expect.tensors(code.reverse_coefficients(Bent(), score, x, t), 2, MOVE)
-    expect.tensor(drift, FLOW, shape=(3, 2, 2))
     clock = column(t, case.x_t)
     slope, square = torch.cos(case.x_t) * (0.5 + clock), (1.5 + clock) ** 2
     expect.gradients(drift, case.noise, FLOW, x=(x, slope * case.noise), score=(score, -square * case.noise))
@@ -568,26 +574,24 @@ def test_probability_flow_drift_subtracts_half_the_squared_diffusion_times_the_s
 
 def test_probability_flow_drift_works_on_any_shape_and_layout(code, rng):
     for case in cases.corners(rng):
-        t = times(len(case.x_t), rng)
+        t = moments(case, rng)
         got = code.probability_flow_drift(Bent(), case.eps, case.x_t, t)
         expect.close(got, flowing(case.x_t, t, case.eps), EACH)
 
 
 def test_probability_flow_drift_keeps_the_dtype_and_its_arguments(code, rng):
     for dtype in (torch.float32, torch.float64):
-        given_values = *(cases.normal((3, 2, 2), rng).to(dtype) for _ in range(2)), times(3, rng).to(dtype)
-        score, x, t = (value.clone() for value in given_values)
-        got = code.probability_flow_drift(Bent(), score, x, t)
-        want = flowing(*(given_values[k].double() for k in (1, 2, 0)))
-        expect.close(got, want.to(dtype), KEEP, **SINGLE)
-        expect.unchanged(FREE, score=(given_values[0], score), x=(given_values[1], x), t=(given_values[2], t))
+        (score, x), t = (cases.normal((3, 2, 2), rng).to(dtype) for _ in range(2)), times(3, rng).to(dtype)
+        got = expect.untouched(
+            lambda score, x, t: code.probability_flow_drift(Bent(), score, x, t), KEEP, score=score, x=x, t=t
+        )
+        expect.close(got, flowing(x.double(), t.double(), score.double()).to(dtype), KEEP, **SINGLE)
 
 
 def test_probability_flow_drift_lets_gradients_through(code, rng):
-    case, t = cases.make((3, 2, 2), 1, rng), times(3, rng)
+    case, t = cases.gradual(rng), times(3, rng)
     x, score = tracked(case.x_t, case.eps)
     got = code.probability_flow_drift(Bent(), score, x, t)
-    expect.tensor(got, FLOW, shape=(3, 2, 2))
     clock = column(t, case.x_t)
     slope, square = torch.cos(case.x_t) * (0.5 + clock), (1.5 + clock) ** 2
     expect.gradients(got, case.noise, FLOW, x=(x, slope * case.noise), score=(score, -square / 2 * case.noise))
@@ -633,7 +637,7 @@ def means(model: Spy, steps: int, t_end: float) -> list[tuple[Tensor, Tensor]]:
 
 
 @settings(max_examples=10)
-@given(shape=cases.shapes(3), steps=st.integers(1, 6), t_end=st.floats(1e-4, 0.5), seed=seeds)
+@given(shape=shapes, steps=st.integers(1, 6), t_end=st.floats(1e-4, 0.5), seed=seeds)
 def test_euler_maruyama_calls_the_model_once_a_step_on_the_grid(code, shape, steps, t_end, seed):
     model, x_T = Timed(), cases.normal(shape, Generator().manual_seed(seed))
     states = walk(code, model, x_T, steps, t_end=t_end)
@@ -654,7 +658,7 @@ def test_euler_maruyama_adds_fresh_noise_of_the_size_of_the_diffusion_to_each_st
 
 
 @settings(max_examples=10)
-@given(shape=cases.shapes(3), steps=st.integers(1, 4), t_end=st.floats(1e-4, 0.5), seed=seeds)
+@given(shape=shapes, steps=st.integers(1, 4), t_end=st.floats(1e-4, 0.5), seed=seeds)
 def test_euler_maruyama_adds_no_noise_on_the_last_step(code, shape, steps, t_end, seed):
     model, x_T = Timed(), cases.normal(shape, Generator().manual_seed(seed))
     states = walk(code, model, x_T, steps, t_end=t_end)
@@ -695,19 +699,19 @@ def test_euler_maruyama_of_a_gaussian_world_has_the_mean_and_variance_of_the_exa
 
 
 def test_euler_maruyama_takes_its_randomness_from_the_generator_alone(code, rng):
-    x_T = cases.normal((3, 4), rng)
+    x_T, seed = cases.normal((3, 4), rng), int(torch.randint(2**31, (), generator=rng))
 
-    def draw(generator: Generator | None) -> Tensor:
+    def draw(seed: int, skipped: int = 0) -> Tensor:
+        generator = Generator().manual_seed(seed)
+        torch.rand(skipped, generator=generator)
         return walk(code, Timed(), x_T, 3, generator)[-1]
 
-    seed = int(torch.randint(2**31, (), generator=rng))
-    first = draw(Generator().manual_seed(seed))
-    expect.close(draw(Generator().manual_seed(seed)), first, "the same generator state gives the same sample")
-    moved = Generator().manual_seed(seed)
-    torch.rand(1, generator=moved)
-    for other in (Generator().manual_seed(seed + 1), moved):
-        same = torch.equal(draw(other), first)
-        expect.equal(same, False, "another generator state gives another sample")
+    first = draw(seed)
+    why = "the same generator state gives the same sample"
+    expect.holds(torch.allclose(draw(seed), first), why, got="another sample", want="the same sample")
+    for other in (draw(seed + 1), draw(seed, skipped=1)):
+        why = "another generator state gives another sample"
+        expect.holds(not torch.equal(other, first), why, got="the same sample", want="another sample")
 
 
 def test_euler_maruyama_keeps_the_dtype_and_ends_by_default_at_0_001(code, rng):
@@ -720,26 +724,24 @@ def test_euler_maruyama_keeps_the_dtype_and_ends_by_default_at_0_001(code, rng):
         expect.close(states[-1], mean.to(dtype), KEEP, **SINGLE)
 
 
-def left_as_it_was(sampler, model: Spy, x_T: Tensor) -> None:
+def left_as_it_was(sampler, x_T: Tensor) -> None:
     """A sampler records no gradient and changes neither its arguments nor the model."""
-    for mode in (True, False):
-        for start in (x_T.clone(), *tracked(x_T)):
-            model.train(mode)
-            model.seen.clear()
-            result = sampler(model, start)
-            expect.tensor(result, KEEP, shape=x_T.shape, dtype=x_T.dtype)
-            expect.equal(result.requires_grad, False, "a sampler records no gradient: its result carries none")
-            recorded = any(seen.tracked for seen in model.seen) and not start.requires_grad
-            expect.equal(
-                recorded, False, "a sampler records no gradient on its way, or its memory grows with the steps"
-            )
-            expect.unchanged(FREE, x_T=(x_T, start.detach()))
-            expect.equal(model.training, mode, "a sampler leaves the model in the mode in which it found it")
+    for training, start in ((True, x_T.clone()), (False, x_T.clone()), (True, *tracked(x_T))):
+        model = Timed().train(training)
+        result = sampler(model, start)
+        expect.tensor(result, KEEP, shape=x_T.shape, dtype=x_T.dtype)
+        why = "a sampler records no gradient"
+        expect.holds(not result.requires_grad, why, got="a result with a gradient", want="a result without")
+        recorded = any(seen.tracked for seen in model.seen) and not start.requires_grad
+        why = "a sampler records no gradient on its way, or its memory grows with the steps"
+        expect.holds(not recorded, why, got="an x that carries a gradient", want="x without")
+        expect.unchanged(KEEP, x_T=(x_T, start.detach()))
+        left_alone(model, training)
 
 
 def test_euler_maruyama_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
     x_T = cases.normal((2, 3), rng)
-    left_as_it_was(lambda model, start: code.euler_maruyama(Bent(), model, start, 3), Timed(), x_T)
+    left_as_it_was(lambda model, start: code.euler_maruyama(Bent(), model, start, 3), x_T)
 
 
 # --------------------------------------------------------------------------------------------------------- ode_sample
@@ -774,7 +776,7 @@ def descend(code, model: Spy, x_T: Tensor, steps: int, **t_end: float) -> Tensor
 
 
 @settings(max_examples=20)
-@given(shape=cases.shapes(3), steps=st.integers(1, 5), t_end=st.floats(1e-4, 0.5), seed=seeds)
+@given(shape=shapes, steps=st.integers(1, 5), t_end=st.floats(1e-4, 0.5), seed=seeds)
 def test_ode_sample_takes_heuns_steps_on_the_uniform_grid(code, shape, steps, t_end, seed):
     x_T = cases.normal(shape, Generator().manual_seed(seed))
     expect.close(descend(code, Timed(), x_T, steps, t_end=t_end), heun(Timed(), x_T, steps, t_end), HEUN, **GRID)
@@ -826,7 +828,7 @@ def test_ode_sample_keeps_the_dtype_and_ends_by_default_at_0_001(code, rng):
 
 def test_ode_sample_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
     x_T = cases.normal((2, 3), rng)
-    left_as_it_was(lambda model, start: code.ode_sample(Bent(), model, start, 3), Timed(), x_T)
+    left_as_it_was(lambda model, start: code.ode_sample(Bent(), model, start, 3), x_T)
 
 
 # --------------------------------------------------------------------------------------------------- langevin_correct
@@ -864,21 +866,18 @@ def test_langevin_correct_takes_each_norm_over_all_axes_of_a_sample(code, rng):
 
 def test_langevin_correct_keeps_the_dtype_and_its_arguments(code, rng):
     for dtype in (torch.float32, torch.float64):
-        given_values = [cases.normal((3, 2, 2), rng).to(dtype) for _ in range(3)]
-        x, score, noise = (value.clone() for value in given_values)
-        got = code.langevin_correct(x, score, 0.16, noise)
-        exact = [value.double() for value in given_values]
-        expect.close(got, corrected(exact[0], exact[1], 0.16, exact[2]).to(dtype), KEEP, **SINGLE)
-        for name, before, after in zip(("x", "score", "noise"), given_values, (x, score, noise), strict=True):
-            expect.unchanged(FREE, **{name: (before, after)})
+        x, score, noise = (cases.normal((3, 2, 2), rng).to(dtype) for _ in range(3))
+        got = expect.untouched(
+            lambda x, score, noise: code.langevin_correct(x, score, 0.16, noise), KEEP, x=x, score=score, noise=noise
+        )
+        expect.close(got, corrected(x.double(), score.double(), 0.16, noise.double()).to(dtype), KEEP, **SINGLE)
 
 
 def test_langevin_correct_lets_gradients_through(code, rng):
-    case = cases.make((3, 2, 2), 1, rng)
+    case = cases.gradual(rng)
     x, score, noise = tracked(case.x_t, case.eps, case.noise)
     want = torch.autograd.grad(corrected(x, score, 0.3, noise), (x, score, noise), case.x0)
     got = code.langevin_correct(x, score, 0.3, noise)
-    expect.tensor(got, FLOW, shape=(3, 2, 2))
     why = FLOW + ", also through the size of the step"
     expect.gradients(got, case.x0, why, x=(x, want[0]), score=(score, want[1]), noise=(noise, want[2]))
 
@@ -925,7 +924,7 @@ def test_hutchinson_divergence_by_hand(code):
 
 
 @settings(max_examples=30)
-@given(shape=cases.shapes(3), seed=seeds)
+@given(shape=shapes, seed=seeds)
 def test_hutchinson_divergence_is_the_quadratic_form_of_the_jacobian(code, shape, seed):
     generator = Generator().manual_seed(seed)
     x, probe = cases.normal(shape, generator), cases.normal(shape, generator)
@@ -964,10 +963,10 @@ def test_hutchinson_divergence_keeps_the_dtype_and_leaves_no_trace(code, rng):
             got = code.hutchinson_divergence(field, start, aim)
             expect.tensor(got, KEEP, shape=(3,), dtype=dtype)
             expect.close(got, field.estimate(x.double(), probe.double()).to(dtype), KEEP, **SINGLE)
-            expect.unchanged(FREE, x=(x, start.detach()), probe=(probe, aim))
+            expect.unchanged(KEEP, x=(x, start.detach()), probe=(probe, aim))
             expect.equal(start.requires_grad, flag, "x is the caller's: whether it takes gradients is not changed")
-            left = start.grad is not None or field.matrix.grad is not None
-            expect.equal(left, False, "no gradient is left on x or on the function's parameters")
+            expect.equal(start.grad is None, True, "no gradient is left on x: it is the caller's")
+            left_alone(field, True)
 
 
 # ----------------------------------------------------------------------------------------------------- log_likelihood
@@ -982,17 +981,17 @@ dimensions: Heun's method, midpoint, Ralston's and Adams-Bashforth's are off by 
 Euler's for the path or for the divergence is off by 1.1e-2 and more."""
 
 
-class Exact(nn.Module):
-    """The score model of a Gaussian world under a process, which notes the times at which it is asked."""
+class Asked(nn.Module):
+    """The exact score of a Gaussian world under a process, which notes the times at which it is asked."""
 
     def __init__(self, world: Correlated, sde: Drain) -> None:
         super().__init__()
         self.world, self.sde = world, sde
         self.gain = nn.Parameter(torch.ones((), dtype=torch.float64))
-        self.times: list[Tensor] = []
+        self.times: list = []
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        self.times.append(t.detach().clone())
+        self.times.append(t.detach().clone() if isinstance(t, Tensor) else t)
         return self.gain.to(x.dtype) * self.world.score(x, *self.sde.marginal(t, x))
 
 
@@ -1027,7 +1026,7 @@ def test_log_likelihood_of_gaussian_data_is_the_log_of_its_density(code):
 def test_log_likelihood_follows_the_flow_with_one_probe_to_second_order(code, rng):
     world, probe = turned(rng, 3), probes((6, 3), rng)
     x = within(world, 6, rng)
-    got = code.log_likelihood(MILD, Exact(world, MILD), x, STEPS, probe)
+    got = code.log_likelihood(MILD, Asked(world, MILD), x, STEPS, probe)
     why = "the same probe at all times, and path and divergence to second order; "
     expect.close(got, limit(world, MILD, x, probe, 1e-5), why + ALONG, **ORDER_2)
 
@@ -1035,7 +1034,7 @@ def test_log_likelihood_follows_the_flow_with_one_probe_to_second_order(code, rn
 def test_log_likelihood_starts_at_t_start_and_ends_in_the_prior_of_the_sde(code, rng):
     world, probe = turned(rng, 3), probes((6, 3), rng)
     x = within(world, 6, rng)
-    got = code.log_likelihood(STEEP, Exact(world, STEEP), x, STEPS, probe, t_start=0.2)
+    got = code.log_likelihood(STEEP, Asked(world, STEEP), x, STEPS, probe, t_start=0.2)
     why = "this sde ends at std(1) = 3, with no drift: the prior is N(0, 9 I); "
     expect.close(got, limit(world, STEEP, x, probe, 0.2), why + ALONG, **ORDER_2)
 
@@ -1050,7 +1049,7 @@ def test_log_likelihood_gives_one_number_for_each_sample_of_any_shape(code, rng)
         world = turned(rng, math.prod(shape[1:]))
         x = within(world, shape[0], rng).reshape(shape)
         x, probe = x[:1].expand(shape) if layout == "expanded" else x, probes(shape, rng)
-        got = code.log_likelihood(MILD, Exact(world, MILD), x, STEPS // 2, probe)
+        got = code.log_likelihood(MILD, Asked(world, MILD), x, STEPS // 2, probe)
         why = "log p(x) is one number for each sample, of shape (B,), summed over all axes of the sample; "
         expect.close(got, limit(world, MILD, x, probe, 1e-5), why + ALONG, rtol=0.0, atol=4 * ORDER_2["atol"])
 
@@ -1059,7 +1058,7 @@ def test_log_likelihood_asks_the_model_where_each_of_the_steps_begins(code, rng)
     world = turned(rng, 2)
     x, probe = within(world, 3, rng), probes((3, 2), rng)
     for steps in (1, 3):
-        model = Exact(world, MILD)
+        model = Asked(world, MILD)
         code.log_likelihood(MILD, model, x, steps, probe, t_start=0.1)
         for t in model.times:
             expect.tensor(t, PEOPLE, shape=(3,), dtype=torch.float64)
@@ -1080,13 +1079,12 @@ def test_log_likelihood_keeps_the_dtype_its_arguments_and_the_model(code, rng):
     for dtype, mode in ((torch.float32, True), (torch.float64, False)):
         x, probe = within(world, 3, rng).to(dtype), probes((3, 3), rng).to(dtype)
         for start in (x.clone(), *tracked(x)):
-            model, flag, aim = Exact(world, MILD).train(mode), start.requires_grad, probe.clone()
+            model, flag, aim = Asked(world, MILD).train(mode), start.requires_grad, probe.clone()
             got = code.log_likelihood(MILD, model, start, 16, aim)
             expect.tensor(got, KEEP, shape=(3,), dtype=dtype)
             want = limit(world, MILD, x.double(), probe.double(), 1e-5)
             expect.close(got.detach(), want.to(dtype), f"{KEEP}; {ALONG}", rtol=0.0, atol=0.1)  # 16 times ORDER_2
-            expect.unchanged(FREE, x=(x, start.detach()), probe=(probe, aim))
+            expect.unchanged(KEEP, x=(x, start.detach()), probe=(probe, aim))
             expect.equal(start.requires_grad, flag, "x is the caller's: whether it takes gradients is not changed")
-            left = start.grad is not None or model.gain.grad is not None
-            expect.equal(left, False, "no gradient is left on x or on the model's parameters")
-            expect.equal(model.training, mode, "the model is left in the mode in which it was found")
+            expect.equal(start.grad is None, True, "no gradient is left on x: it is the caller's")
+            left_alone(model, mode)
