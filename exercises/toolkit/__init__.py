@@ -2,6 +2,6 @@
 
 from exercises.toolkit.extract import extract
 from exercises.toolkit.metrics import sliced_wasserstein
-from exercises.toolkit.moons import two_moons
+from exercises.toolkit.moons import two_moons, two_moons_log_density
 
-__all__ = ["extract", "sliced_wasserstein", "two_moons"]
+__all__ = ["extract", "sliced_wasserstein", "two_moons", "two_moons_log_density"]
