@@ -126,7 +126,7 @@ def dsm_loss(
     x0: Float[Tensor, "B *S"],
     t: Float[Tensor, "B"],
     noise: Float[Tensor, "B *S"],
-    sde: VPSDE | VESDE,
+    sde: "VPSDE | VESDE",
 ) -> Float[Tensor, ""]:
     """Denoising score matching, each level weighted by std²: the mean over every element of (std score + ε)².
 
@@ -139,7 +139,7 @@ def dsm_loss(
 
 
 def reverse_coefficients(
-    sde: VPSDE | VESDE, score: Float[Tensor, "B *S"], x: Float[Tensor, "B *S"], t: Float[Tensor, "B"]
+    sde: "VPSDE | VESDE", score: Float[Tensor, "B *S"], x: Float[Tensor, "B *S"], t: Float[Tensor, "B"]
 ) -> tuple[Float[Tensor, "B *S"], Float[Tensor, "B ..."]]:
     """The SDE that runs the process backwards.
 
@@ -159,7 +159,7 @@ def reverse_coefficients(
 
 
 def euler_maruyama(
-    sde: VPSDE | VESDE,
+    sde: "VPSDE | VESDE",
     score_model: nn.Module,
     x_T: Float[Tensor, "B *S"],
     steps: int,
@@ -186,7 +186,7 @@ def euler_maruyama(
 
 
 def probability_flow_drift(
-    sde: VPSDE | VESDE, score: Float[Tensor, "B *S"], x: Float[Tensor, "B *S"], t: Float[Tensor, "B"]
+    sde: "VPSDE | VESDE", score: Float[Tensor, "B *S"], x: Float[Tensor, "B *S"], t: Float[Tensor, "B"]
 ) -> Float[Tensor, "B *S"]:
     """The velocity of the ODE that carries the same densities p_t as the SDE, without any noise.
 
@@ -202,7 +202,7 @@ def probability_flow_drift(
 
 
 def ode_sample(
-    sde: VPSDE | VESDE, score_model: nn.Module, x_T: Float[Tensor, "B *S"], steps: int, t_end: float = 1e-3
+    sde: "VPSDE | VESDE", score_model: nn.Module, x_T: Float[Tensor, "B *S"], steps: int, t_end: float = 1e-3
 ) -> Float[Tensor, "B *S"]:
     """Rebuild data from static by the probability-flow ODE, on `euler_maruyama`'s grid, with Heun's method.
 
@@ -259,7 +259,7 @@ def hutchinson_divergence(
 
 
 def log_likelihood(
-    sde: VPSDE | VESDE,
+    sde: "VPSDE | VESDE",
     score_model: nn.Module,
     x: Float[Tensor, "B *S"],
     steps: int,
