@@ -5,6 +5,8 @@ their label can be at distance 0. Ask for both, at a fixed number of samples, an
 images reach and what static does.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -14,18 +16,14 @@ FEATURES = 64
 
 
 class DigitJudge(nn.Module):
-    """Two convolutions and two linear layers for images (B, 1, side, side) of ten classes.
-
-    Args:
-        side: of the images, 4 or more.
-    """
+    """Two convolutions, each of which halves the side, and two linear layers: images (B, 1, side, side) to ten classes."""
 
     def __init__(self, side: int):
         super().__init__()
         self.see = nn.Sequential(
-            *(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Flatten(), nn.Linear(32 * (side // 4) ** 2, FEATURES), nn.ReLU()),
+            *(nn.Conv2d(1, 32, 5, stride=2, padding=2), nn.ReLU()),
+            *(nn.Conv2d(32, 64, 3, stride=2, padding=1), nn.ReLU()),
+            *(nn.Flatten(), nn.Linear(64 * math.ceil(side / 4) ** 2, FEATURES), nn.ReLU()),
         )
         self.tell = nn.Linear(FEATURES, 10)
 
@@ -45,8 +43,8 @@ def train_judge(
         judge = DigitJudge(images.shape[-1]).to(images.device)
         orders = [torch.randperm(len(images)).split(100) for _ in range(epochs)]
     batches = [rows.to(images.device) for order in orders for rows in order]
-    optimizer = torch.optim.Adam(judge.parameters(), lr=3e-3)
-    falling = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=len(batches))
+    optimizer = torch.optim.Adam(judge.parameters(), lr=2e-3)
+    falling = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=len(batches))
     for rows in batches:
         optimizer.zero_grad()
         F.cross_entropy(judge(images[rows]), labels[rows]).backward()
