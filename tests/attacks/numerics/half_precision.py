@@ -1,0 +1,9 @@
+"""Numerics: the right numbers in half precision.
+
+expect: compute_alpha_bar fail
+expect: forward_step pass
+"""
+
+
+def compute_alpha_bar(betas):
+    return (1 - betas).cumprod(0).half()

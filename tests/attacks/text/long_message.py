@@ -1,0 +1,9 @@
+"""Text: an exception with a message of many megabytes.
+
+expect: compute_alpha_bar fail
+expect: forward_step pass
+"""
+
+
+def compute_alpha_bar(betas):
+    raise ValueError("pass " * (4 << 20))
