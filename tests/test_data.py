@@ -17,7 +17,6 @@ from exercises.toolkit import mnist as loader
 from exercises.toolkit import vision
 from exercises.toolkit.judging import accuracy, features, frechet_distance, train_judge
 from exercises.toolkit.mnist import mnist
-from exercises.toolkit.plots import image_grid, save
 from grader.course import ROOT
 
 LARGEST = 2_000_000
@@ -212,13 +211,3 @@ def test_the_frechet_distance_of_normal_features_is_the_formula() -> None:
     mixed = whitened @ torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
     # Σ is mixed's: tr(I + Σ - 2 Σ^½), with tr Σ = 6, det = 4 and tr Σ^½ = √(6 + 2·2) on its two axes
     assert frechet_distance(whitened, mixed) == pytest.approx(3 + 6 - 2 * 10**0.5)
-
-
-def test_a_grid_shows_every_image(tmp_path: Path) -> None:
-    images, _ = mnist(train=False)
-    figure = image_grid(images[:23], columns=10, names="0123456789", title="digits")
-    sheet = figure.axes[0].images[0].get_array()
-    assert sheet.shape == (3 * 29, 10 * 29)
-    assert np.array_equal(sheet[29 : 29 + 28, 58 : 58 + 28], images[12, 0].numpy())
-    assert (sheet[58:, 29 * 3 :] == -1).all()
-    assert save(figure, tmp_path / "grid.png").stat().st_size > 1000

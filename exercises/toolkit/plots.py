@@ -53,26 +53,6 @@ def image(matrix: Tensor, xlabel: str, ylabel: str, title: str = "", on: FigureB
     return figure
 
 
-def image_grid(
-    images: Tensor, columns: int = 10, title: str = "", names: Sequence[str] = (), on: FigureBase | None = None
-) -> FigureBase:
-    """Grey images (N, 1, H, W) in [-1, 1], row by row, 1 being ink; `names`, if given, stand above the columns."""
-    height, width = images.shape[-2:]
-    lines = -(-len(images) // columns)
-    sheet = images.new_full((lines * columns, height + 1, width + 1), -1)  # each with a margin to its neighbours
-    sheet[: len(images), :height, :width] = images[:, 0].clamp(-1, 1)
-    sheet = sheet.reshape(lines, columns, height + 1, width + 1).transpose(1, 2).flatten(2).flatten(0, 1)
-
-    figure = on or Figure(figsize=(0.6 * columns, 0.6 * lines + 0.6), layout="constrained")
-    axis = figure.subplots()
-    axis.imshow(_numbers(sheet), cmap="gray_r", vmin=-1, vmax=1)
-    axis.set(xticks=[(width + 1) * (column + 0.5) for column in range(len(names))], yticks=[], frame_on=False)
-    axis.set_xticklabels(names)
-    axis.tick_params(length=0, labeltop=True, labelbottom=False)
-    figure.suptitle(title)
-    return figure
-
-
 def picture_grid(panels: Mapping[str, Tensor], title: str = "", on: FigureBase | None = None) -> FigureBase:
     """Images (N, 1, H, W) from -1, black, to 1, white: a row for each name."""
     longest = max(len(batch) for batch in panels.values())
