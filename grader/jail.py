@@ -134,7 +134,7 @@ def command(level: str, action: str, scratch: str, **order: object) -> list[str]
             *(["/course"] if boxed else _course_files()),
         ],
         "listable": [course],
-        "scratch": ["/tmp", "/dev/shm"] if boxed else [scratch],
+        "scratch": [_inner_scratch(), "/dev/shm"] if boxed else [scratch],
     }
     program = (
         f"import json, sys; sys.path[:0] = [{course!r}]; sys.path.append({course + '/exercises'!r}); "
@@ -158,7 +158,8 @@ def _bwrap() -> list[str]:
         binds += ["--tmpfs", str(folder)]
     for path in _course_files():
         binds += ["--ro-bind", path, f"/course/{Path(path).relative_to(ROOT)}"]
-    settings = [word for key, value in environment("/tmp").items() for word in ("--setenv", key, value)]
+    scratch = _inner_scratch()
+    settings = [word for key, value in environment(scratch).items() for word in ("--setenv", key, value)]
     return [
         shutil.which("bwrap") or "bwrap",
         "--unshare-all",
@@ -184,10 +185,19 @@ def _bwrap() -> list[str]:
         "--tmpfs",
         "/tmp",
         *binds,
+        *(["--tmpfs", scratch, "--remount-ro", "/tmp"] if scratch != "/tmp" else []),
+        "--remount-ro",  # what is not scratch keeps nothing from one check to the next
+        "/",
         "--chdir",
-        "/tmp",
+        scratch,
         "--",
     ]
+
+
+def _inner_scratch() -> str:
+    """Where a submission may write in the sandbox: /tmp, unless that would hide the interpreter or its packages."""
+    hides = any(folder.is_relative_to("/tmp") for folder in _host_folders())
+    return "/scratch" if hides else "/tmp"
 
 
 def environment(scratch: str) -> dict[str, str]:

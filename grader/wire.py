@@ -342,7 +342,7 @@ class Channel:
         self.sock.close()
 
     def _read(self, count: int) -> memoryview:
-        view = memoryview(np.empty(count, np.uint8))  # not zeroed, unlike a bytearray
+        view = np.empty(count, np.uint8).data  # not zeroed, unlike a bytearray
         filled = 0
         while filled < count:
             try:

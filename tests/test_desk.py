@@ -1,7 +1,7 @@
 """`pytest exercises/` as a learner sees it, in copies of the course."""
 
+import os
 import re
-import time
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +30,11 @@ def assert_quiet(said: str) -> None:
 
 
 def test_untouched_stubs_end_soon_and_say_where_to_begin(classroom: Classroom) -> None:
-    began = time.monotonic()
+    before = os.times()
     run = classroom.pytest("exercises/")
-    assert time.monotonic() - began < 20
+    after = os.times()
+    computed = after.children_user + after.children_system - before.children_user - before.children_system
+    assert computed < 20  # seconds of its own: the machine may be busy with something else
     assert run.returncode == 1
     assert "0 of 23 points" in run.stdout
     assert "next: forward_step — One step of noise" in run.stdout
@@ -116,8 +118,10 @@ def test_some_of_the_checks_of_an_exercise_give_no_points(classroom: Classroom) 
     assert "0 of 2 points asked for" in run.stdout
 
 
-def test_pdb_opens_in_the_learner_s_code(classroom: Classroom) -> None:
-    classroom.hand_in(("return torch.cumprod(1 - betas, dim=0)", "mine = betas\n    return mine.nothing"))
+def test_pdb_opens_in_the_learner_s_code_and_not_in_torch(classroom: Classroom) -> None:
+    classroom.hand_in(
+        ("return torch.cumprod(1 - betas, dim=0)", "mine = betas\n    return torch.einsum('ij->i', mine)")
+    )
     run = classroom.pytest("exercises/", "-k", "compute_alpha_bar", "--pdb", stdin="p mine.shape\nq\n")
     assert "(Pdb) torch.Size([" in run.stdout
 

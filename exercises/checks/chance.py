@@ -1,6 +1,6 @@
-"""Statistical checks. Each bound is a theorem, not a habit, and alarms on correct code once in 1e9 runs or less.
+"""Statistical checks that reject correct code less than once in 1e9 runs: each bound is a theorem, not a habit.
 
-The smallest alarm rate is spent on each bound, so a check may compare a dozen of them.
+A bound alone fails once in 1e10 runs, so that a check can hold numbers against several.
 """
 
 import math
@@ -24,7 +24,7 @@ def standard_normal(z: Tensor, why: str, axes: Sequence[str] = ()) -> None:
     Args:
         z: the numbers.
         why: the reason that teaches.
-        axes: what the axes of z are, for the message; those not named are looked at together with the others only.
+        axes: what the first axes of z are, in words; sums are taken along these.
     """
     for axis, name in enumerate(axes):  # first, for what repeats spoils the other bounds
         if float(z.square().mean()) < 3 and _spread(z - z.mean(), axis) > 3 * float(z.var()):

@@ -1,0 +1,73 @@
+"""The toy worlds say what is true of them: exact denoisers, scores, densities and chains."""
+
+import pytest
+import torch
+
+from exercises.toolkit.worlds import Gaussian, Mixture
+
+BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
+ALPHA_BAR = torch.cumprod(1 - BETAS, 0)
+MIXTURE = Mixture(
+    centres=torch.tensor([[1.0, 0.0], [-1.0, 0.5], [0.0, -2.0]], dtype=torch.float64),
+    variances=torch.tensor([0.1, 0.25, 0.02], dtype=torch.float64),
+    weights=torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64),
+)
+
+
+def batch(*shape: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    x_t = torch.randn(shape, dtype=torch.float64, generator=generator)
+    return x_t, torch.randint(len(BETAS), shape[:1], generator=generator)
+
+
+@pytest.mark.parametrize(("variance", "small"), [(1.0, 0.99107), (0.25, 0.24613)])
+def test_the_ancestral_chain_of_a_gaussian_loses_a_little_variance(variance, small):
+    mean, got = Gaussian(0.7, variance).ancestral(BETAS)
+    assert got == pytest.approx(small, abs=1e-5)
+    assert mean == pytest.approx(0.7, abs=1e-2)
+
+
+def test_the_ancestral_chain_of_a_gaussian_is_what_steps_with_its_denoiser_make():
+    world, betas = Gaussian(0.7, 0.25), torch.tensor([0.1, 0.3, 0.6], dtype=torch.float64)
+    alpha_bar, points = torch.cumprod(1 - betas, 0), torch.tensor([[-1.0], [2.0]], dtype=torch.float64)
+    mean, variance = points[:, 0], torch.zeros((), dtype=torch.float64)
+    for level in (2, 1, 0):
+        a, before, beta = alpha_bar[level], alpha_bar[level - 1] if level else torch.ones(()), betas[level]
+        eps = world.eps(mean[:, None], torch.full((2,), level), alpha_bar)[:, 0]
+        after = (mean - beta / (1 - a).sqrt() * eps) / (1 - beta).sqrt()
+        slope = (after[1] - after[0]) / (mean[1] - mean[0])
+        mean, variance = after, slope**2 * variance + beta * (1 - before) / (1 - a)
+    for start, end in zip(points[:, 0], mean, strict=True):
+        assert world.ancestral(betas, mean=float(start), variance=0.0) == pytest.approx((float(end), float(variance)))
+
+
+def test_a_mixture_of_one_is_a_gaussian():
+    x_t, t = batch(5, 2, 3)
+    one = Mixture(torch.full((1, 2, 3), 0.7, dtype=x_t.dtype), torch.tensor([0.25]), torch.tensor([1.0]))
+    gaussian = Gaussian(0.7, 0.25)
+    torch.testing.assert_close(one.eps(x_t, t, ALPHA_BAR), gaussian.eps(x_t, t, ALPHA_BAR))
+    torch.testing.assert_close(one.score(x_t, t, ALPHA_BAR), gaussian.score(x_t, t, ALPHA_BAR))
+
+
+def test_the_score_of_a_mixture_is_the_gradient_of_its_log_density():
+    x_t, t = batch(7, 2)
+    x_t.requires_grad_()
+    (want,) = torch.autograd.grad(MIXTURE.log_density(x_t, t, ALPHA_BAR).sum(), x_t)
+    torch.testing.assert_close(MIXTURE.score(x_t, t, ALPHA_BAR), want)
+
+
+def test_the_density_of_a_mixture_has_mass_one():
+    line = torch.linspace(-6, 6, 241, dtype=torch.float64)
+    grid = torch.cartesian_prod(line, line)
+    t = torch.full((len(grid),), 400)
+    mass = MIXTURE.log_density(grid, t, ALPHA_BAR).exp().sum() * (line[1] - line[0]) ** 2
+    assert float(mass) == pytest.approx(1, abs=1e-6)
+
+
+def test_samples_have_the_mean_of_the_world():
+    generator = torch.Generator().manual_seed(0)
+    mixture, gaussian = MIXTURE.sample(20_000, generator), Gaussian(0.7, 0.25).sample(20_000, generator=generator)
+    want = (MIXTURE.weights[:, None] * MIXTURE.centres).sum(0)
+    assert (mixture.mean(0) - want).abs().max() < 6.5 * 1.2 / 20_000**0.5  # standard deviations up to 1.2
+    assert abs(float(gaussian.mean()) - 0.7) < 6.5 * 0.5 / 20_000**0.5
+    assert float(gaussian.var()) == pytest.approx(0.25, rel=6.5 * (2 / 20_000) ** 0.5)
