@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ from grader.wire import Channel, Closed, Violation
 
 INSIDE = ("__init__", "border", "cell", "confine", "control", "errors", "node", "shared", "standins", "wire")
 """The grader's modules that the jail needs; no other is in it."""
+PRIVATE = ("data", "exercises", "grader", "solutions", "tests")
+"""The course's folders; what the jail holds of them, it holds elsewhere."""
 FIRST_OBJECT = 1
 """The number under which a check's process knows the submission's module."""
 START_SECONDS = 120
@@ -151,6 +154,8 @@ def _bwrap() -> list[str]:
     binds: list[str] = []
     for folder in _host_folders():
         binds += ["--ro-bind", str(folder), str(folder)]
+    for folder in _covered():
+        binds += ["--tmpfs", str(folder)]
     for path in _course_files():
         binds += ["--ro-bind", path, f"/course/{Path(path).relative_to(ROOT)}"]
     scratch = _inner_scratch()
@@ -224,6 +229,13 @@ def _host_folders() -> list[Path]:
         if folder.exists() and not any(folder.is_relative_to(known) for known in found):
             found.append(folder)
     return found
+
+
+def _covered() -> list[Path]:
+    """Folders of the course that lie in what the jail sees: where it is installed as a package, or cloned below /usr."""
+    roots = {ROOT, Path(sysconfig.get_paths()["purelib"])}
+    found = [root / name for root in roots for name in PRIVATE if (root / "grader" / "cell.py").exists()]
+    return [path for path in found if path.is_dir() and any(path.is_relative_to(seen) for seen in _host_folders())]
 
 
 class Jail:

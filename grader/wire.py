@@ -118,8 +118,7 @@ def encode(value: Any, other: Encoder, depth: int = 0) -> Any:
         tag = "t" if isinstance(value, tuple) else "l"
         return [tag, *(encode(item, other, depth + 1) for item in value)]
     if isinstance(value, dict):
-        pairs = [[encode(k, other, depth + 1), encode(v, other, depth + 1)] for k, v in value.items()]
-        return ["d", pairs]
+        return ["d", [[_key(k, other), encode(v, other, depth + 1)] for k, v in value.items()]]
     if isinstance(value, torch.dtype):
         return ["dtype", str(value).removeprefix("torch.")]
     if isinstance(value, torch.device):
@@ -127,6 +126,12 @@ def encode(value: Any, other: Encoder, depth: int = 0) -> Any:
     if isinstance(value, Foreign):
         return ["?", value.type_name]
     return other(value)
+
+
+def _key(key: Any, other: Encoder) -> Any:
+    """A dict's key; one that is neither text nor a number is told by its type's name."""
+    plain = isinstance(key, str | int | float | bool | None)
+    return encode(key if plain else Foreign(type(key).__name__), other)
 
 
 class Decoding:
@@ -167,7 +172,7 @@ class Decoding:
             if not isinstance(pair, list) or len(pair) != 2:
                 raise Violation("a dict that is no list of pairs")
             key = self(pair[0], depth + 1)
-            if not isinstance(key, str | int | float | bool | None):
+            if not isinstance(key, str | int | float | bool | Foreign | None):
                 raise Violation("a dict with a key that is neither text nor a number")
             result[key] = self(pair[1], depth + 1)
         return result

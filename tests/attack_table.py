@@ -58,6 +58,6 @@ def rows_of(text: str) -> list[Line]:
 
 
 if __name__ == "__main__":
-    judging.CHECK_SECONDS = 5
+    judging.CHECK_SECONDS = 4
     level = isolation.choose()
     PAGE.write_text(page(level, lines(level)), encoding="utf-8")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from grader import isolation, report
+from grader import isolation, jail, report
 from grader import judge as judging
 from grader.judge import Judge
 from grader.results import Row, document
@@ -22,7 +22,7 @@ from tests.corpus import Entry, attacks, noise
 from tests.traces import Traces
 
 LEVEL = isolation.choose()
-CHECK_SECONDS = 5
+CHECK_SECONDS = 4
 """A check's time in these tests: what loops for ever would otherwise take four times as long."""
 PORT = 47_113
 graded: list[Row] = []
@@ -81,6 +81,7 @@ def test_an_attack_gets_what_it_must_and_touches_no_other_exercise(bench, entry)
         honest = "pass" in entry.expect[name]
         assert row["score"] == (row["points"] if row["verdict"] == "pass" else 0)
         assert honest or (row["score"] == 0 and row["message"])
+        assert not any(line.startswith(("grader ", "note ")) for line in row["message"].splitlines())
 
 
 @pytest.mark.parametrize("entry", noise(), ids=names(noise()))
@@ -135,6 +136,17 @@ def test_the_table_of_the_attacks_is_fresh():
         assert must == "; ".join(f"{name} {' or '.join(verdicts)}".strip() for name, verdicts in expect.items())
         gotten = [words.split() for words in got.split("; ")]
         assert all(words[-1] in expect[words[0] if len(words) > 1 else ""] for words in gotten)
+
+
+def test_a_course_that_lies_where_the_jail_can_read_is_covered(tmp_path, monkeypatch):
+    for name in ("grader", "solutions", "exercises"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "grader" / "cell.py").touch()
+    monkeypatch.setattr(jail, "ROOT", tmp_path)
+    monkeypatch.setattr(jail, "_host_folders", lambda: [tmp_path])
+    words = jail.command("bwrap", "main", "/tmp")
+    covered = {words[place + 1] for place, word in enumerate(words) if word == "--tmpfs"}
+    assert {str(tmp_path / name) for name in ("grader", "solutions", "exercises")} <= covered
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="what is left is looked for in /proc")

@@ -1,7 +1,6 @@
 """Numerics: a shape that broadcasts with the right one.
 
 expect: compute_alpha_bar fail
-expect: forward_step pass
 """
 
 

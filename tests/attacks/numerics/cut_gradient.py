@@ -1,7 +1,6 @@
 """Numerics: the right numbers, cut off from what they were computed from, with a flag that says they are not.
 
 expect: q_sample fail
-expect: forward_step pass
 """
 
 

@@ -1,7 +1,6 @@
 """Numerics: right answers where nobody seems to look, wrong ones in a process that smells of a grader.
 
 expect: compute_alpha_bar fail
-expect: forward_step pass
 """
 
 import os

@@ -1,7 +1,6 @@
 """Numerics: nothing, of which every statement is true.
 
 expect: compute_alpha_bar fail
-expect: forward_step pass
 """
 
 

@@ -1,7 +1,6 @@
 """Numerics: the right numbers with a gradient of its own making.
 
 expect: q_sample fail
-expect: forward_step pass
 """
 
 import torch

@@ -3,7 +3,7 @@
 expect: compute_alpha_bar fail
 expect: forward_step pass
 expect: q_sample pass
-expect: q_posterior pass
+expect: timestep_embedding pass
 """
 
 import os

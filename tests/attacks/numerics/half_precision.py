@@ -1,7 +1,6 @@
 """Numerics: the right numbers in half precision.
 
 expect: compute_alpha_bar fail
-expect: forward_step pass
 """
 
 

@@ -1,7 +1,6 @@
 """Numerics: a beautiful loss curve, without the training.
 
 expect: train_denoiser fail
-expect: forward_step pass
 """
 
 

@@ -1,7 +1,6 @@
 """Numerics: tensors that are sparse, quantized, nested or without numbers, one kind for each length.
 
 expect: compute_alpha_bar fail
-expect: forward_step pass
 """
 
 import torch

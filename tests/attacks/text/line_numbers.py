@@ -1,7 +1,6 @@
 """Text: code compiled under the module's own name with lines that it has not, so that the report quotes something else.
 
 expect: compute_alpha_bar fail
-expect: forward_step pass
 """
 
 

@@ -1,7 +1,6 @@
 """Text: an exception with a message of many megabytes.
 
 expect: compute_alpha_bar fail
-expect: forward_step pass
 """
 
 

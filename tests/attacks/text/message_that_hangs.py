@@ -1,7 +1,6 @@
 """Text: an exception whose message never ends.
 
 expect: compute_alpha_bar timeout
-expect: forward_step pass
 """
 
 

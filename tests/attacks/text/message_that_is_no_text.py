@@ -1,7 +1,6 @@
 """Text: an exception whose message is of a class of strings that lie.
 
 expect: compute_alpha_bar fail|crash
-expect: forward_step pass
 """
 
 

@@ -1,7 +1,6 @@
 """Text: an exception whose message raises when it is asked for.
 
 expect: compute_alpha_bar fail
-expect: forward_step pass
 """
 
 

@@ -1,7 +1,6 @@
 """Text: a class of exceptions whose name is markup and a formula, and whose bases lie.
 
 expect: compute_alpha_bar fail
-expect: forward_step pass
 """
 
 

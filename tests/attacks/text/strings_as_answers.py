@@ -1,7 +1,6 @@
 """Text: answers that are strings with lone surrogates, NULs and markup, by the megabyte.
 
 expect: compute_alpha_bar fail
-expect: forward_step pass
 """
 
 

@@ -1,7 +1,6 @@
 """The wire: the answer to the next question, sent with the last.
 
 expect: compute_alpha_bar tamper|fail
-expect: forward_step pass
 """
 
 import json

@@ -1,7 +1,6 @@
 """The wire: copies of the check's model without an end, after it has been given much to remember.
 
 expect: simple_loss tamper|timeout|memory|fail
-expect: q_sample pass
 """
 
 import copy

@@ -1,7 +1,6 @@
 """The wire: hang up.
 
 expect: compute_alpha_bar crash
-expect: forward_step pass
 """
 
 import socket

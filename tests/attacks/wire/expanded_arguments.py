@@ -1,7 +1,6 @@
 """The wire: a thousand arguments for the check's model of a gigabyte each, by expanding one number.
 
 expect: simple_loss tamper|fail|memory
-expect: q_sample pass
 """
 
 import json

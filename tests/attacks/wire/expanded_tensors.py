@@ -1,7 +1,6 @@
 """The wire: two thousand tensors of a gigabyte each, by expanding one number.
 
 expect: compute_alpha_bar tamper|fail
-expect: forward_step pass
 """
 
 import json

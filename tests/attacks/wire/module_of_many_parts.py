@@ -1,7 +1,6 @@
 """The wire: a module whose hundred thousand parameters are all the same large one.
 
 expect: compute_alpha_bar tamper|fail|memory
-expect: forward_step pass
 """
 
 import json

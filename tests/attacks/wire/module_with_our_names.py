@@ -1,7 +1,6 @@
 """The wire: a module whose parts are named for the judge's own attributes.
 
 expect: compute_alpha_bar tamper|fail
-expect: forward_step pass
 """
 
 import json

@@ -1,7 +1,6 @@
 """The wire: announce a body that no machine holds.
 
 expect: compute_alpha_bar tamper
-expect: forward_step pass
 """
 
 import struct

@@ -1,7 +1,6 @@
 """The wire: methods of the check's model that are not offered.
 
 expect: simple_loss tamper
-expect: q_sample pass
 """
 
 import sys

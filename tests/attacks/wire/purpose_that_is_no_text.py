@@ -1,7 +1,6 @@
 """The wire: a message whose purpose is a list.
 
 expect: compute_alpha_bar tamper
-expect: forward_step pass
 """
 
 import json

@@ -1,7 +1,6 @@
 """The wire: an error whose bases, text and lines are of the wrong kinds.
 
 expect: compute_alpha_bar tamper|fail
-expect: forward_step pass
 """
 
 import json

@@ -1,7 +1,6 @@
 """The wire: attributes of the check's model.
 
 expect: simple_loss tamper
-expect: q_sample pass
 """
 
 import sys

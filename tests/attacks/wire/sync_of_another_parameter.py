@@ -1,7 +1,6 @@
 """The wire: new values for a parameter that the model has not.
 
 expect: simple_loss tamper
-expect: q_sample pass
 """
 
 import json

@@ -1,7 +1,6 @@
 """The wire: tags without what belongs to them.
 
 expect: compute_alpha_bar tamper
-expect: forward_step pass
 """
 
 import json

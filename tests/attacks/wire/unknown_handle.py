@@ -1,7 +1,6 @@
 """The wire: a call of an object that was not handed out.
 
 expect: compute_alpha_bar tamper
-expect: forward_step pass
 """
 
 import json

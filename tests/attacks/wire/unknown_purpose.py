@@ -1,7 +1,6 @@
 """The wire: a message with a purpose of its own.
 
 expect: compute_alpha_bar tamper
-expect: forward_step pass
 """
 
 import json

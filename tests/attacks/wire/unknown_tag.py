@@ -1,7 +1,6 @@
 """The wire: a value with a tag of its own.
 
 expect: compute_alpha_bar tamper
-expect: forward_step pass
 """
 
 import json

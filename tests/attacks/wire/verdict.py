@@ -1,7 +1,6 @@
 """The wire: an answer that brings its own verdict.
 
 expect: compute_alpha_bar fail
-expect: forward_step pass
 """
 
 import json
