@@ -59,11 +59,29 @@ CONTRACT = {
         "ema_update": (2, "(ema_model, model, decay)"),
         "UNet": (5, "(in_channels=1, width=32, multipliers=(1, 2, 2), classes=None)"),
     },
+    "s3_score_sde": {
+        "score_from_eps": (1, "(eps, std)"),
+        "score_from_x0": (1, "(x0, x_t, mean_coef, std)"),
+        "VPSDE": (4, "(beta_min=0.1, beta_max=20.0)"),
+        "VESDE": (4, "(sigma_min=0.01, sigma_max=50.0)"),
+        "dsm_loss": (3, "(score_model, x0, t, noise, sde)"),
+        "reverse_coefficients": (2, "(sde, score, x, t)"),
+        "euler_maruyama": (4, "(sde, score_model, x_T, steps, t_end=0.001, generator=None)"),
+        "probability_flow_drift": (2, "(sde, score, x, t)"),
+        "ode_sample": (3, "(sde, score_model, x_T, steps, t_end=0.001)"),
+        "langevin_correct": (2, "(x, score, snr, noise)"),
+        "hutchinson_divergence": (2, "(fn, x, probe)"),
+        "log_likelihood": (4, "(sde, score_model, x, steps, probe, t_start=1e-05)"),
+    },
 }
 """The exercises in order, with their points and their signatures: other people's implementations rely on them."""
 
 FORWARD = {"TinyDenoiser": "(self, x, t)", "UNet": "(self, x, t, y=None)"}
 """The signature of each module's forward."""
+
+SDE = {"marginal": "(self, t, like)", "coefficients": "(self, x, t)"}
+METHODS = {"VPSDE": SDE, "VESDE": SDE}
+"""The signatures of the methods of what is no module."""
 
 ALL_CHECKS = [check for stem in sections() for check in collect(stem)]
 ALTERNATIVES = sorted(
@@ -225,6 +243,8 @@ def test_the_signature_is_the_contracts(exercise):
         assert bare(target) == CONTRACT[exercise.section][exercise.name][1]
         if exercise.name in FORWARD:
             assert bare(target.forward) == FORWARD[exercise.name]
+        for method, signature in METHODS.get(exercise.name, {}).items():
+            assert bare(getattr(target, method)) == signature
 
 
 def bare(target) -> str:
