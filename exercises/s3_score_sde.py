@@ -1,4 +1,4 @@
-# Generated from solutions/s3_score_sde.py by `python -m grader.stubs`. Your answers go here.
+# Generated from solutions/s3_score_sde.py by `python -m grader.source.stubs`. Your answers go here.
 """Section 3, the score view: noise added in continuous time, run backwards by an SDE or by an ODE.
 
 Conventions: time `t` is a float in [0, 1], one for each of the B samples; 0 is data, 1 is noise. An `sde` is any object
