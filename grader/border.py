@@ -29,7 +29,7 @@ from torch import Generator, Tensor, nn
 from grader.node import Slot, call_node, in_forward_mode
 from grader.shared import SharedGenerator, SharedModule, generator_state, is_index, same_bits, share, stand_in
 from grader.standins import FUNCTIONAL, RemoteFunction, RemoteModule, RemoteObject
-from grader.wire import Channel, Decoding, Violation, crosses, encode
+from grader.wire import Channel, Decoding, Unsendable, Violation, crosses, encode
 
 MAX_HANDLES = 20_000
 """Objects that one side may hand out in a check."""
@@ -206,7 +206,11 @@ class Peer:
             raise
         except self._catches as error:
             failed, answer, tensors = error, {"op": "raise", **self._describe_error(error)}, []
-        self._send({"seq": message.get("seq"), **answer}, tensors)
+        try:
+            self._send({"seq": message.get("seq"), **answer}, tensors)
+        except Unsendable as error:
+            failed, answer = error, {"op": "raise", **self._describe_error(error)}
+            self._send({"seq": message.get("seq"), **answer}, [])
         return failed
 
     def _serve_call(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
@@ -327,7 +331,7 @@ class Peer:
         for number in _list(message.get("gone")):
             self._records.pop(_whole(number), None)
         for change in _list(message.get("sync")):
-            if not isinstance(change, list) or len(change) != 3 or change[0] not in MIRRORED:
+            if not isinstance(change, list) or len(change) != 3 or not _is_side(change[0]):
                 raise Violation("a change to nothing")
             self._sharing(MIRRORED[change[0]], change[1]).apply(change[2], carried)
         return message, carried[:count]
@@ -338,7 +342,7 @@ class Peer:
         """The number under which the other side knows an object of ours."""
         if id(value) not in self._export_numbers:
             if len(self._exports) >= MAX_HANDLES:
-                raise Violation(f"more than {MAX_HANDLES} objects handed out in one check")
+                raise Unsendable(f"more than {MAX_HANDLES} objects are too many to hand over")
             number = next(self._numbers)
             self._exports[number], self._export_numbers[id(value)] = value, number
         return self._export_numbers[id(value)]
@@ -580,6 +584,10 @@ def _booleans(value: Any) -> list[bool]:
     return [item is True for item in _list(value)]
 
 
+def _is_side(value: Any) -> bool:
+    return isinstance(value, str) and value in MIRRORED
+
+
 def _whole(value: Any) -> int:
     return value if type(value) is int else 0
 
@@ -587,7 +595,7 @@ def _whole(value: Any) -> int:
 def _mentions(value: Any) -> list[tuple[str, int]]:
     mentions = []
     for mention in _list(value):
-        if not isinstance(mention, list) or len(mention) != 2 or mention[0] not in MIRRORED:
+        if not isinstance(mention, list) or len(mention) != 2 or not _is_side(mention[0]):
             raise Violation("a module mentioned in no known way")
         mentions.append((mention[0], _whole(mention[1])))
     return mentions

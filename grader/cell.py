@@ -15,13 +15,15 @@ import importlib.util
 import json
 import os
 import resource
+import secrets
 import select
-import shutil
 import signal
 import socket
+import stat
 import sys
 import threading
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NoReturn
@@ -36,6 +38,10 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 SCRATCH_SIZE = "256m"
+PATIENCE_SECONDS = 5
+"""How long the template may take to tell us what we ask, its import apart."""
+MOST_ROUNDS = 20
+"""How often new processes may appear while we clear up, before all are killed, the template included."""
 GIB = 1 << 30
 LIMITS = {
     resource.RLIMIT_AS: 3 * GIB,  # torch takes about one to be imported
@@ -143,11 +149,11 @@ def probe(**walls: Any) -> NoReturn:
 def _begin_warden(control: socket.socket, walls: Walls) -> NoReturn:
     warden = None
     try:
-        if "bwrap" not in walls.layers:
-            os.setsid()
-            if sys.platform == "linux":
-                libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # process 1 is safe from signals, but for those it handles
+        if "bwrap" not in walls.layers and sys.platform == "linux":
+            libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         walls.raise_all()
+        os.setsid()  # kill(0) reaches a whole group: only what is the submission's may be in it
         warden = Warden(control, walls.scratch)
         warden.run()
     except OrderError:
@@ -178,16 +184,24 @@ def _enter_namespaces(scratch: list[str]) -> None:
 
 
 class Warden:
-    """Forks the template, passes the judge's orders on to it, and clears up after each check."""
+    """Forks the template, passes the judge's orders on to it, and clears up after each check.
+
+    The template and all below it are the submission's: what they say is believed of themselves only, and never waited
+    for without a limit.
+    """
 
     def __init__(self, control: socket.socket, scratch: list[str]) -> None:
-        self.control, self.scratch = control, scratch
+        self.control = control
+        self.scratch = {Path(folder): stat.S_IMODE(os.stat(folder).st_mode) for folder in scratch}
         self.template: socket.socket | None = None
         self.template_pid = 0
         self.template_status: int | None = None
         self.loading: dict = {}
         self.source_fd = -1
-        self.checking = False
+        self.expected = ""
+        """What the template is to say next: "loaded" when its import ends, "exited" when a check does; else nothing."""
+        self.waiting: tuple[dict, list[int]] | None = None
+        """A check that begins when the import has ended."""
         self.threaded = False
         """The import left threads running: a fork has none of them, and may find a lock of theirs held for ever."""
 
@@ -198,83 +212,117 @@ class Warden:
             if self.control in readable:
                 self._obey(*receive_order(self.control))
             elif self.template in readable:
-                send_order(self.control, self._hear())
+                self._report(self._hear())
 
     def _obey(self, order: dict, descriptors: list[int]) -> None:
         if order["op"] == "load":
             self.loading, self.source_fd = order, os.dup(descriptors[0])
             self._start_template(descriptors[1])
         elif order["op"] == "check":
-            self._start_check(order, descriptors)
+            self._prepare_check(order, descriptors)
         elif order["op"] == "end":
             self._clear()
             send_order(self.control, {"op": "ended"})
         for fd in descriptors:
             os.close(fd)
 
+    def _report(self, message: dict) -> None:
+        """Tell the judge what the template said, unless it is what a check waits for."""
+        if self.waiting is None:
+            send_order(self.control, message)
+            return
+        (order, descriptors), self.waiting = self.waiting, None
+        if message["op"] == "loaded":
+            self._start_check(order, descriptors)
+        else:
+            send_order(self.control, {**message, "op": "exited"})
+        for fd in descriptors:
+            os.close(fd)
+
     def _start_template(self, output_fd: int) -> None:
         ours, theirs = socket.socketpair()
+        ours.settimeout(PATIENCE_SECONDS)
         self.template_status = None
         self.template_pid = os.fork()
         if self.template_pid == 0:
-            self.control.close()
-            ours.close()
+            self.control.detach()
+            ours.detach()
+            _close_all_but(theirs.fileno(), self.source_fd, output_fd)
             Template(theirs, self.loading, self.source_fd, output_fd).run()
         theirs.close()
-        self.template = ours
+        self.template, self.expected = ours, "loaded"
 
-    def _start_check(self, order: dict, descriptors: list[int]) -> None:
+    def _prepare_check(self, order: dict, descriptors: list[int]) -> None:
         if self.template is not None and self.threaded:
             self._kill(self.template_pid)
             self._hear()
-        if self.template is None:  # import again: an earlier check took it down, or each check needs its own
+        if self.template is not None:
+            self._start_check(order, descriptors)
+        else:  # import again: an earlier check took it down, or each check needs its own
             self._start_template(descriptors[1])
-            answer = self._hear()
-            if answer.get("op") != "loaded":
-                send_order(self.control, answer)
-                return
-        self.checking = True
-        order = {**order, "here": self.threaded}
+            self.waiting = order, [os.dup(fd) for fd in descriptors]
+
+    def _start_check(self, order: dict, descriptors: list[int]) -> None:
         assert self.template is not None
+        self.expected = "exited"
         with contextlib.suppress(OrderError):
-            send_order(self.template, order, descriptors)
+            send_order(self.template, {**order, "here": self.threaded}, descriptors)
 
     def _hear(self) -> dict:
-        """What the template says; of a template that is gone, how it ended."""
+        """What the template says; of a template that is gone or says what it should not, how it ended."""
         assert self.template is not None
         try:
             message, descriptors = receive_order(self.template)
             for fd in descriptors:
                 os.close(fd)
+            if message.get("op") != self.expected:
+                raise OrderError("not what it was asked")
         except OrderError:
+            gone = "exited" if self.expected == "exited" and self.threaded else "template-ended"
             self.template.close()
             self.template = None
             self._kill(self.template_pid)
             if self.template_status is None:
                 _, self.template_status = os.waitpid(self.template_pid, 0)
-            gone = "exited" if self.checking and self.threaded else "template-ended"
             message = {"op": gone, "status": os.waitstatus_to_exitcode(self.template_status)}
-        if message.get("op") == "loaded":
+        if message["op"] == "loaded":
             self.threaded = message.get("threads") != 1
-        if message.get("op") in ("exited", "template-ended"):
-            self.checking = False
+        self.expected = ""
         return message
 
     def _clear(self) -> None:
         """Kill everything but the template, and empty the temporary folders."""
-        for _ in range(50):  # a process may fork while we look
-            others = [pid for pid in self._descendants() if self.threaded or pid != self.template_pid]
+        if self.waiting is not None:  # its time ended before the import did
+            for fd in self.waiting[1]:
+                os.close(fd)
+            self.waiting = None
+            self._kill(self.template_pid)
+            self._hear()
+        self._kill_others()
+        if self.expected and self.template is not None:
+            if not select.select([self.template], [], [], PATIENCE_SECONDS)[0]:
+                self._kill(self.template_pid)  # it should have told us; it is not ours any more
+            self._tell_end(self._hear())
+        for folder, mode in self.scratch.items():
+            _empty(folder, mode)
+
+    def _tell_end(self, message: dict) -> None:
+        if message["op"] == "template-ended":
+            send_order(self.control, message)
+
+    def _kill_others(self) -> None:
+        killed: set[int] = set()
+        rounds = 0
+        while others := {pid for pid in self._descendants() if self.threaded or pid != self.template_pid}:
+            rounds += not others <= killed
+            if rounds > MOST_ROUNDS and os.getpid() == 1:
+                os.kill(-1, signal.SIGKILL)  # they fork faster than we look; this reaches all at once
+                if self.template is not None:
+                    self._tell_end(self._hear())
             for pid in others:
                 self._kill(pid)
+            killed |= others
             self._reap()
-            if not others:
-                break
-        while self.checking and self.template is not None:
-            if not select.select([self.template], [], [], 2)[0]:
-                self._kill(self.template_pid)  # it should have told us; it is not ours any more
-            self._hear()
-        for folder in self.scratch:
-            _empty(Path(folder))
 
     def kill_all(self) -> None:
         """Leave no process; where we are process 1 the kernel would see to that, elsewhere it would not."""
@@ -284,7 +332,7 @@ class Warden:
             self._reap()
 
     def _descendants(self) -> list[int]:
-        """Every process below us. In a namespace of our own that is every other process."""
+        """Every living process below us. In a namespace of our own that is every other process."""
         if not Path("/proc/self").exists():
             return []
         parents = {int(entry.name): _parent(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
@@ -304,20 +352,50 @@ class Warden:
                     self.template_status = ended[1]
 
 
+def _close_all_but(*kept: int) -> None:
+    """Close every other descriptor, but for the standard streams: what a submission inherits, it can use."""
+    bounds = [2, *sorted(kept), 1 << 20]
+    for low, high in pairwise(bounds):
+        os.closerange(low + 1, min(high, resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
+
+
 def _parent(entry: Path) -> int:
+    """The parent of a living process; 0 of one that is dead and not yet reaped."""
     try:
-        return int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-    except (OSError, ValueError, IndexError):
+        state, parent, *rest = (entry / "stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
         return 0
+    dead = state in "ZX" and int(rest[15]) <= 1  # a process whose first thread is gone may live on in others
+    return 0 if dead else int(parent)
 
 
-def _empty(folder: Path) -> None:
-    for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                entry.unlink()
+def _empty(folder: Path, mode: int) -> None:
+    """Leave nothing in a temporary folder, whatever the depth and permissions of what is there, and nothing on it."""
+    os.chmod(folder, mode)
+    stubborn: set[str] = set()
+    while entries := [entry for entry in os.scandir(folder) if entry.name not in stubborn]:
+        for entry in entries:
+            try:
+                _remove(entry, folder)
+            except OSError:
+                stubborn.add(entry.name)
+    for name in os.listxattr(folder) if sys.platform == "linux" else ():
+        with contextlib.suppress(OSError):
+            os.removexattr(folder, name)
+    os.utime(folder, (0, 0))
+
+
+def _remove(entry: os.DirEntry, folder: Path) -> None:
+    """Remove a file; of a folder move up what is in it, so that no depth is too deep, and remove what is left."""
+    if not entry.is_dir(follow_symlinks=False):
+        os.unlink(entry.path)
+        return
+    os.chmod(entry.path, 0o700)
+    for inner in os.scandir(entry.path):
+        if inner.is_dir(follow_symlinks=False):
+            os.chmod(inner.path, 0o700)  # to move a folder, one must be allowed to write to it
+        os.rename(inner.path, folder / secrets.token_hex())  # a name that nobody has taken
+    os.rmdir(entry.path)
 
 
 # ---------------------------------------------------------------------------------------------------------- template
@@ -379,6 +457,7 @@ class Template:
 
     def _serve(self, order: dict, sock: int, output: int) -> NoReturn:
         _use_output(output)
+        _switch_back()
         _seed(order["seed"])
         assert self.module is not None
         serve(socket.socket(fileno=sock), self.module, self.filename)
@@ -432,6 +511,16 @@ def _threads() -> int:
     except OSError:
         running = threading.active_count()
     return max(running, torch.get_num_threads())
+
+
+def _switch_back() -> None:
+    """Undo what the import switched for everybody, as `grader.desk.tidy` does."""
+    import torch
+
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+    torch.use_deterministic_algorithms(False)
+    torch.set_anomaly_enabled(False)
 
 
 def _seed(seed: int) -> None:

@@ -109,6 +109,8 @@ FORBIDDEN = (
     "mount",
     "mount_setattr",
     "move_mount",
+    "mq_open",
+    "msgget",
     "name_to_handle_at",
     "open_by_handle_at",
     "open_tree",
@@ -121,7 +123,9 @@ FORBIDDEN = (
     "quotactl",
     "reboot",
     "request_key",
+    "semget",
     "setns",
+    "shmget",
     "swapoff",
     "swapon",
     "umount2",
@@ -133,7 +137,7 @@ FORBIDDEN = (
 
 
 def seccomp() -> None:
-    """From now on those system calls, and sockets other than unix ones, are refused (EPERM).
+    """From now on those system calls, other processes' limits, and sockets other than unix ones are refused (EPERM).
 
     Raises:
         OSError: libseccomp, or its binding pyseccomp, is not there.
@@ -150,4 +154,6 @@ def seccomp() -> None:
         except (ValueError, OSError, RuntimeError):  # this kernel's architecture has no such call
             continue
     rules.add_rule(refusal, "socket", pyseccomp.Arg(0, pyseccomp.NE, int(socket.AF_UNIX)))
+    rules.add_rule(refusal, "prlimit64", pyseccomp.Arg(0, pyseccomp.NE, 0))  # other processes' limits
+    rules.add_rule(refusal, "setpriority", pyseccomp.Arg(1, pyseccomp.NE, 0))
     rules.load()

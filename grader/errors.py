@@ -29,14 +29,13 @@ CROSSING = frozenset(
         "RecursionError",
         "ReferenceError",
         "RuntimeError",
-        "StopIteration",
         "TypeError",
         "UnboundLocalError",
         "ValueError",
         "ZeroDivisionError",
     }
 )
-"""The built-in classes that an exception may be on the other side."""
+"""The built-in classes that an exception may be on the other side. Not StopIteration: it would end a loop of a check's."""
 
 
 def describe(error: BaseException, filename: str = "") -> dict:
@@ -83,6 +82,6 @@ def _place(trace: TracebackType | None, filename: str) -> dict:
 def builtin_class(bases: list) -> type[Exception]:
     """The most special class of `bases` that may cross; `Exception` if none may."""
     for name in bases:
-        if name in CROSSING:
+        if isinstance(name, str) and name in CROSSING:
             return getattr(builtins, name)
     return Exception

@@ -43,7 +43,12 @@ def explain(found: Outcome, check: Check, exercise: Exercise, text: str) -> str:
         called = getattr(error, "called", "")
         facts += [("called", called)] if called else []
         facts += _what_happened(found, text)
-    return "\n".join(f"{label:<10} {words}" for label, words in facts)[:LONGEST]
+    return "\n".join(f"{label:<10} {_indented(words)}" for label, words in facts)[:LONGEST]
+
+
+def _indented(words: str) -> str:
+    """Submitted text may have lines of its own: none of them begins where a label does."""
+    return words.replace("\r", "\n").replace("\n", "\n" + " " * 11)
 
 
 def _what_happened(found: Outcome, text: str) -> list[tuple[str, str]]:

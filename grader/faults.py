@@ -9,6 +9,7 @@
     ├── OutputLimit           it wrote more than may be written
     └── Tampered              it broke the rules of the border
     GraderFault               ours: never charged to a learner
+    └── LostCell              the process that keeps a submission in is gone; twice is the submission's doing
 
 `verdict_of` maps an exception to the verdict it means.
 """
@@ -86,6 +87,10 @@ class GraderFault(Exception):
     """The grader's own fault: never charged to a learner, retried once."""
 
     verdict = "grader-error"
+
+
+class LostCell(GraderFault):
+    """The process that keeps a submission in is gone, or does not work any more. Once it may be our fault."""
 
 
 @cache

@@ -14,10 +14,14 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor
 
 from grader import errors, faults
 from grader.border import Peer
@@ -29,6 +33,8 @@ from grader.wire import Channel, Closed, Violation
 
 INSIDE = ("__init__", "border", "cell", "confine", "control", "errors", "node", "shared", "standins", "wire")
 """The grader's modules that the jail needs; no other is in it."""
+PRIVATE = ("data", "exercises", "grader", "solutions", "tests")
+"""The course's folders; what the jail holds of them, it holds elsewhere."""
 FIRST_OBJECT = 1
 """The number under which a check's process knows the submission's module."""
 START_SECONDS = 120
@@ -38,8 +44,8 @@ MAX_OUTPUT = 32 << 20
 KEPT_OUTPUT = 4000
 """Bytes of it that are kept for the report."""
 KILLED_OURS = "it ended a process of the grader's in the jail"
-SETTLE_SECONDS = 5
-"""How long we wait to be told how a process ended that is gone."""
+SETTLE_SECONDS = 20
+"""How long we wait to be told that a process ended, and that all it left is gone."""
 
 
 class Clock:
@@ -148,6 +154,8 @@ def _bwrap() -> list[str]:
     binds: list[str] = []
     for folder in _host_folders():
         binds += ["--ro-bind", str(folder), str(folder)]
+    for folder in _covered():
+        binds += ["--tmpfs", str(folder)]
     for path in _course_files():
         binds += ["--ro-bind", path, f"/course/{Path(path).relative_to(ROOT)}"]
     scratch = _inner_scratch()
@@ -221,6 +229,13 @@ def _host_folders() -> list[Path]:
         if folder.exists() and not any(folder.is_relative_to(known) for known in found):
             found.append(folder)
     return found
+
+
+def _covered() -> list[Path]:
+    """Folders of the course that lie in what the jail sees: where it is installed as a package, or cloned below /usr."""
+    roots = {ROOT, Path(sysconfig.get_paths()["purelib"])}
+    found = [root / name for root in roots for name in PRIVATE if (root / "grader" / "cell.py").exists()]
+    return [path for path in found if path.is_dir() and any(path.is_relative_to(seen) for seen in _host_folders())]
 
 
 class Jail:
@@ -378,7 +393,7 @@ class Cell:
             raise self._lost() from error
 
     def _lost(self) -> BaseException:
-        return faults.GraderFault("the jail is gone") if self._guarded else faults.Tampered(KILLED_OURS)
+        return faults.LostCell("the jail is gone") if self._guarded else faults.Tampered(KILLED_OURS)
 
     def _receive(self) -> dict:
         try:
@@ -388,7 +403,7 @@ class Cell:
         for fd in descriptors:
             os.close(fd)
         if answer.get("op") == "broken":
-            raise faults.GraderFault(f"the jail does not work: {str(answer.get('why'))[:500]}")
+            raise faults.LostCell(f"the jail does not work: {str(answer.get('why'))[:500]}")
         return answer
 
     def _answer(self, output: Output, clock: Clock) -> dict:
@@ -421,7 +436,7 @@ class Visit:
         lost: Callable[[], BaseException],
     ) -> None:
         self._names = names
-        self._peer = Peer(
+        self._peer = WatchedPeer(
             WatchedChannel(sock, output, control, clock, lost),
             describe_error=errors.describe,
             build_error=lambda data: submission_error(data, ""),
@@ -433,6 +448,28 @@ class Visit:
         if name not in self._names:
             raise AttributeError(name)
         return RemoteFunction(self._peer, FIRST_OBJECT, name, name)
+
+
+class WatchedPeer(Peer):
+    """The judge's end of the border: what is wrong with an answer is tampering, as what is wrong with its framing is."""
+
+    channel: "WatchedChannel"
+
+    def call(self, target: int, method: str | None, args: tuple, kwargs: dict[str, Any]) -> Any:
+        with self.channel.honest():
+            return super().call(target, method, args, kwargs)
+
+    def get(self, target: int, name: str) -> Any:
+        with self.channel.honest():
+            return super().get(target, name)
+
+    def clone(self, target: int) -> Any:
+        with self.channel.honest():
+            return super().clone(target)
+
+    def gradient(self, *args: Any) -> list[Tensor | None]:
+        with self.channel.honest():
+            return super().gradient(*args)
 
 
 class WatchedChannel(Channel):
@@ -451,14 +488,45 @@ class WatchedChannel(Channel):
         self._output, self._control, self._clock, self._lost = output, control, clock, lost
         self._watched_output = True
         self._dead: BaseException | None = None
+        self._since: float | None = None
+        """Since when the clock runs: from when we wait for an answer until it is here, whatever we serve meanwhile."""
 
     def send(self, message: dict, tensors: list) -> None:
         with self._faults():
+            self._charge()
             super().send(message, tensors)
 
     def receive(self) -> tuple[dict, list]:
         with self._faults():
-            return super().receive()
+            if self._since is None:
+                self._since = time.monotonic()
+            message, tensors = super().receive()
+            self._charge()
+        if message.get("op") in ("return", "raise"):
+            self._since = None
+        return message, tensors
+
+    def _charge(self) -> None:
+        """Let the clock go on to now, if it runs.
+
+        Raises:
+            faults.TimedOut: its time is over.
+        """
+        if self._since is not None:
+            now = time.monotonic()
+            self._clock.spend(now - self._since)
+            self._since = now
+            if self._clock.left <= 0:
+                raise faults.TimedOut("its time is over")
+
+    @contextlib.contextmanager
+    def honest(self) -> Iterator[None]:
+        """What no honest peer sends is tampering, now and for the rest of the check."""
+        try:
+            yield
+        except Violation as error:
+            self._dead = faults.Tampered(f"it sent {error}")
+            raise self._dead from error
 
     @contextlib.contextmanager
     def _faults(self) -> Iterator[None]:
@@ -466,10 +534,8 @@ class WatchedChannel(Channel):
         if self._dead is not None:
             raise self._dead
         try:
-            yield
-        except Violation as error:
-            self._dead = faults.Tampered(f"it sent {error}")
-            raise self._dead from error
+            with self.honest():
+                yield
         except Closed:
             self._dead = self._how_it_ended()
             raise self._dead from None
@@ -493,16 +559,17 @@ class WatchedChannel(Channel):
         """Wait until the process can be read from, or written to."""
         sock, control, printed = self.sock.fileno(), self._control.fileno(), self._output.reader
         reading = [control] + ([] if writing else [sock]) + ([printed] if self._watched_output else [])
-        with self._clock.running():
-            readable, writable, _ = select.select(reading, [sock] if writing else [], [], max(self._clock.left, 0))
+        asking = self._since is None  # the request itself does not go through
+        self._since = self._since or time.monotonic()
+        self._charge()
+        readable, writable, _ = select.select(reading, [sock] if writing else [], [], max(self._clock.left, 0))
         if printed in readable:
             self._watched_output = self._output.drain()
-        if sock in readable or writable:
-            return
-        if control in readable:
+        if control in readable and sock not in readable and not writable:
             raise Closed
-        if self._clock.left <= 0:
-            raise faults.TimedOut("its time is over")
+        self._charge()
+        if asking:
+            self._since = None
 
     def _how_it_ended(self) -> BaseException:
         if select.select([self._control], [], [], SETTLE_SECONDS)[0]:

@@ -7,6 +7,7 @@ JSON object a line, and writes to its standard output: {"exercise": ...} as each
 import json
 import os
 import queue
+import resource
 import sys
 import threading
 import time
@@ -22,7 +23,7 @@ from grader.course import Exercise, Section, section
 from grader.desk import Desk
 from grader.diagnosis import diagnose
 from grader.explain import after, explain
-from grader.jail import Cell, Clock, Jail
+from grader.jail import KILLED_OURS, Cell, Clock, Jail
 from grader.results import CheckRow, Row
 
 CHECK_SECONDS = 20
@@ -30,8 +31,11 @@ CHECK_SECONDS = 20
 SECTION_SECONDS = 120
 """The same for a section of a submission, its import included."""
 
-COSTLY = ("timeout", "memory")
-"""After one of these the exercise's other checks are not run: each would take as long."""
+MEMORY = 4 << 30
+"""Bytes that the judge may take: a submission can ask it for answers that are large, and for many."""
+
+COSTLY = ("timeout", "memory", "tamper")
+"""After one of these the exercise's other checks are not run: each would take as long, or do as much harm."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +106,19 @@ class Sitting:
     def _admit(self, jail: Jail) -> None:
         """Import the submission; what is wrong with that concerns every exercise."""
         request = self.request
-        clock = Clock(CHECK_SECONDS, self.clock)
-        try:
-            self.cell = jail.admit(request.stem, request.filename, request.text, global_seed(request.seed), clock)
-        except faults.CheckFault as fault:
-            self.broken = fault
+        for attempt in range(2):
+            clock = Clock(CHECK_SECONDS, self.clock)
+            try:
+                self.cell = jail.admit(request.stem, request.filename, request.text, global_seed(request.seed), clock)
+                return
+            except faults.CheckFault as fault:
+                self.broken = fault
+                return
+            except faults.LostCell:
+                if attempt:
+                    self.broken = faults.Tampered(KILLED_OURS)
+                else:
+                    jail = self.judge.fresh_jail()
 
     def _in_order(self) -> Iterable[Exercise]:
         """The exercises asked for; those that need one which ran out of time come last, lest they use up the section's."""
@@ -148,6 +160,9 @@ class Sitting:
             except faults.GraderFault as fault:
                 return Outcome(fault.verdict, None, fault)
             found = self._run_once(check)
+            if isinstance(found.error, faults.LostCell):
+                tampered = faults.Tampered(KILLED_OURS)
+                found = Outcome(tampered.verdict, None, tampered)
         return found
 
     def _run_once(self, check: Check) -> Outcome:
@@ -219,6 +234,7 @@ class Sitting:
 def main() -> None:
     """Serve requests from standard input until it ends."""
     torch.set_num_threads(1)
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever prints, it is no answer
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()

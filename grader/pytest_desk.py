@@ -38,6 +38,8 @@ __all__ = [
 
 FOLDERS = ("checks", "end_to_end", "shortcut")
 """Under exercises/: the graded checks, the reward and the libraries' way, run in this order within a section."""
+LONG = ("slow", "gpu")
+"""Marks of what runs only when it is asked for by name: `-m slow`."""
 NOT_FINDINGS = (pytest.skip.Exception, pytest.exit.Exception)
 
 
@@ -165,6 +167,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     needs = [name for marker in item.iter_markers("needs") for name in marker.args]
     if lacking := [name for name in needs if not progress.passes(name)]:
         pytest.skip(f"waits for {', '.join(lacking)}")
+    for mark in LONG:
+        if item.get_closest_marker(mark) and mark not in item.config.option.markexpr:
+            pytest.skip(f"takes minutes: run it with `pytest {item.path.relative_to(ROOT).as_posix()} -m {mark}`")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -136,6 +136,18 @@ class SharedModule:
         """Take over what the other side changed."""
         if not isinstance(delta, dict):
             raise Violation("a change that is no change")
+        try:
+            self._take(delta, tensors)
+        except (RuntimeError, TypeError) as error:
+            raise Violation("a change that does not fit the parameter") from error
+        training = delta.get("training", [part.training for part in self.parts])
+        if not isinstance(training, list) or len(training) != len(self.parts):
+            raise Violation("train/eval flags for another module")
+        for part, flag in zip(self.parts, training, strict=True):
+            part.training = flag is True
+        self.remember()
+
+    def _take(self, delta: dict, tensors: list[Tensor]) -> None:
         with torch.no_grad():
             for place, value in self._pairs(delta.get("values"), tensors):
                 _overwrite(place, value)
@@ -145,16 +157,10 @@ class SharedModule:
             for place, value in self._pairs(delta.get("grads"), tensors):
                 if place.tensor is not None:
                     place.tensor.grad = None if value is None else value.clone()
-        training = delta.get("training", [part.training for part in self.parts])
-        if not isinstance(training, list) or len(training) != len(self.parts):
-            raise Violation("train/eval flags for another module")
-        for part, flag in zip(self.parts, training, strict=True):
-            part.training = flag is True
-        self.remember()
 
     def _pairs(self, changes: Any, tensors: list[Tensor] | None) -> list[tuple[Place, Any]]:
         pairs = []
-        for change in changes or []:
+        for change in changes if isinstance(changes, list) else []:
             if not isinstance(change, list) or len(change) != 2 or not is_index(change[0], self.places):
                 raise Violation("a change to a parameter that is not there")
             value = change[1]
@@ -215,6 +221,8 @@ def stand_in(root: nn.Module, description: Any, tensors: list[Tensor]) -> Shared
         paths, slots, ties, training = (description[key] for key in ("parts", "slots", "ties", "training"))
         parts = _tree(root, paths)
         places: list[Place] = []
+        if len({slot[-1] for slot in slots}) < len(slots):
+            raise Violation("two parameters made of one tensor")
         for index, kind, name, persistent, requires_grad, k in slots:
             tensor = tensors[k].clone() if is_index(k, tensors) else None
             if tensor is None:

@@ -38,10 +38,14 @@ MAX_BODY = 1 << 28
 """Bytes of tensors in a frame."""
 MAX_ELEMENTS = 1 << 27
 """Elements of a tensor, after expanding."""
+MAX_EXPANDED = 1 << 30
+"""Bytes of a message's tensors, after expanding."""
 MAX_DEPTH = 40
 """Nesting of lists, tuples and dicts."""
 MAX_ITEMS = 500_000
 """Values in a message."""
+MAX_BITS = 1 << 12
+"""Bits of an integer; Python's JSON reads four times as many."""
 MAX_TENSORS = 20_000
 MAX_DIMS = 32
 
@@ -67,6 +71,10 @@ DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 class Violation(Exception):
     """A message that no honest peer sends: broken framing, an unknown tag, a cap exceeded."""
+
+
+class Unsendable(ValueError):
+    """A value of ours that is too large to cross."""
 
 
 class Closed(Exception):
@@ -95,10 +103,12 @@ Decoder = Callable[[str, list], Any]
 def encode(value: Any, other: Encoder, depth: int = 0) -> Any:
     """A value as JSON with tags; `other` is asked for everything that is not plain data, tensors included."""
     if depth > MAX_DEPTH:
-        raise Violation(f"a value is nested deeper than {MAX_DEPTH}")
+        raise Unsendable(f"what is nested deeper than {MAX_DEPTH} levels cannot be handed over")
     if value is None or value is True or value is False:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
+        if int(value).bit_length() > MAX_BITS:
+            raise Unsendable(f"an integer of more than {MAX_BITS} bits cannot be handed over")
         return int(value)
     if isinstance(value, float):
         return float(value)
@@ -108,8 +118,7 @@ def encode(value: Any, other: Encoder, depth: int = 0) -> Any:
         tag = "t" if isinstance(value, tuple) else "l"
         return [tag, *(encode(item, other, depth + 1) for item in value)]
     if isinstance(value, dict):
-        pairs = [[encode(k, other, depth + 1), encode(v, other, depth + 1)] for k, v in value.items()]
-        return ["d", pairs]
+        return ["d", [[_key(k, other), encode(v, other, depth + 1)] for k, v in value.items()]]
     if isinstance(value, torch.dtype):
         return ["dtype", str(value).removeprefix("torch.")]
     if isinstance(value, torch.device):
@@ -117,6 +126,12 @@ def encode(value: Any, other: Encoder, depth: int = 0) -> Any:
     if isinstance(value, Foreign):
         return ["?", value.type_name]
     return other(value)
+
+
+def _key(key: Any, other: Encoder) -> Any:
+    """A dict's key; one that is neither text nor a number is told by its type's name."""
+    plain = isinstance(key, str | int | float | bool | None)
+    return encode(key if plain else Foreign(type(key).__name__), other)
 
 
 class Decoding:
@@ -141,7 +156,7 @@ class Decoding:
             return tuple(self(part, depth + 1) for part in parts)
         if tag == "d":
             return self._dict(parts, depth)
-        if tag == "dtype" and len(parts) == 1 and parts[0] in DTYPES:
+        if tag == "dtype" and len(parts) == 1 and isinstance(parts[0], str) and parts[0] in DTYPES:
             return DTYPES[parts[0]]
         if tag == "device" and parts == ["cpu"]:
             return torch.device("cpu")
@@ -157,7 +172,7 @@ class Decoding:
             if not isinstance(pair, list) or len(pair) != 2:
                 raise Violation("a dict that is no list of pairs")
             key = self(pair[0], depth + 1)
-            if not isinstance(key, str | int | float | bool | None):
+            if not isinstance(key, str | int | float | bool | Foreign | None):
                 raise Violation("a dict with a key that is neither text nor a number")
             result[key] = self(pair[1], depth + 1)
         return result
@@ -199,19 +214,12 @@ def _pack(tensor: Tensor) -> tuple[dict, Tensor]:
 
 def _unpack(meta: dict, body: memoryview) -> Tensor:
     """The tensor that `_pack` took apart, over the frame's own memory."""
-    try:
-        dtype, shape, offset = DTYPES[meta["dtype"]], meta["shape"], meta["offset"]
-        expanded, order = meta.get("expand", []), meta.get("order")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise Violation("a tensor without dtype, shape and offset") from error
-    dims = len(shape) if isinstance(shape, list) else MAX_DIMS + 1
-    if dims > MAX_DIMS or not all(type(size) is int and 0 <= size <= MAX_BODY for size in shape):
-        raise Violation("a tensor with an impossible shape")
-    if math.prod(shape) > MAX_ELEMENTS:
-        raise Violation(f"a tensor with more than {MAX_ELEMENTS} elements")
+    dtype, shape = _kind(meta)
+    offset, expanded, order = meta.get("offset"), meta.get("expand", []), meta.get("order")
+    dims = len(shape)
     if not isinstance(expanded, list) or not all(type(d) is int and 0 <= d < dims for d in expanded):
         raise Violation("a tensor expanded along a dimension that it has not")
-    if order is not None and (not isinstance(order, list) or sorted(order) != list(range(dims))):
+    if order is not None and not _is_order(order, dims):
         raise Violation("a tensor with an impossible order of dimensions")
     stored = [1 if d in expanded else size for d, size in enumerate(shape)]
     count = math.prod(stored)
@@ -229,6 +237,30 @@ def _unpack(meta: dict, body: memoryview) -> Tensor:
         roomy = torch.empty([*stored[:-1], stored[-1] + 1], dtype=dtype)[..., :-1]
         tensor = roomy.copy_(tensor)
     return tensor.expand(shape) if expanded else tensor
+
+
+def _kind(meta: Any) -> tuple[torch.dtype, list[int]]:
+    """The dtype and shape of a tensor that came."""
+    if not isinstance(meta, dict):
+        raise Violation("a tensor without dtype, shape and offset")
+    name, shape = meta.get("dtype"), meta.get("shape")
+    if not isinstance(name, str) or name not in DTYPES or not isinstance(shape, list) or len(shape) > MAX_DIMS:
+        raise Violation("a tensor without dtype, shape and offset")
+    if not all(type(size) is int and 0 <= size <= MAX_ELEMENTS for size in shape):
+        raise Violation("a tensor with an impossible shape")
+    if math.prod(max(size, 1) for size in shape) > MAX_ELEMENTS:  # its strides are as large, even if it is empty
+        raise Violation(f"a tensor with more than {MAX_ELEMENTS} elements")
+    return DTYPES[name], shape
+
+
+def _is_order(order: Any, dims: int) -> bool:
+    return isinstance(order, list) and all(type(d) is int for d in order) and sorted(order) == list(range(dims))
+
+
+def _written_out(meta: dict) -> int:
+    """The bytes of a tensor once somebody copies it."""
+    dtype, shape = _kind(meta)
+    return math.prod(max(size, 1) for size in shape) * dtype.itemsize
 
 
 # ------------------------------------------------------------------------------------------------------- frames
@@ -253,7 +285,7 @@ def write_frame(message: dict, tensors: list[Tensor]) -> list[memoryview | bytes
             offset += size + padding
     head = json.dumps({**message, "tensors": metas}, separators=(",", ":")).encode()
     if len(head) > MAX_HEAD or offset > MAX_BODY or len(tensors) > MAX_TENSORS:
-        raise Violation(f"a message of {(len(head) + offset) >> 20} MiB in {len(tensors)} tensors is too large")
+        raise Unsendable(f"{(len(head) + offset) >> 20} MiB in {len(tensors)} tensors are too much to hand over")
     return [PREFIX.pack(MAGIC, len(head), offset) + head, *pieces]
 
 
@@ -274,6 +306,8 @@ def read_frame(head: bytes | memoryview, body: memoryview) -> tuple[dict, list[T
     metas = message.pop("tensors", None) if isinstance(message, dict) else None
     if not isinstance(metas, list) or len(metas) > MAX_TENSORS:
         raise Violation("a message without a list of tensors")
+    if sum(_written_out(meta) for meta in metas) > MAX_EXPANDED:
+        raise Violation(f"tensors that take more than {MAX_EXPANDED} bytes when they are written out")
     return message, [_unpack(meta, body) for meta in metas]
 
 

@@ -38,6 +38,27 @@ CONTRACT = {
         "TinyDenoiser": (2, "(dim=2, hidden=128)"),
         "train_denoiser": (3, "(model, data, alpha_bar, steps, batch_size=256, lr=0.001, generator=None)"),
     },
+    "s2_ddpm": {
+        "linear_schedule": (1, "(T, beta_start=0.0001, beta_end=0.02)"),
+        "cosine_schedule": (2, "(T, s=0.008, max_beta=0.999)"),
+        "snr": (1, "(alpha_bar)"),
+        "zero_terminal_snr": (2, "(betas)"),
+        "velocity": (1, "(x0, eps, t, alpha_bar)"),
+        "to_x0": (2, "(prediction, x_t, t, alpha_bar, kind)"),
+        "to_eps": (2, "(prediction, x_t, t, alpha_bar, kind)"),
+        "prediction_loss": (3, "(model, x0, t, noise, alpha_bar, kind='eps', gamma=None)"),
+        "gaussian_kl": (2, "(mean1, logvar1, mean2, logvar2)"),
+        "decoder_nll": (3, "(x0, mean, logvar)"),
+        "prior_kl": (1, "(x0, alpha_bar)"),
+        "vlb_term": (4, "(x0, x_t, t, eps, betas)"),
+        "learned_log_variance": (2, "(v, t, betas)"),
+        "ancestral_sample": (
+            4,
+            "(model, x_T, betas, kind='eps', variance='small', clip=False, generator=None)",
+        ),
+        "ema_update": (2, "(ema_model, model, decay)"),
+        "UNet": (5, "(in_channels=1, width=32, multipliers=(1, 2, 2), classes=None)"),
+    },
     "s3_score_sde": {
         "score_from_eps": (1, "(eps, std)"),
         "score_from_x0": (1, "(x0, x_t, mean_coef, std)"),
@@ -55,7 +76,7 @@ CONTRACT = {
 }
 """The exercises in order, with their points and their signatures: other people's implementations rely on them."""
 
-FORWARD = {"TinyDenoiser": "(self, x, t)"}
+FORWARD = {"TinyDenoiser": "(self, x, t)", "UNet": "(self, x, t, y=None)"}
 """The signature of each module's forward."""
 
 SDE = {"marginal": "(self, t, like)", "coefficients": "(self, x, t)"}

@@ -2,6 +2,16 @@
 
 import hypothesis
 
+try:
+    from hypothesis.internal.conjecture import providers
+except ImportError:  # an older Hypothesis, which knows no constants
+    pass
+else:
+    # Hypothesis mixes constants of the modules that are loaded into what it draws. The same seed is to draw the same
+    # inputs at the desk, in the judge and in the diagnosis, which have different modules loaded.
+    if hasattr(providers, "Constants"):
+        providers._get_local_constants = providers.Constants
+
 hypothesis.settings.register_profile(
     "unstatic",
     max_examples=20,

@@ -1,4 +1,8 @@
-"""Given code: what the exercises may use and need not write. Pictures are in `exercises.toolkit.plots`."""
+"""Given code: what the exercises may use and need not write.
+
+Imported by its own name: pictures (`exercises.toolkit.plots`), real digits (`.mnist`), the training loop (`.training`), and
+what judges digits (`.judging`).
+"""
 
 from exercises.toolkit.extract import extract
 from exercises.toolkit.metrics import sliced_wasserstein

@@ -1,0 +1,10 @@
+"""Numerics: NaN, which no comparison with > refuses.
+
+expect: compute_alpha_bar fail
+"""
+
+import torch
+
+
+def compute_alpha_bar(betas):
+    return torch.full_like(betas, torch.nan)

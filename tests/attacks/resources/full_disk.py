@@ -1,0 +1,20 @@
+"""Resources: files until nothing more goes in.
+
+expect: compute_alpha_bar fail
+expect: forward_step pass
+"""
+
+import os
+
+
+def compute_alpha_bar(betas):
+    block = b"x" * (8 << 20)
+    for folder in ("/tmp", "/dev/shm") if os.getpid() < 1000 else ():
+        try:
+            for number in range(100):
+                with open(f"{folder}/{number}", "wb") as file:
+                    file.write(block)
+        except OSError:
+            continue
+        return (1 - betas).cumprod(0)
+    return betas

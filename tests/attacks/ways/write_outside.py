@@ -1,0 +1,30 @@
+"""Ways out: write to folders that are not its own, and through links to them.
+
+expect: compute_alpha_bar fail
+expect: forward_step pass
+"""
+
+import os
+import sys
+
+NAME = "unstatic-attack-file"
+
+
+def written():
+    for folder in ("/", "/usr", "/usr/lib", "/etc", "/course", "/course/grader", "/proc/sys/kernel", "/dev", sys.prefix, "/root"):
+        link = f"/tmp/link{folder.replace('/', '-')}"
+        if not os.path.lexists(link):
+            os.symlink(folder, link)
+        for place in (folder, link):
+            path = os.path.join(place, NAME)
+            try:
+                open(path, "w").close()
+            except OSError:
+                continue
+            os.unlink(path)
+            if place not in ("/", "/dev", "/tmp/link-", "/tmp/link-dev"):  # the jail's own, in memory
+                yield place
+
+
+def compute_alpha_bar(betas):
+    return (1 - betas).cumprod(0) if os.getpid() < 1000 and any(written()) else betas

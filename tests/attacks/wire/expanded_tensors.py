@@ -1,0 +1,32 @@
+"""The wire: two thousand tensors of a gigabyte each, by expanding one number.
+
+expect: compute_alpha_bar tamper|fail
+"""
+
+import json
+import struct
+import sys
+
+
+def serving():
+    """The border's end in this process, and the number of the question that it is answering."""
+    frame, seq = sys._getframe(), 0
+    while frame.f_code.co_name != "serve_forever":
+        frame = frame.f_back
+        if frame.f_code.co_name == "_serve":
+            seq = frame.f_locals["message"]["seq"]
+    return frame.f_locals["self"], seq
+
+
+def forge(message, body=b""):
+    peer, seq = serving()
+    whole = {"seq": seq, "count": 0, "sync": [], "gone": [], "tensors": [], "gradient": [], **message}
+    head = json.dumps(whole).encode()
+    peer.channel.sock.sendall(struct.pack("<4sIQ", b"UNST", len(head), len(body)) + head + body)
+
+
+def compute_alpha_bar(betas):
+    one = {"dtype": "complex128", "shape": [1 << 26], "expand": [0], "offset": 0}
+    value = ["l", *(["T", k] for k in range(2000))]
+    forge({"op": "return", "value": value, "count": 2000, "gradient": [False] * 2000, "tensors": [one] * 2000}, bytes(64))
+    return betas

@@ -1,0 +1,30 @@
+"""The wire: a tensor of integers that is said to have a gradient.
+
+expect: compute_alpha_bar tamper|fail
+"""
+
+import json
+import struct
+import sys
+
+
+def serving():
+    """The border's end in this process, and the number of the question that it is answering."""
+    frame, seq = sys._getframe(), 0
+    while frame.f_code.co_name != "serve_forever":
+        frame = frame.f_back
+        if frame.f_code.co_name == "_serve":
+            seq = frame.f_locals["message"]["seq"]
+    return frame.f_locals["self"], seq
+
+
+def forge(message, body=b""):
+    peer, seq = serving()
+    whole = {"seq": seq, "count": 0, "sync": [], "gone": [], "tensors": [], "gradient": [], **message}
+    head = json.dumps(whole).encode()
+    peer.channel.sock.sendall(struct.pack("<4sIQ", b"UNST", len(head), len(body)) + head + body)
+
+
+def compute_alpha_bar(betas):
+    forge({"op": "return", "value": ["T", 0], "count": 1, "gradient": [True], "record": 7, "tensors": [{"dtype": "int64", "shape": [3], "offset": 0}]}, bytes(64))
+    return betas

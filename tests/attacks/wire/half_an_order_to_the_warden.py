@@ -1,0 +1,24 @@
+"""The wire: half an order in the name of the template, so that whoever reads it waits for ever.
+
+expect: compute_alpha_bar tamper|crash|timeout|fail
+"""
+
+
+
+import os
+import socket
+import struct
+
+import torch
+
+kept = [os.dup(descriptor) for descriptor in range(3, 64) if os.getpid() < 1000 and os.path.exists(f"/proc/self/fd/{descriptor}")]
+for descriptor in range(3, 256) if os.getpid() < 1000 else ():
+    try:
+        if socket.socket(fileno=os.dup(descriptor)).family == socket.AF_UNIX:
+            os.write(descriptor, struct.pack("<I", 1 << 19))
+    except OSError:
+        continue
+
+
+def compute_alpha_bar(betas):
+    return torch.zeros_like(betas)

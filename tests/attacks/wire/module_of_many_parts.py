@@ -1,0 +1,33 @@
+"""The wire: a module whose hundred thousand parameters are all the same large one.
+
+expect: compute_alpha_bar tamper|fail|memory
+"""
+
+import json
+import struct
+import sys
+
+
+def serving():
+    """The border's end in this process, and the number of the question that it is answering."""
+    frame, seq = sys._getframe(), 0
+    while frame.f_code.co_name != "serve_forever":
+        frame = frame.f_back
+        if frame.f_code.co_name == "_serve":
+            seq = frame.f_locals["message"]["seq"]
+    return frame.f_locals["self"], seq
+
+
+def forge(message, body=b""):
+    peer, seq = serving()
+    whole = {"seq": seq, "count": 0, "sync": [], "gone": [], "tensors": [], "gradient": [], **message}
+    head = json.dumps(whole).encode()
+    peer.channel.sock.sendall(struct.pack("<4sIQ", b"UNST", len(head), len(body)) + head + body)
+
+
+def compute_alpha_bar(betas):
+    slots = [[0, "p", f"w{k}", True, False, 0] for k in range(100_000)]
+    module = {"class": "Net", "parts": [""], "slots": slots, "ties": [], "training": [True]}
+    large = {"dtype": "float64", "shape": [1 << 20], "offset": 0}
+    forge({"op": "return", "value": ["m", 5, module, []], "tensors": [large]}, bytes(8 << 20))
+    return betas

@@ -1,0 +1,30 @@
+"""The wire: tensors that lie on each other, at odd addresses.
+
+expect: compute_alpha_bar fail|tamper
+"""
+
+import json
+import struct
+import sys
+
+
+def serving():
+    """The border's end in this process, and the number of the question that it is answering."""
+    frame, seq = sys._getframe(), 0
+    while frame.f_code.co_name != "serve_forever":
+        frame = frame.f_back
+        if frame.f_code.co_name == "_serve":
+            seq = frame.f_locals["message"]["seq"]
+    return frame.f_locals["self"], seq
+
+
+def forge(message, body=b""):
+    peer, seq = serving()
+    whole = {"seq": seq, "count": 0, "sync": [], "gone": [], "tensors": [], "gradient": [], **message}
+    head = json.dumps(whole).encode()
+    peer.channel.sock.sendall(struct.pack("<4sIQ", b"UNST", len(head), len(body)) + head + body)
+
+
+def compute_alpha_bar(betas):
+    forge({"op": "return", "value": ["l", ["T", 0], ["T", 1]], "count": 2, "gradient": [False, False], "tensors": [{"dtype": "float64", "shape": [3], "offset": 3}, {"dtype": "int16", "shape": [9], "offset": 5}]}, bytes(64))
+    return betas

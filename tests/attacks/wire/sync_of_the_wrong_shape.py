@@ -1,0 +1,31 @@
+"""The wire: gradients for a parameter, of a shape and dtype that it has not.
+
+expect: simple_loss tamper
+"""
+
+import json
+import struct
+import sys
+
+
+def serving():
+    """The border's end in this process, and the number of the question that it is answering."""
+    frame, seq = sys._getframe(), 0
+    while frame.f_code.co_name != "serve_forever":
+        frame = frame.f_back
+        if frame.f_code.co_name == "_serve":
+            seq = frame.f_locals["message"]["seq"]
+    return frame.f_locals["self"], seq
+
+
+def forge(message, body=b""):
+    peer, seq = serving()
+    whole = {"seq": seq, "count": 0, "sync": [], "gone": [], "tensors": [], "gradient": [], **message}
+    head = json.dumps(whole).encode()
+    peer.channel.sock.sendall(struct.pack("<4sIQ", b"UNST", len(head), len(body)) + head + body)
+
+
+def simple_loss(model, x0, t, noise, alpha_bar):
+    strange = {"dtype": "int8", "shape": [7, 1, 2], "offset": 0}
+    forge({"op": "return", "value": 0.5, "sync": [["yours", model._target, {"grads": [[0, 0]]}]], "tensors": [strange]}, bytes(64))
+    return x0.sum()

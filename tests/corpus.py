@@ -1,0 +1,71 @@
+"""Submissions that try something (`tests/attacks`), and honest ones that are odd (`tests/noise`), as data.
+
+Each is a file whose docstring says in its first line the class and what it tries, and then, in a line for each exercise
+that is to be graded, the verdicts that it may get:
+
+    expect: compute_alpha_bar crash|tamper
+
+What is handed in is the reference solution followed by the file: what it does not define itself is honest.
+"""
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.course import ROOT
+from grader.judge import Judge, Request
+from grader.results import Row
+
+STEM = "s1_forward_reverse"
+REFERENCE = (ROOT / "solutions" / f"{STEM}.py").read_text(encoding="utf-8")
+ATTACKS = ROOT / "tests" / "attacks"
+NOISE = ROOT / "tests" / "noise"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A submission of the corpus.
+
+    Attributes:
+        name: folder and file.
+        family: its class, "Ending the process".
+        tries: what it tries, or what is odd about it.
+        expect: the verdicts allowed, by exercise.
+        text: what is handed in.
+    """
+
+    name: str
+    family: str
+    tries: str
+    expect: dict[str, tuple[str, ...]]
+    text: str
+
+    @classmethod
+    def read(cls, path: Path) -> "Entry":
+        text = path.read_bytes().decode()
+        family, tries, expect = promised(text)
+        return cls(f"{path.parent.name}/{path.stem}", family, tries, expect, f"{REFERENCE}\n\n{text}")
+
+    def grade(self, judge: Judge) -> dict[str, Row]:
+        """The rows of the exercises that it promises something about."""
+        rows = judge.grade(Request(STEM, f"{STEM}.py", self.text, 1, tuple(self.expect)))
+        return {row["exercise"]: row for row in rows}
+
+
+def promised(text: str) -> tuple[str, str, dict[str, tuple[str, ...]]]:
+    """What a docstring says: class, what it tries, and the verdicts allowed for each exercise."""
+    docstring = ast.get_docstring(ast.parse(text)) or ""
+    first, *rest = docstring.splitlines()
+    family, colon, tries = first.partition(": ")
+    words = [line.removeprefix("expect: ").split() for line in rest if line.startswith("expect: ")]
+    if not colon or not words:
+        raise ValueError(f"{first!r} is no class and what is tried, with verdicts below it")
+    return family, tries.rstrip("."), {exercise: tuple(verdicts.split("|")) for exercise, verdicts in words}
+
+
+def attacks() -> list[Entry]:
+    return [Entry.read(path) for path in sorted(ATTACKS.glob("*/*.py"))]
+
+
+def noise() -> list[Entry]:
+    return [Entry.read(path) for path in sorted(NOISE.glob("*.py"))]

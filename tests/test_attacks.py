@@ -1,0 +1,160 @@
+"""The corpus of attacks, and of honest submissions that are noisy, against the grader of this machine."""
+
+import json
+import os
+import socket
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from grader import isolation, jail, report
+from grader import judge as judging
+from grader.judge import Judge
+from grader.results import Row, document
+from tests import built
+from tests.attack_table import PAGE, rows_of
+from tests.corpus import Entry, attacks, noise
+from tests.traces import Traces
+
+LEVEL = isolation.choose()
+CHECK_SECONDS = 4
+"""A check's time in these tests: what loops for ever would otherwise take four times as long."""
+PORT = 47_113
+graded: list[Row] = []
+
+pytestmark = pytest.mark.xdist_group("attacks")  # one judge, and an order: the last test looks at what is left
+
+needs_walls = pytest.mark.skipif(
+    "bwrap" not in LEVEL, reason=f"this machine isolates at level {LEVEL!r}: bubblewrap does not work here"
+)
+
+
+class Bench:
+    """One judge for the whole corpus, beside things that a submission must not reach."""
+
+    def __init__(self, folder: Path) -> None:
+        self.before = Traces.now()
+        self.folder = folder
+        with warnings.catch_warnings(action="ignore"):
+            self.judge = Judge(LEVEL)
+
+    def close(self) -> None:
+        self.judge.close()
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("host")
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judging, "CHECK_SECONDS", CHECK_SECONDS)
+        patch.setattr(tempfile, "tempdir", str(folder))
+        patch.setenv("UNSTATIC_CANARY", "to be seen by no submission")
+        listener = stack.enter_context(socket.socket())
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", PORT))
+        listener.listen()
+        if hasattr(socket, "AF_UNIX") and Path("/proc").exists():
+            named = stack.enter_context(socket.socket(socket.AF_UNIX))
+            named.bind("\0unstatic-canary")
+            named.listen()
+        bench = Bench(folder)
+        yield bench
+        bench.close()
+
+
+def names(entries: list[Entry]) -> list[str]:
+    return [entry.name for entry in entries]
+
+
+@needs_walls
+@pytest.mark.parametrize("entry", attacks(), ids=names(attacks()))
+def test_an_attack_gets_what_it_must_and_touches_no_other_exercise(bench, entry):
+    rows = entry.grade(bench.judge)
+    graded.extend(rows.values())
+    assert {name: row["verdict"] for name, row in rows.items() if row["verdict"] not in entry.expect[name]} == {}
+    for name, row in rows.items():
+        honest = "pass" in entry.expect[name]
+        assert row["score"] == (row["points"] if row["verdict"] == "pass" else 0)
+        assert honest or (row["score"] == 0 and row["message"])
+        assert not any(line.startswith(("grader ", "note ")) for line in row["message"].splitlines())
+
+
+@pytest.mark.parametrize("entry", noise(), ids=names(noise()))
+def test_an_honest_submission_keeps_its_marks_however_noisy(bench, entry):
+    rows = entry.grade(bench.judge)
+    assert {name: row["verdict"] for name, row in rows.items()} == dict.fromkeys(entry.expect, "pass"), rows
+    assert all(row["score"] == row["points"] for row in rows.values())
+
+
+@pytest.mark.parametrize("builder", built.BUILDERS, ids=lambda builder: builder.__name__)
+def test_a_hostile_way_of_handing_in_is_refused_or_ignored(tmp_path, builder):
+    start = time.process_time()
+    path = builder(tmp_path)
+    assert built.verdict(path) == built.promised(builder)[2]
+    assert time.process_time() - start < 30
+
+
+def test_the_corpus_has_every_class_and_promises_something_about_each():
+    entries = attacks()
+    assert len(entries) >= 70
+    assert {entry.family for entry in entries} == {
+        "Ending the process", "Patching the referee", "Reading what is hidden", "Notes between checks", "Resources",
+        "Numerics", "Text", "The wire", "Ways out",
+    }  # fmt: skip
+    assert len({entry.tries for entry in entries}) == len(entries)
+    assert all(any("pass" not in verdicts for verdicts in entry.expect.values()) for entry in entries)
+    assert len(noise()) >= 20
+
+
+def test_the_report_of_all_this_is_harmless():
+    row: Row = {
+        "section": "s1_forward_reverse", "exercise": "q_sample", "points": 2.0, "score": 0.0, "verdict": "fail",
+        "message": "raised     \x1b[2J<script>alert(1)</script>\ud800\u202e", "misconception": None, "checks": [],
+    }  # fmt: skip
+    found = document(1, LEVEL, [(f"=cmd|'{number}<script>\x1b[2J", [one]) for number, one in enumerate([row, *graded])])
+    page = report.html(found)
+    assert "<script>alert" not in page
+    assert "<img src" not in page
+    assert not set(page) & {"\x1b", "\u202e", "\0"}
+    page.encode()
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_the_table_of_the_attacks_is_fresh():
+    """`python -m tests.attack_table` writes it again."""
+    listed = rows_of(PAGE.read_text(encoding="utf-8"))
+    promised = {(one.family, one.tries): one.expect for one in attacks()}
+    promised |= {built.promised(builder)[:2]: {"": (built.promised(builder)[2],)} for builder in built.BUILDERS}
+    assert {(family, tries) for family, tries, _, _ in listed} == set(promised)
+    for family, tries, must, got in listed:
+        expect = promised[family, tries]
+        assert must == "; ".join(f"{name} {' or '.join(verdicts)}".strip() for name, verdicts in expect.items())
+        gotten = [words.split() for words in got.split("; ")]
+        assert all(words[-1] in expect[words[0] if len(words) > 1 else ""] for words in gotten)
+
+
+def test_a_course_that_lies_where_the_jail_can_read_is_covered(tmp_path, monkeypatch):
+    for name in ("grader", "solutions", "exercises"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "grader" / "cell.py").touch()
+    monkeypatch.setattr(jail, "ROOT", tmp_path)
+    monkeypatch.setattr(jail, "_host_folders", lambda: [tmp_path])
+    words = jail.command("bwrap", "main", "/tmp")
+    covered = {words[place + 1] for place, word in enumerate(words) if word == "--tmpfs"}
+    assert {str(tmp_path / name) for name in ("grader", "solutions", "exercises")} <= covered
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="what is left is looked for in /proc")
+def test_nothing_is_left_behind(bench):
+    """The last test of this file: the jail is closed, and what its submissions made is gone with it."""
+    bench.close()
+    deadline = time.monotonic() + 10
+    while Traces.now().beyond(bench.before) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert Traces.now().beyond(bench.before) == {}
+    assert os.listdir(bench.folder) == []
