@@ -27,10 +27,10 @@ check: $(STAMP) ## lint, format, types, and that what is generated is fresh
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	$(RUN) mypy
-	$(RUN) grader.stubs --check
+	$(RUN) grader.source.stubs --check
 
 exercises: $(STAMP) ## write the stubs again from solutions/; a stub that holds answers is kept
-	$(RUN) grader.stubs
+	$(RUN) grader.source.stubs
 
 pictures: $(STAMP) ## draw the lessons' pictures again
 	$(RUN) solutions.pictures

@@ -1,4 +1,4 @@
-# Generated from solutions/s2_ddpm.py by `python -m grader.stubs`. Your answers go here.
+# Generated from solutions/s2_ddpm.py by `python -m grader.source.stubs`. Your answers go here.
 """Section 2, DDPM: schedules, what a network may be asked to predict, and the bound behind the loss.
 
 Conventions are section 1's: `t` counts from 0 (t = 0 has one step of noise), `alpha_bar[t]` is the product of

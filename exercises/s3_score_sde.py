@@ -1,4 +1,4 @@
-# Generated from solutions/s3_score_sde.py by `python -m grader.stubs`. Your answers go here.
+# Generated from solutions/s3_score_sde.py by `python -m grader.source.stubs`. Your answers go here.
 """Section 3, the score view: noise added in continuous time, run backwards by an SDE or by an ODE.
 
 Conventions: time `t` is a float in [0, 1], one for each of the B samples; 0 is data, 1 is noise. An `sde` is any object
@@ -247,8 +247,7 @@ def hutchinson_divergence(
 
         E[probe · J probe] = tr J  if E[probe probeᵀ] = I      (Hutchinson 1990; FFJORD, arXiv:1810.01367, eq. 7)
 
-    One vector-Jacobian product, probeᵀ J, whatever the size of a sample. Works under `torch.no_grad()` too; the result
-    need not carry a gradient.
+    One vector-Jacobian product, probeᵀ J, whatever the size of a sample. The result need not carry a gradient.
 
     Args:
         fn: a function of a batch, each sample's output depending on that sample alone.

@@ -303,8 +303,7 @@ def hutchinson_divergence(
 
         E[probe · J probe] = tr J  if E[probe probeᵀ] = I      (Hutchinson 1990; FFJORD, arXiv:1810.01367, eq. 7)
 
-    One vector-Jacobian product, probeᵀ J, whatever the size of a sample. Works under `torch.no_grad()` too; the result
-    need not carry a gradient.
+    One vector-Jacobian product, probeᵀ J, whatever the size of a sample. The result need not carry a gradient.
 
     Args:
         fn: a function of a batch, each sample's output depending on that sample alone.

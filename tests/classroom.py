@@ -1,22 +1,21 @@
 """A copy of the course for a test to learn in, and the commands that a learner runs there."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.course import ROOT, section, sections
-from grader.stubs import render
+from grader.course import ROOT, section
+from grader.source.stubs import render
 
 S1 = section("s1_forward_reverse")
 
 
 @dataclass(frozen=True)
 class Classroom:
-    """A copy of the course at `root`, of which only section 1 is there; the learner's module of section 1 is a stub until `hand_in`."""
+    """A copy of the course at `root`; the learner's module of section 1 is a stub until `hand_in`."""
 
     root: Path
 
@@ -55,15 +54,10 @@ class Classroom:
 
 
 def open_classroom(root: Path) -> Classroom:
-    """Copy what a learner's checkout holds of section 1, with a fresh stub."""
-    others = [f"*{stem}*" for stem in sections() if stem != S1.stem]
-    left_out = shutil.ignore_patterns("__pycache__", "*.png", *others)
+    """Copy what a learner's checkout holds, with fresh stubs."""
+    left_out = shutil.ignore_patterns("__pycache__", "*.png")
     for folder in ("exercises", "grader", "solutions"):
         shutil.copytree(ROOT / folder, root / folder, ignore=left_out)
-    course = root / "exercises" / "course.toml"
-    heads = re.split(r"^(?=\[s\d+_\w+\]$)", course.read_text(encoding="utf-8"), flags=re.M)
-    kept = [heads[0], *(part for part in heads[1:] if part.startswith(f"[{S1.stem}]"))]
-    course.write_text("".join(kept), encoding="utf-8")
     shutil.copy(ROOT / "pyproject.toml", root)
     classroom = Classroom(root)
     classroom.module.write_text(render(S1), encoding="utf-8")

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from grader import isolation, jail, report
-from grader import judge as judging
-from grader.judge import Judge
-from grader.results import Row, document
+from grader.jail import isolation
+from grader.jail import keeper as jail
+from grader.judging import judge as judging
+from grader.judging.judge import Judge
+from grader.judging.results import Row, document
+from grader.reports import report
 from tests import built
 from tests.attack_table import PAGE, rows_of
 from tests.corpus import Entry, attacks, noise

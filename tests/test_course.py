@@ -17,10 +17,10 @@ import pytest
 from exercises.checks.expect import Mismatch
 from grader.checks import Check, Outcome, collect, outcome
 from grader.course import ROOT, section, sections
-from grader.desk import Desk, tidy
+from grader.desk.desk import Desk, tidy
 from grader.diagnosis import diagnose
-from grader.misconceptions import Misconception, load
-from grader.stubs import is_fresh
+from grader.source.misconceptions import Misconception, load
+from grader.source.stubs import is_fresh
 
 SEED = 1
 
@@ -123,7 +123,7 @@ def assert_passes(check: Check, module: ModuleType) -> None:
 
 @pytest.mark.parametrize("stem", sections())
 def test_the_stub_is_what_the_solution_gives(stem):
-    assert is_fresh(section(stem)), "run `python -m grader.stubs` and commit what it writes"
+    assert is_fresh(section(stem)), "run `python -m grader.source.stubs` and commit what it writes"
 
 
 @pytest.mark.parametrize("check", ALL_CHECKS, ids=lambda check: check.name)
