@@ -104,7 +104,7 @@ DISTANT = {14: 8.0, 28: 25.0}
 At 14 the reference reaches 2.2 and 2.9; as many real images are at 1.4 to 2.7, real ones with noise of 0.3 at 19, the
 mean of each digit at 58, a single image of each at 63, independent pixels of the right mean and variance at 179, static at
 321. At 28 real images are at 1.8 to 3.9, with noise at 36, single ones at 169, means at 299, static at 1189; both thresholds
-of 28 are estimates, from smaller trainings: they were set without a GPU.
+of 28 are estimates and not measured: they were set without a GPU.
 """
 
 
