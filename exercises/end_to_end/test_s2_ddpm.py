@@ -64,7 +64,7 @@ GLYPHS = Plan(8, 16, (1, 2), T=60, steps=400, batch=64, lr=3e-3, decay=0.99, dra
 NEAR = 0.25
 """Root mean square over an image's pixels to the nearest of all glyphs; the nearest two of those are 0.35 apart, static 0.97."""
 ENOUGH = 0.7
-"""The share of images that are near a glyph of the label they were asked for. The reference reaches 0.89 to 0.93; static
+"""The share of images that are near a glyph of the label they were asked for. The reference reaches 0.95 to 0.98; static
 is near none, labels that are ignored bring it under 0.3, and a linear schedule of 60 DDPM betas to nearly none."""
 
 
@@ -89,8 +89,23 @@ def test_static_becomes_the_glyphs_that_were_asked_for(code, record_property: Ca
 
 # ------------------------------------------------------------------------------------------------------------- digits
 
-SMALL = Plan(14, 32, (1, 2), T=100, steps=1000, batch=64, lr=1e-3, decay=0.995, drawn=500, patience=1200)
+SMALL = Plan(14, 32, (1, 2), T=100, steps=1000, batch=64, lr=1e-3, decay=0.995, drawn=500, patience=900)
+"""The reference takes three minutes of one core."""
 LARGE = Plan(28, 64, (1, 2, 2), T=400, steps=6000, batch=128, lr=1e-3, decay=0.999, drawn=1000, patience=1800)
+RIGHT = {14: 0.8, 28: 0.85}
+"""For each side, the least share of samples that the judge must take for what was asked for.
+
+At 14 the reference reaches 0.92 and 0.93 (two seeds); of real test images the judge knows 0.975, and 0.1 is chance, which
+samples that ignore their label get.
+"""
+DISTANT = {14: 8.0, 28: 25.0}
+"""For each side, the largest Fréchet distance of the samples' features to those of the training images.
+
+At 14 the reference reaches 2.2 and 2.9; as many real images are at 1.4 to 2.7, real ones with noise of 0.3 at 19, the
+mean of each digit at 58, a single image of each at 63, independent pixels of the right mean and variance at 179, static at
+321. At 28 real images are at 1.8 to 3.9, with noise at 36, single ones at 169, means at 299, static at 1189; both thresholds
+of 28 are estimates and not measured: they were set without a GPU.
+"""
 
 
 @pytest.mark.end_to_end
@@ -107,9 +122,6 @@ def test_static_becomes_digits(code, record_property: Callable[[str, object], No
     if not torch.cuda.is_available():
         pytest.skip("needs a GPU: torch sees no CUDA device here")
     write_digits(code, LARGE, "cuda", "s2_digits_gpu.png", record_property)
-
-
-RIGHT, NEAR_DIGITS = 0.8, {14: 20.0, 28: 40.0}
 
 
 def write_digits(
@@ -138,9 +150,10 @@ def write_digits(
         f"{right:.0%} of {len(y)} digits are the ones that were asked for, Fréchet distance {near:.1f}; see {picture}"
     )
     record_property("says", says)
-    assert right > RIGHT, f"{says}: expected more than {RIGHT:.0%}, so does y reach the image?"
-    limit = NEAR_DIGITS[plan.side]
-    assert near < limit, f"{says}: expected a distance under {limit:.0f}, so look at how much UNet can learn"
+    assert right > RIGHT[plan.side], f"{says}: expected more than {RIGHT[plan.side]:.0%}, so does y reach the image?"
+    assert near < DISTANT[plan.side], (
+        f"{says}: expected a distance under {DISTANT[plan.side]}, so look at how much UNet can learn"
+    )
 
 
 # --------------------------------------------------------------------------------------------------------------- both
