@@ -21,16 +21,16 @@ grade: $(STAMP) ## grade the sample cohort into results/
 	@echo "For people: results/report/index.html   For programs: results/grade.json"
 
 test: $(STAMP) ## test the course and the grader
-	$(RUN) pytest tests -m "not slow" --benchmark-skip $(PYTEST_FLAGS)
+	$(RUN) pytest tests --ignore tests/bench -p no:benchmark -m "not slow" -n auto --dist loadgroup $(PYTEST_FLAGS)
 
 check: $(STAMP) ## lint, format, types, and that what is generated is fresh
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	$(RUN) mypy
-	$(RUN) grader.stubs --check
+	$(RUN) grader.source.stubs --check
 
 exercises: $(STAMP) ## write the stubs again from solutions/; a stub that holds answers is kept
-	$(RUN) grader.stubs
+	$(RUN) grader.source.stubs
 
 pictures: $(STAMP) ## draw the lessons' pictures again
 	$(RUN) solutions.pictures

@@ -1,4 +1,4 @@
-# Generated from solutions/s1_forward_reverse.py by `python -m grader.stubs`. Your answers go here.
+# Generated from solutions/s1_forward_reverse.py by `python -m grader.source.stubs`. Your answers go here.
 """Section 1, forward and reverse: destroy data with noise, then rebuild it one grain at a time.
 
 Conventions: `t` counts from 0 (t = 0 has one step of noise), `alpha_bar[t]` is the product of `1 - betas[s]` over

@@ -10,8 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from grader import doctor, intake, isolation, learner, report, results, schedule
 from grader.course import find_exercise, sections
+from grader.desk import learner
+from grader.intake import reading as intake
+from grader.jail import doctor, isolation
+from grader.judging import results, schedule
+from grader.reports import report
 
 STATE = Path(".unstatic")
 """Where results are kept as they come, so that a killed run resumes; in the current folder."""

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from grader.checks import collect, outcome
-from grader.desk import Desk, tidy
-from grader.misconceptions import Misconception, load
+from grader.desk.desk import Desk, tidy
+from grader.source.misconceptions import Misconception, load
 
 LOG = logging.getLogger(__name__)
 RTOL, ATOL = 1e-5, 1e-6

@@ -17,7 +17,7 @@
 import builtins
 from functools import cache
 
-from grader.errors import builtin_class
+from grader.border.errors import builtin_class
 
 
 class CheckFault(Exception):

@@ -4,10 +4,10 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from grader import isolation
-from grader import judge as judging
 from grader.course import ROOT
-from grader.judge import Judge
+from grader.jail import isolation
+from grader.judging import judge as judging
+from grader.judging.judge import Judge
 from tests import built
 from tests.corpus import attacks
 

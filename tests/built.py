@@ -1,7 +1,7 @@
 """Submissions that try something by the way in which they are handed in, and cannot lie in a repository as they are.
 
 Each function makes one below a folder and returns its path; its docstring is as that of a file in `tests/attacks`, with
-what `grader.intake` must make of it: "not-gradable", or "ignored" where the module is read and the rest is not.
+what `grader.intake.reading` must make of it: "not-gradable", or "ignored" where the module is read and the rest is not.
 """
 
 import json
@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from grader import intake
+from grader.intake import reading as intake
 from tests.corpus import STEM
 
 MODULE = f"{STEM}.py"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.course import ROOT, section
-from grader.stubs import render
+from grader.source.stubs import render
 
 S1 = section("s1_forward_reverse")
 

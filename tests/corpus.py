@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.course import ROOT
-from grader.judge import Judge, Request
-from grader.results import Row
+from grader.judging.judge import Judge, Request
+from grader.judging.results import Row
 
 STEM = "s1_forward_reverse"
 REFERENCE = (ROOT / "solutions" / f"{STEM}.py").read_text(encoding="utf-8")

@@ -8,11 +8,12 @@ import warnings
 from collections.abc import Iterator
 from types import ModuleType
 
-from grader import errors, faults
-from grader.border import Peer
-from grader.cell import serve
-from grader.standins import RemoteFunction
-from grader.wire import Channel
+from grader import faults
+from grader.border import errors
+from grader.border.peer import Peer
+from grader.border.standins import RemoteFunction
+from grader.border.wire import Channel
+from grader.inside.cell import serve
 
 
 class Code:

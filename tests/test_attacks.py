@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from grader import isolation, jail, report
-from grader import judge as judging
-from grader.judge import Judge
-from grader.results import Row, document
+from grader.jail import isolation
+from grader.jail import keeper as jail
+from grader.judging import judge as judging
+from grader.judging.judge import Judge
+from grader.judging.results import Row, document
+from grader.reports import report
 from tests import built
 from tests.attack_table import PAGE, rows_of
 from tests.corpus import Entry, attacks, noise
@@ -26,6 +28,8 @@ CHECK_SECONDS = 4
 """A check's time in these tests: what loops for ever would otherwise take four times as long."""
 PORT = 47_113
 graded: list[Row] = []
+
+pytestmark = pytest.mark.xdist_group("attacks")  # one judge, and an order: the last test looks at what is left
 
 needs_walls = pytest.mark.skipif(
     "bwrap" not in LEVEL, reason=f"this machine isolates at level {LEVEL!r}: bubblewrap does not work here"

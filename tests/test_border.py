@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from grader.wire import Foreign
+from grader.border.wire import Foreign
 from tests.crossing import crossing
 
 SOURCE = """

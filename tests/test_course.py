@@ -17,10 +17,10 @@ import pytest
 from exercises.checks.expect import Mismatch
 from grader.checks import Check, Outcome, collect, outcome
 from grader.course import ROOT, section, sections
-from grader.desk import Desk, tidy
+from grader.desk.desk import Desk, tidy
 from grader.diagnosis import diagnose
-from grader.misconceptions import Misconception, load
-from grader.stubs import is_fresh
+from grader.source.misconceptions import Misconception, load
+from grader.source.stubs import is_fresh
 
 SEED = 1
 
@@ -38,11 +38,50 @@ CONTRACT = {
         "TinyDenoiser": (2, "(dim=2, hidden=128)"),
         "train_denoiser": (3, "(model, data, alpha_bar, steps, batch_size=256, lr=0.001, generator=None)"),
     },
+    "s2_ddpm": {
+        "linear_schedule": (1, "(T, beta_start=0.0001, beta_end=0.02)"),
+        "cosine_schedule": (2, "(T, s=0.008, max_beta=0.999)"),
+        "snr": (1, "(alpha_bar)"),
+        "zero_terminal_snr": (2, "(betas)"),
+        "velocity": (1, "(x0, eps, t, alpha_bar)"),
+        "to_x0": (2, "(prediction, x_t, t, alpha_bar, kind)"),
+        "to_eps": (2, "(prediction, x_t, t, alpha_bar, kind)"),
+        "prediction_loss": (3, "(model, x0, t, noise, alpha_bar, kind='eps', gamma=None)"),
+        "gaussian_kl": (2, "(mean1, logvar1, mean2, logvar2)"),
+        "decoder_nll": (3, "(x0, mean, logvar)"),
+        "prior_kl": (1, "(x0, alpha_bar)"),
+        "vlb_term": (4, "(x0, x_t, t, eps, betas)"),
+        "learned_log_variance": (2, "(v, t, betas)"),
+        "ancestral_sample": (
+            4,
+            "(model, x_T, betas, kind='eps', variance='small', clip=False, generator=None)",
+        ),
+        "ema_update": (2, "(ema_model, model, decay)"),
+        "UNet": (5, "(in_channels=1, width=32, multipliers=(1, 2, 2), classes=None)"),
+    },
+    "s3_score_sde": {
+        "score_from_eps": (1, "(eps, std)"),
+        "score_from_x0": (1, "(x0, x_t, mean_coef, std)"),
+        "VPSDE": (4, "(beta_min=0.1, beta_max=20.0)"),
+        "VESDE": (4, "(sigma_min=0.01, sigma_max=50.0)"),
+        "dsm_loss": (3, "(score_model, x0, t, noise, sde)"),
+        "reverse_coefficients": (2, "(sde, score, x, t)"),
+        "euler_maruyama": (4, "(sde, score_model, x_T, steps, t_end=0.001, generator=None)"),
+        "probability_flow_drift": (2, "(sde, score, x, t)"),
+        "ode_sample": (3, "(sde, score_model, x_T, steps, t_end=0.001)"),
+        "langevin_correct": (2, "(x, score, snr, noise)"),
+        "hutchinson_divergence": (2, "(fn, x, probe)"),
+        "log_likelihood": (4, "(sde, score_model, x, steps, probe, t_start=1e-05)"),
+    },
 }
 """The exercises in order, with their points and their signatures: other people's implementations rely on them."""
 
-FORWARD = {"TinyDenoiser": "(self, x, t)"}
+FORWARD = {"TinyDenoiser": "(self, x, t)", "UNet": "(self, x, t, y=None)"}
 """The signature of each module's forward."""
+
+SDE = {"marginal": "(self, t, like)", "coefficients": "(self, x, t)"}
+METHODS = {"VPSDE": SDE, "VESDE": SDE}
+"""The signatures of the methods of what is no module."""
 
 ALL_CHECKS = [check for stem in sections() for check in collect(stem)]
 ALTERNATIVES = sorted(
@@ -84,7 +123,7 @@ def assert_passes(check: Check, module: ModuleType) -> None:
 
 @pytest.mark.parametrize("stem", sections())
 def test_the_stub_is_what_the_solution_gives(stem):
-    assert is_fresh(section(stem)), "run `python -m grader.stubs` and commit what it writes"
+    assert is_fresh(section(stem)), "run `python -m grader.source.stubs` and commit what it writes"
 
 
 @pytest.mark.parametrize("check", ALL_CHECKS, ids=lambda check: check.name)
@@ -204,6 +243,8 @@ def test_the_signature_is_the_contracts(exercise):
         assert bare(target) == CONTRACT[exercise.section][exercise.name][1]
         if exercise.name in FORWARD:
             assert bare(target.forward) == FORWARD[exercise.name]
+        for method, signature in METHODS.get(exercise.name, {}).items():
+            assert bare(getattr(target, method)) == signature
 
 
 def bare(target) -> str:
@@ -265,5 +306,6 @@ def test_no_two_checks_or_exercises_share_a_name():
     names = Counter(exercise.name for exercise in EXERCISES)
     for of in sections().values():
         body = ast.parse(of.checks.read_text(encoding="utf-8")).body
-        names.update(node.name for node in body if isinstance(node, ast.FunctionDef))
+        within = Counter(node.name for node in body if isinstance(node, ast.FunctionDef))
+        names.update(name for name in within.elements() if name.startswith("test_") or within[name] > 1)
     assert [name for name, count in names.items() if count > 1] == []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from grader import desk
+from grader.desk import desk
 from tests.classroom import Classroom, open_classroom
 
 NOISE = ("Traceback", "FAILURES", "short test summary", "Falsifying", "NotImplementedError", "rootdir", "passed in")

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from exercises.checks.expect import Mismatch
-from grader import diagnosis, misconceptions
+from grader import diagnosis
 from grader.checks import collect, outcome
 from grader.course import section
-from grader.desk import Desk, tidy
+from grader.desk.desk import Desk, tidy
 from grader.diagnosis import diagnose, same
 from grader.faults import Missing, raised
-from grader.misconceptions import MisconceptionError, load
+from grader.source import misconceptions
+from grader.source.misconceptions import MisconceptionError, load
 
 STEM, SEED = "s1_forward_reverse", 7
 

@@ -16,10 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grader import intake, syntax
 from grader.course import ROOT, Section, find_exercise, sections
-from grader.intake import fingerprint, read
-from grader.sources import Source
+from grader.intake import reading as intake
+from grader.intake import syntax
+from grader.intake.reading import fingerprint, read
+from grader.intake.sources import Source
 
 STEM = "s1_forward_reverse"
 PY, NB = f"{STEM}.py", f"{STEM}.ipynb"

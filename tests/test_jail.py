@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from grader import isolation, jail
-from grader.judge import Judge, Request
+from grader.jail import isolation
+from grader.jail import keeper as jail
+from grader.judging.judge import Judge, Request
 
 
 def test_the_scratch_folder_does_not_hide_an_interpreter_that_lies_in_tmp(monkeypatch):

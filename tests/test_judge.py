@@ -2,13 +2,15 @@
 
 import pytest
 
-from grader import isolation
 from grader.course import ROOT, section
-from grader.judge import Judge, Request
+from grader.jail import isolation
+from grader.judging.judge import Judge, Request
 
 STEM = "s1_forward_reverse"
 REFERENCE = (ROOT / "solutions" / f"{STEM}.py").read_text()
 ALL = tuple(section(STEM).exercises)
+
+pytestmark = pytest.mark.xdist_group("judge")  # one judge for all
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from grader import learner
 from grader.course import Exercise, Section, sections
+from grader.desk import learner
 from tests.classroom import Classroom, open_classroom
 
 S1 = "s1_forward_reverse"

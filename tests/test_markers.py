@@ -3,7 +3,7 @@
 import pytest
 
 from grader.course import sections
-from grader.markers import BEGIN, END, STUB, MarkerError, stub_of
+from grader.source.markers import BEGIN, END, STUB, MarkerError, stub_of
 
 SOLUTION = f'''"""Squares."""
 

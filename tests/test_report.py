@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 
 from grader.course import sections
-from grader.report import Card, html, table
-from grader.results import VERDICTS, Document, Row, document
-from grader.tally import LOOKS, natural
-from grader.visible import one_line, visible
+from grader.intake.visible import one_line, visible
+from grader.judging.results import VERDICTS, Document, Row, document
+from grader.reports.report import Card, html, table
+from grader.reports.tally import LOOKS, natural
 
 STEM = "s1_forward_reverse"
 EXERCISES = sections()[STEM].exercises

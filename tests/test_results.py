@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from grader import results
 from grader.course import ROOT, find_exercise
-from grader.results import Key, Row, Store, course_version, document, write_atomically
+from grader.judging import results
+from grader.judging.results import Key, Row, Store, course_version, document, write_atomically
 
 STEM = "s1_forward_reverse"
 
@@ -114,7 +114,7 @@ def test_a_line_that_is_no_result_is_passed_over(path, line):
 WRITER = """
 import sys
 from pathlib import Path
-from grader.results import Key, Store
+from grader.judging.results import Key, Store
 store, name, count = Store(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
 print("ready", flush=True)
 for number in range(count):

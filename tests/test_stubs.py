@@ -1,23 +1,24 @@
-"""`python -m grader.stubs`: writes what is stale, says what is, and never over a learner's answers."""
+"""`python -m grader.source.stubs`: writes what is stale, says what is, and never over a learner's answers."""
 
 import pytest
 
-from grader import stubs
-from grader.course import section
-from grader.markers import MarkerError
+from grader.course import ROOT, section, sections
+from grader.source import stubs
+from grader.source.markers import MarkerError
 
 STEM = "s1_forward_reverse"
 
 
 @pytest.fixture
 def course(tmp_path, monkeypatch):
-    """A copy of the solution and its stub in a folder of their own."""
-    solution, stub = section(STEM).solution.read_bytes(), section(STEM).stub.read_bytes()
+    """A copy of the solutions and their stubs in a folder of their own."""
+    originals = [path for of in sections().values() for path in (of.solution, of.stub)]
+    contents = {path.relative_to(ROOT): path.read_bytes() for path in originals}
     monkeypatch.setattr("grader.course.ROOT", tmp_path)
-    monkeypatch.setattr("grader.stubs.ROOT", tmp_path)
-    for path, content in ((section(STEM).solution, solution), (section(STEM).stub, stub)):
-        path.parent.mkdir()
-        path.write_bytes(content)
+    monkeypatch.setattr("grader.source.stubs.ROOT", tmp_path)
+    for path, content in contents.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(content)
     return section(STEM)
 
 

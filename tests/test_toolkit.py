@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Generator
 
-from exercises.toolkit import plots, sliced_wasserstein, two_moons
+from exercises.toolkit import plots, sliced_wasserstein, two_moons, two_moons_log_density
+from exercises.toolkit.worlds import Correlated
 
 
 def seeded(seed: int) -> Generator:
@@ -25,6 +26,33 @@ def test_the_moons_have_mean_0_and_variance_1() -> None:
 
 def test_the_same_generator_draws_the_same_moons() -> None:
     assert torch.equal(two_moons(7, seeded(1)), two_moons(7, seeded(1)))
+
+
+def test_the_moons_density_has_mass_1_and_is_highest_on_the_moons() -> None:
+    side = torch.linspace(-3, 3, 300, dtype=torch.float64)
+    grid = torch.cartesian_prod(side, side)
+    mass = two_moons_log_density(grid).exp().sum() * (side[1] - side[0]) ** 2
+    assert mass.item() == pytest.approx(1, abs=1e-6)
+    on_them, elsewhere = (two_moons_log_density(x).mean() for x in (two_moons(500, seeded(0)), torch.zeros(1, 2)))
+    assert on_them > elsewhere + 2
+
+
+def test_correlated_data_knows_its_density_score_and_flow() -> None:
+    axes, _ = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64, generator=seeded(0)))
+    variances = torch.tensor([0.2, 1.0, 3.0], dtype=torch.float64)
+    world = Correlated(torch.tensor([1.0, 0.0, -1.0], dtype=torch.float64), axes, variances)
+    mean_coef, std = torch.full((4, 1), 0.6, dtype=torch.float64), torch.full((4, 1), 0.5, dtype=torch.float64)
+    covariance = 0.36 * axes @ variances.diag() @ axes.T + 0.25 * torch.eye(3, dtype=torch.float64)
+    exact = torch.distributions.MultivariateNormal(0.6 * world.mean, covariance)
+    x = torch.randn(4, 3, dtype=torch.float64, generator=seeded(1)).requires_grad_()
+    torch.testing.assert_close(world.log_density(x, mean_coef, std), exact.log_prob(x))
+    (slope,) = torch.autograd.grad(exact.log_prob(x).sum(), x)
+    torch.testing.assert_close(world.score(x, mean_coef, std), slope)
+
+    clean = torch.ones_like(std), torch.zeros_like(std)
+    carried = world.flow(x, clean, (mean_coef, std))  # of the same probability, but for the change of volume
+    volume = sum(world.expansion(probe.expand(4, 3), clean, (mean_coef, std)) for probe in torch.eye(3).double())
+    torch.testing.assert_close(world.log_density(x, *clean), world.log_density(carried, mean_coef, std) + volume)
 
 
 def test_sliced_wasserstein_of_a_shift_is_the_shift_s_mean_projection() -> None:

@@ -10,8 +10,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grader import wire
-from grader.wire import Decoding, Violation, encode, read_frame, read_prefix, write_frame
+from grader.border import wire
+from grader.border.wire import Decoding, Violation, encode, read_frame, read_prefix, write_frame
 
 QUICK = settings(
     max_examples=300, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)

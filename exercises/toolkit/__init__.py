@@ -1,7 +1,11 @@
-"""Given code: what the exercises may use and need not write. Pictures are in `exercises.toolkit.plots`."""
+"""Given code: what the exercises may use and need not write.
+
+Imported by its own name: pictures (`exercises.toolkit.plots`), real digits (`.mnist`), the training loop (`.training`), and
+what judges digits (`.judging`).
+"""
 
 from exercises.toolkit.extract import extract
 from exercises.toolkit.metrics import sliced_wasserstein
-from exercises.toolkit.moons import two_moons
+from exercises.toolkit.moons import two_moons, two_moons_log_density
 
-__all__ = ["extract", "sliced_wasserstein", "two_moons"]
+__all__ = ["extract", "sliced_wasserstein", "two_moons", "two_moons_log_density"]

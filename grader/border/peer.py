@@ -1,0 +1,601 @@
+"""One end of the border: calls, callbacks, modules and gradients over a `Channel`.
+
+Both processes run a `Peer`. Control passes back and forth like in one process: whoever sends a request waits for its
+answer, and meanwhile serves the requests that come the other way, so that a check can hand a model to the submission,
+and the submission can call it.
+
+**Functions and objects** cross as handles: the owner keeps the object, the other side holds a stand-in that calls it.
+**Modules** cross as handles too, but the stand-in is an nn.Module with real parameters and buffers, copies of the
+owner's (`grader.border.shared`). What one side changes in place (an optimiser's step, `.grad`, train/eval, a dtype) is sent
+with the next message.
+**Gradients**: each call is one node of the caller's graph (`grader.border.node`). The owner keeps what it computed as a
+`Record`; the node's backward is again a request, answered from the record and recorded in its turn, so that second
+derivatives, `torch.func` and a backward through a callback inside a call work.
+**Arguments** that the callee changed in place are changed in place at the caller's.
+"""
+
+import contextlib
+import copy
+import itertools
+import secrets
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from grader.border.node import Slot, call_node, in_forward_mode
+from grader.border.shared import SharedGenerator, SharedModule, generator_state, is_index, same_bits, share, stand_in
+from grader.border.standins import FUNCTIONAL, RemoteFunction, RemoteModule, RemoteObject
+from grader.border.wire import Channel, Decoding, Unsendable, Violation, crosses, encode
+
+MAX_HANDLES = 20_000
+"""Objects that one side may hand out in a check."""
+OUR_VIEW = {"mine": "ours", "yours": "theirs"}
+MIRRORED = {"mine": "theirs", "yours": "ours"}
+"""Whose a thing is that a message calls "mine" or "yours", to its sender (`OUR_VIEW`) and to its receiver."""
+
+
+@dataclass
+class Record:
+    """What a served request computed, kept while the other side may ask for its gradients.
+
+    Attributes:
+        inputs: the tensors that gradients may be asked for; None where one takes none.
+        outputs: the tensors that were sent back.
+    """
+
+    inputs: list[Tensor | None]
+    outputs: list[Tensor]
+
+
+class RecordReference:
+    """Held by the graph that a record serves; when the graph is gone, the owner is told to forget the record."""
+
+    def __init__(self, number: int, gone: list[int]) -> None:
+        self.number = number
+        weakref.finalize(self, gone.append, number)
+
+
+class Peer:
+    """One end of the border."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        describe_error: Callable[[BaseException], dict],
+        build_error: Callable[[dict], BaseException],
+        catches: type[BaseException],
+        open_objects: bool,
+    ) -> None:
+        """Take one end of a connection.
+
+        Args:
+            channel: carries the frames.
+            describe_error: an exception of our code, as plain data.
+            build_error: the exception that such data from the other side means.
+            catches: what is described to the other side instead of ending this process.
+            open_objects: whether the other side may read attributes of our objects and call any method of theirs. The
+                judge says no: of its objects only the public methods that their classes define can be called.
+        """
+        self.channel = channel
+        self._describe_error, self._build_error, self._catches = describe_error, build_error, catches
+        self._open_objects = open_objects
+        self._exports: dict[int, Any] = {}
+        self._export_numbers: dict[int, int] = {}
+        self._standins: dict[int, Any] = {}
+        self._standin_numbers: dict[int, int] = {}
+        self._shared: dict[tuple[str, int], SharedModule | SharedGenerator] = {}
+        self._records: dict[int, Record] = {}
+        self._gone: list[int] = []
+        self._numbers = itertools.count(1)
+        self._anchor = torch.zeros((), requires_grad=True)
+
+    # ------------------------------------------------------------------------------------------------ we request
+
+    def call(self, target: int, method: str | None, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Call one of their objects, or a method of it."""
+        outgoing = Outgoing(self)
+        request = {"op": "call", "target": target, "method": method}
+        request["args"], request["kwargs"] = outgoing.encode(list(args)), outgoing.encode(kwargs)
+        if isinstance(self._standins.get(target), RemoteModule):
+            outgoing.mention("yours", target)
+        request["modules"] = outgoing.mentions
+        parameters = [p for side, number in outgoing.mentions for p in self._parameters(OUR_VIEW[side], number)]
+        return self._decode(*self._request(request, outgoing.tensors, parameters))
+
+    def get(self, target: int, name: str) -> Any:
+        """Read an attribute of one of their objects."""
+        return self._decode(*self._request({"op": "get", "target": target, "name": name}, [], []))
+
+    def clone(self, target: int) -> Any:
+        """A deep copy of one of their modules, made at their side."""
+        return self._decode(*self._request({"op": "clone", "target": target}, [], []))
+
+    def gradient(
+        self, record: RecordReference, connected: list[Tensor] | None, grads: list[Tensor | None], wanted: list[bool]
+    ) -> list[Tensor | None]:
+        """A vector-Jacobian product of a record of theirs; with `connected`, the inputs, it is differentiable itself."""
+        given = [grad for grad in grads if grad is not None]
+        numbers = iter(range(len(given)))
+        request = {
+            "op": "grad",
+            "record": record.number,
+            "grads": [None if grad is None else ["T", next(numbers)] for grad in grads],
+            "wanted": wanted,
+            "create": connected is not None,
+        }
+        results = self._decode(*self._request(request, given, list(connected or [])))
+        if not isinstance(results, list) or len(results) < len(wanted):
+            raise Violation("gradients of something else")
+        return results[: len(wanted)]
+
+    def _request(self, request: dict, sent: list[Tensor], connected: list[Tensor]) -> tuple[dict, tuple, list[Tensor]]:
+        """Send a request as a node of our graph.
+
+        Args:
+            request: the message.
+            sent: the tensors that it carries.
+            connected: tensors that the answer depends on as well, and that the other side has already.
+
+        Returns:
+            the answer, its tensors as results of the node, and the tensors that the request carried.
+        """
+        tensors = [*sent, *connected]
+        dual = in_forward_mode()
+        request["mode"] = _mode()
+        request["needs"] = [t.requires_grad or (dual and t.is_floating_point()) for t in tensors]
+        slot = Slot(range(len(sent)))
+        anchor = self._anchor.detach() if dual else self._anchor
+        *results, _ = call_node(self, request, slot, anchor, *tensors, forward_mode=dual)
+        return slot.answer, tuple(results), sent
+
+    def _decode(self, answer: dict, results: tuple, sent: list[Tensor]) -> Any:
+        _apply_changes(answer.get("changed"), results, sent)
+        return Incoming(self, list(results)).decode(answer.get("value"))
+
+    def exchange(self, request: dict, tensors: list[Tensor]) -> tuple[dict, list[Tensor]]:
+        """Send a request and serve theirs until its answer comes.
+
+        Raises:
+            Violation: what came is no answer to this request.
+            BaseException: what `build_error` makes of an error of theirs.
+        """
+        request["seq"] = secrets.randbits(48)
+        self._send(request, tensors)
+        failed: BaseException | None = None
+        while True:
+            message, arrived = self._receive()
+            if message.get("op") not in ("return", "raise"):
+                failed = self._serve(message, arrived) or failed
+                continue
+            if message.get("seq") != request["seq"]:
+                raise Violation("an answer to a question that was not asked")
+            if isinstance(failed, AssertionError):  # a check that failed inside a model which it handed out
+                raise failed
+            if message["op"] == "raise":
+                raise self._build_error(message)
+            return message, arrived
+
+    # ----------------------------------------------------------------------------------------------- they request
+
+    def serve_forever(self) -> None:
+        """Serve requests until the other side closes, which raises `wire.Closed`."""
+        while True:
+            self._serve(*self._receive())
+
+    def _serve(self, message: dict, arrived: list[Tensor]) -> BaseException | None:
+        """Answer one request; returns the error if the answer was one."""
+        handlers = {
+            "call": self._serve_call,
+            "grad": self._serve_grad,
+            "get": self._serve_get,
+            "clone": self._serve_clone,
+        }
+        handler = handlers.get(str(message.get("op")))
+        if handler is None:
+            raise Violation("a message with an unknown purpose")
+        failed = None
+        try:
+            with _in_mode(message.get("mode")):
+                answer, tensors = handler(message, arrived)
+        except Violation:
+            raise
+        except self._catches as error:
+            failed, answer, tensors = error, {"op": "raise", **self._describe_error(error)}, []
+        try:
+            self._send({"seq": message.get("seq"), **answer}, tensors)
+        except Unsendable as error:
+            failed, answer = error, {"op": "raise", **self._describe_error(error)}
+            self._send({"seq": message.get("seq"), **answer}, [])
+        return failed
+
+    def _serve_call(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
+        needs = _booleans(message.get("needs"))
+        if len(needs) < len(arrived):
+            raise Violation("a call that does not say which tensors take gradients")
+        before = [tensor.clone() for tensor in arrived]
+        leaves = [_leaf(tensor, need) for tensor, need in zip(arrived, needs, strict=False)]
+        incoming = Incoming(self, leaves)
+        args, kwargs = incoming.decode(message.get("args")), incoming.decode(message.get("kwargs"))
+        if not isinstance(args, list) or not isinstance(kwargs, dict):
+            raise Violation("a call without arguments")
+        inputs = [leaf if leaf.requires_grad else None for leaf in leaves]
+        for side, number in _mentions(message.get("modules")):
+            inputs += [p if p.requires_grad else None for p in self._parameters(MIRRORED[side], number)]
+        target = self._target(message.get("target"), message.get("method"))
+        result = target(*args, **kwargs)
+        answer, tensors = self._answer(result, inputs)
+        answer["changed"] = _changes(leaves, before, needs, tensors)
+        answer["gradient"] += [False] * (len(tensors) - len(answer["gradient"]))
+        return answer, tensors
+
+    def _serve_grad(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
+        record = self._records.get(_whole(message.get("record")))
+        wanted, needs = _booleans(message.get("wanted")), _booleans(message.get("needs"))
+        grads, create = message.get("grads"), message.get("create") is True
+        if (
+            record is None
+            or len(wanted) != len(record.inputs)
+            or len(needs) < len(arrived)
+            or not isinstance(grads, list)
+        ):
+            raise Violation("gradients of a call that was not made")
+        leaves = [_leaf(tensor, create and need) for tensor, need in zip(arrived, needs, strict=False)]
+        decoded = [Incoming(self, leaves).decode(grad) for grad in grads]
+        pairs = [
+            (o, g) for o, g in zip(record.outputs, decoded, strict=False) if isinstance(g, Tensor) and o.requires_grad
+        ]
+        asked = [(k, tensor) for k, tensor in enumerate(record.inputs) if tensor is not None and wanted[k]]
+        results: list[Tensor | None] = [None] * len(record.inputs)
+        if pairs and asked:
+            found = torch.autograd.grad(
+                [out for out, _ in pairs],
+                [tensor for _, tensor in asked],
+                [grad for _, grad in pairs],
+                allow_unused=True,
+                create_graph=create,
+                retain_graph=True,
+            )
+            for (k, _), grad in zip(asked, found, strict=True):
+                results[k] = grad
+        connected = record.inputs if create else []
+        return self._answer(results, [*(leaf if leaf.requires_grad else None for leaf in leaves), *connected])
+
+    def _serve_get(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
+        target, name = self._exported(message.get("target")), message.get("name")
+        if not self._open_objects or not isinstance(name, str):
+            raise Violation("a look into an object that shows nothing")
+        return self._answer(getattr(target, name), [])
+
+    def _serve_clone(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
+        target = self._exported(message.get("target"))
+        if not isinstance(target, nn.Module):
+            raise Violation("a copy of something that is no module")
+        return self._answer(copy.deepcopy(target), [])
+
+    def _answer(self, result: Any, inputs: list[Tensor | None]) -> tuple[dict, list[Tensor]]:
+        """The answer that carries a result; what has a gradient is recorded."""
+        outgoing = Outgoing(self)
+        answer: dict = {"op": "return", "value": outgoing.encode(result)}
+        answer["gradient"] = [tensor.requires_grad for tensor in outgoing.tensors]
+        if any(answer["gradient"]):
+            answer["record"] = next(self._numbers)
+            self._records[answer["record"]] = Record(inputs, list(outgoing.tensors))
+        return answer, outgoing.tensors
+
+    def _target(self, number: Any, method: Any) -> Callable:
+        target = self._exported(number)
+        if method is None:
+            return target
+        if not isinstance(method, str):
+            raise Violation("a method without a name")
+        if method == FUNCTIONAL and isinstance(target, nn.Module):
+            return lambda state, args, kwargs: torch.func.functional_call(target, state, tuple(args), kwargs)
+        if not self._open_objects and method not in public_methods(target):
+            raise Violation("a method that is not offered")
+        return getattr(target, method)
+
+    def _exported(self, number: Any) -> Any:
+        if _whole(number) not in self._exports:
+            raise Violation("a handle that was not given out")
+        return self._exports[number]
+
+    # ----------------------------------------------------------------------------------------------------- messages
+
+    def _send(self, message: dict, tensors: list[Tensor]) -> None:
+        """Send a message, and with it what changed in the state that both sides share."""
+        carried = list(tensors)
+
+        def number(tensor: Tensor) -> int:
+            carried.append(tensor)
+            return len(carried) - 1
+
+        message["count"] = len(tensors)
+        message["sync"] = [
+            ["mine" if side == "ours" else "yours", key, delta]
+            for (side, key), shared in self._shared.items()
+            if (delta := shared.changes(number)) is not None
+        ]
+        message["gone"], self._gone[:] = list(self._gone), []
+        self.channel.send(message, carried)
+
+    def _receive(self) -> tuple[dict, list[Tensor]]:
+        message, carried = self.channel.receive()
+        count = message.get("count")
+        if type(count) is not int or not 0 <= count <= len(carried):
+            raise Violation("a message that does not say how many tensors are its own")
+        for number in _list(message.get("gone")):
+            self._records.pop(_whole(number), None)
+        for change in _list(message.get("sync")):
+            if not isinstance(change, list) or len(change) != 3 or not _is_side(change[0]):
+                raise Violation("a change to nothing")
+            self._sharing(MIRRORED[change[0]], change[1]).apply(change[2], carried)
+        return message, carried[:count]
+
+    # ------------------------------------------------------------------------------------------------------ handles
+
+    def export(self, value: Any) -> int:
+        """The number under which the other side knows an object of ours."""
+        if id(value) not in self._export_numbers:
+            if len(self._exports) >= MAX_HANDLES:
+                raise Unsendable(f"more than {MAX_HANDLES} objects are too many to hand over")
+            number = next(self._numbers)
+            self._exports[number], self._export_numbers[id(value)] = value, number
+        return self._export_numbers[id(value)]
+
+    def standin(self, number: int, build: Callable[[], Any]) -> Any:
+        """Our stand-in for an object of theirs, the same one each time."""
+        if number not in self._standins:
+            if len(self._standins) >= MAX_HANDLES:
+                raise Violation(f"more than {MAX_HANDLES} objects handed out in one check")
+            self._standins[number] = standin = build()
+            self._standin_numbers[id(standin)] = number
+        return self._standins[number]
+
+    def number_of(self, standin: Any) -> int | None:
+        """Their number of the object that something of ours stands for, if it stands for one."""
+        return self._standin_numbers.get(id(standin))
+
+    def share(self, side: str, number: int, shared: SharedModule | SharedGenerator) -> None:
+        self._shared[side, number] = shared
+
+    def shares(self, side: str, number: int) -> bool:
+        return (side, number) in self._shared
+
+    def refer(self, record: Any) -> RecordReference:
+        return RecordReference(_whole(record), self._gone)
+
+    def _sharing(self, side: str, number: Any) -> SharedModule | SharedGenerator:
+        shared = self._shared.get((side, _whole(number)))
+        if shared is None:
+            raise Violation("something that was not shared")
+        return shared
+
+    def _parameters(self, side: str, number: int) -> list[Tensor]:
+        """Our parameters of a module that both know."""
+        shared = self._sharing(side, number)
+        if not isinstance(shared, SharedModule):
+            raise Violation("the parameters of something that has none")
+        return shared.parameters
+
+
+class Outgoing:
+    """Encodes the values of one message: tensors are numbered, objects exported, modules mentioned."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.tensors: list[Tensor] = []
+        self.mentions: list[list] = []
+        self._peer = peer
+        self._seen: dict[int, int] = {}
+
+    def encode(self, value: Any) -> Any:
+        return encode(value, self._other)
+
+    def mention(self, side: str, number: int) -> None:
+        if [side, number] not in self.mentions:
+            self.mentions.append([side, number])
+
+    def _other(self, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return self._tensor(value)
+        if isinstance(value, RemoteFunction) and value._peer is self._peer:
+            return ["yours", value._target, value._method]
+        if (number := self._peer.number_of(value)) is not None:
+            if isinstance(value, RemoteModule):
+                self.mention("yours", number)
+            return ["yours", number, None]
+        if isinstance(value, Generator):
+            return self._generator(value)
+        if isinstance(value, nn.Module):
+            return self._module(value)
+        if type(value).__module__ in ("builtins", "numpy") and not callable(value):
+            return ["?", _type_name(value)]
+        kind = "f" if callable(value) and not public_methods(value) else "o"
+        name = getattr(value, "__name__", None)
+        return [
+            kind,
+            self._peer.export(value),
+            name if isinstance(name, str) else _type_name(value),
+            public_methods(value),
+        ]
+
+    def _tensor(self, tensor: Tensor) -> Any:
+        if type(tensor) not in (Tensor, nn.Parameter):
+            with torch._C.DisableTorchFunctionSubclass():
+                tensor = tensor.as_subclass(Tensor)
+        if not crosses(tensor):
+            return ["?", f"{tensor.layout} tensor of {tensor.dtype}"]
+        if id(tensor) not in self._seen:
+            self._seen[id(tensor)] = len(self.tensors)
+            self.tensors.append(tensor)
+        return ["T", self._seen[id(tensor)]]
+
+    def _number(self, tensor: Tensor) -> int:
+        self.tensors.append(tensor)
+        return len(self.tensors) - 1
+
+    def _generator(self, generator: Generator) -> Any:
+        number = self._peer.export(generator)
+        if self._peer.shares("ours", number):
+            return ["G", number, None]
+        self._peer.share("ours", number, SharedGenerator(generator))
+        return ["G", number, self._number(generator.get_state())]
+
+    def _module(self, module: nn.Module) -> Any:
+        number = self._peer.export(module)
+        self.mention("mine", number)
+        if self._peer.shares("ours", number):
+            return ["m", number, None, []]
+        shared, description = share(module, self._number)
+        self._peer.share("ours", number, shared)
+        return ["m", number, description, public_methods(module)]
+
+
+class Incoming:
+    """Decodes the values of one message."""
+
+    def __init__(self, peer: Peer, tensors: list[Tensor]) -> None:
+        self._peer, self._tensors = peer, tensors
+        self._decoding = Decoding(self._other)
+
+    def decode(self, data: Any) -> Any:
+        return self._decoding(data)
+
+    def _other(self, tag: str, parts: list) -> Any:
+        if tag == "T" and len(parts) == 1 and is_index(parts[0], self._tensors):
+            return self._tensors[parts[0]]
+        if len(parts) == 2 and tag == "yours":
+            return self._ours(*parts)
+        if len(parts) == 2 and tag == "G":
+            return self._peer.standin(_whole(parts[0]), lambda: self._generator(*parts))
+        if len(parts) == 3 and tag in ("f", "o", "m"):
+            number, what, methods = parts
+            names = tuple(name for name in _list(methods) if isinstance(name, str))
+            builders = {"f": self._function, "o": self._object, "m": self._module}
+            return self._peer.standin(_whole(number), lambda: builders[tag](number, what, names))
+        raise Violation(f"a value with the unknown tag {tag[:20]!r}")
+
+    def _ours(self, number: Any, method: Any) -> Any:
+        return self._peer._target(number, method)
+
+    def _function(self, number: int, name: Any, methods: tuple[str, ...]) -> RemoteFunction:
+        return RemoteFunction(self._peer, number, None, str(name)[:200])
+
+    def _object(self, number: int, name: Any, methods: tuple[str, ...]) -> RemoteObject:
+        return RemoteObject(self._peer, number, str(name)[:200], methods)
+
+    def _module(self, number: int, description: Any, methods: tuple[str, ...]) -> RemoteModule:
+        name = description.get("class") if isinstance(description, dict) else None
+        module = RemoteModule(self._peer, number, str(name)[:200], methods)
+        self._peer.share("theirs", number, stand_in(module, description, [t.detach() for t in self._tensors]))
+        module._known = dict(module.named_parameters()) | dict(module.named_buffers())
+        return module
+
+    def _generator(self, number: int, state: Any) -> Generator:
+        if not is_index(state, self._tensors):
+            raise Violation("a generator without a state")
+        generator = Generator()
+        generator.set_state(generator_state(self._tensors[state]))
+        self._peer.share("theirs", number, SharedGenerator(generator))
+        return generator
+
+
+def public_methods(value: Any) -> list[str]:
+    """The methods that an object's own classes define for others; torch's machinery is left out."""
+    names: set[str] = set()
+    for kind in type(value).__mro__:
+        if kind.__module__ != "builtins" and not kind.__module__.startswith("torch."):
+            names |= {name for name, member in vars(kind).items() if callable(member) and not name.startswith("_")}
+    return sorted(names)
+
+
+def _type_name(value: Any) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def _leaf(tensor: Tensor, need: bool) -> Tensor:
+    return tensor.requires_grad_() if need and (tensor.is_floating_point() or tensor.is_complex()) else tensor
+
+
+def _changes(leaves: list[Tensor], before: list[Tensor], needs: list[bool], tensors: list[Tensor]) -> dict:
+    """What the callee did to its arguments; new tensors are appended to `tensors`."""
+    changed: dict[str, list] = {"values": [], "grads": [], "flags": []}
+    for k, (leaf, old, need) in enumerate(zip(leaves, before, needs, strict=False)):
+        if not same_bits(leaf, old):
+            changed["values"].append([k, len(tensors)])
+            tensors.append(leaf.detach())
+        if leaf.is_leaf and leaf.grad is not None:
+            changed["grads"].append([k, len(tensors)])
+            tensors.append(leaf.grad.detach())
+        if leaf.requires_grad and not need:
+            changed["flags"].append(k)
+    return changed
+
+
+def _apply_changes(changed: Any, arrived: tuple, sent: list[Tensor]) -> None:
+    """Do to the caller's arguments what the callee did to its copies of them."""
+    if changed is None:
+        return
+    if not isinstance(changed, dict):
+        raise Violation("changes that are none")
+    for key in ("values", "grads"):
+        for change in _list(changed.get(key)):
+            if not isinstance(change, list) or len(change) != 2:
+                raise Violation("a change to nothing")
+            if not is_index(change[0], sent) or not is_index(change[1], list(arrived)):
+                raise Violation("a change to an argument that was not given")
+            target, value = sent[change[0]], arrived[change[1]].detach()
+            if value.shape != target.shape or value.dtype != target.dtype:
+                raise Violation("an argument changed into another one")
+            with torch.no_grad():
+                if key == "grads":
+                    target.grad = value.clone()
+                else:
+                    target.copy_(value)
+    for k in _list(changed.get("flags")):
+        if not is_index(k, sent):
+            raise Violation("a change to an argument that was not given")
+        if sent[k].is_leaf and sent[k].is_floating_point():
+            sent[k].requires_grad_()
+
+
+def _mode() -> str:
+    if torch.is_inference_mode_enabled():
+        return "inference"
+    return "grad" if torch.is_grad_enabled() else "no_grad"
+
+
+def _in_mode(mode: Any) -> contextlib.AbstractContextManager:
+    if mode == "inference":
+        return torch.inference_mode()
+    return torch.set_grad_enabled(mode != "no_grad")
+
+
+def _list(value: Any) -> list:
+    return value if isinstance(value, list) else []
+
+
+def _booleans(value: Any) -> list[bool]:
+    return [item is True for item in _list(value)]
+
+
+def _is_side(value: Any) -> bool:
+    return isinstance(value, str) and value in MIRRORED
+
+
+def _whole(value: Any) -> int:
+    return value if type(value) is int else 0
+
+
+def _mentions(value: Any) -> list[tuple[str, int]]:
+    mentions = []
+    for mention in _list(value):
+        if not isinstance(mention, list) or len(mention) != 2 or not _is_side(mention[0]):
+            raise Violation("a module mentioned in no known way")
+        mentions.append((mention[0], _whole(mention[1])))
+    return mentions

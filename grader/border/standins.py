@@ -1,0 +1,81 @@
+"""What one side holds in place of an object that the other side owns."""
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from grader.border.peer import Peer
+
+
+FUNCTIONAL = "<functional call>"
+"""The method name that stands for torch.func.functional_call."""
+
+
+class RemoteFunction:
+    """A function of the other side's, or a method of one of its objects."""
+
+    def __init__(self, peer: "Peer", target: int, method: str | None, name: str) -> None:
+        self._peer, self._target, self._method = peer, target, method
+        self.__name__ = self.__qualname__ = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._peer.call(self._target, self._method, args, kwargs)
+
+    def __copy__(self) -> "RemoteFunction":
+        return self
+
+    def __deepcopy__(self, memo: dict) -> "RemoteFunction":
+        return self
+
+    def __repr__(self) -> str:
+        return f"<function {self.__name__}>"
+
+
+class RemoteObject:
+    """An object of the other side's: its methods can be called, and read where that side shows attributes."""
+
+    def __init__(self, peer: "Peer", target: int, type_name: str, methods: tuple[str, ...]) -> None:
+        self._peer, self._target, self._type_name, self._methods = peer, target, type_name, methods
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in self._methods:
+            return RemoteFunction(self._peer, self._target, name, name)
+        return self._peer.get(self._target, name)
+
+    def __repr__(self) -> str:
+        return f"<{self._type_name}>"
+
+
+class RemoteModule(nn.Module):
+    """An nn.Module of the other side's. Its parameters and buffers are copies that both sides keep equal."""
+
+    def __init__(self, peer: "Peer", target: int, type_name: str, methods: tuple[str, ...]) -> None:
+        super().__init__()
+        self._peer, self._target, self._type_name, self._methods = peer, target, type_name, methods
+        self._known: dict[str, Tensor] = {}
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        current = dict(self.named_parameters()) | dict(self.named_buffers())
+        replaced = {name: tensor for name, tensor in current.items() if tensor is not self._known.get(name, tensor)}
+        if replaced:  # torch.func.functional_call: the owner does the same with its module
+            return self._peer.call(self._target, FUNCTIONAL, (replaced, list(args), kwargs), {})
+        return self._peer.call(self._target, None, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name.startswith("_"):
+                raise
+        if name in self._methods:
+            return RemoteFunction(self._peer, self._target, name, name)
+        return self._peer.get(self._target, name)
+
+    def __deepcopy__(self, memo: dict) -> "RemoteModule":
+        return self._peer.clone(self._target)
+
+    def extra_repr(self) -> str:
+        return self._type_name

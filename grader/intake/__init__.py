@@ -1,0 +1,1 @@
+"""What learners hand in, read into sections of source text."""

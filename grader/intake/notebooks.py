@@ -1,0 +1,174 @@
+"""A notebook read as a module: its code cells in order, with what only IPython understands taken out.
+
+Every line of a cell keeps its place, so that a line number of the module leads back to a cell. A cell is kept as it is if it
+is valid Python. If not, the lines that the compiler objects to are replaced where they are magics, shell commands or
+questions; a cell that is still not Python is left out, and a note says so.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from grader.intake.parcel import Refused
+from grader.intake.syntax import Compiler, SyntaxProblem
+
+OBJECTS = 1_000_000
+"""Opening brackets in the file. Each may become an object of about 200 bytes; pictures, which make notebooks large, have none."""
+CODE_CHARACTERS = 2**20
+"""In all cells together; the limit of a module."""
+REPLACEMENTS = 200
+"""Lines of a cell that may be magics. Each costs one more compilation."""
+
+BODY_MAGICS = {"time", "timeit", "capture", "prun", "memit", "mprun", "matplotlib", "debug"}
+"""Cell magics that run their cell as Python in the notebook's own process. Others (%%bash, %%html, %%writefile) do not."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A code cell: its number among all code cells, from 1, and the line of the module where its text begins."""
+
+    number: int
+    line: int
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook as a module.
+
+    Attributes:
+        text: the module.
+        cells: the cells it is made of, in order.
+        notes: what was left out, a sentence each.
+    """
+
+    text: str
+    cells: tuple[Cell, ...]
+    notes: list[str]
+
+
+def read(data: bytes, shown: str, compiler: Compiler) -> Notebook:
+    """The notebook in `data`; `shown` is what its sender calls it.
+
+    Raises:
+        Refused: it is not a Python notebook.
+    """
+    lines, cells, notes = ["# the code cells of a notebook"], [], []
+    for number, source in enumerate(_code_cells(_document(data, shown), shown), 1):
+        kept = as_python(source, compiler)
+        if isinstance(kept, SyntaxProblem):
+            notes.append(f"{shown}: cell {number} was left out, since it is not Python ({kept})")
+        elif kept:
+            lines.append(f"# cell {number}")
+            cells.append(Cell(number, len(lines) + 1))
+            lines += kept
+    return Notebook(_future_first(lines), tuple(cells), notes)
+
+
+def _document(data: bytes, shown: str) -> dict[str, Any]:
+    if data.count(b"[") + data.count(b"{") > OBJECTS:
+        raise Refused(f"{shown} is too large a notebook; clear its outputs and save it again")
+    try:
+        document = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise Refused(f"{shown} is not a notebook: it is not UTF-8 text") from error
+    except json.JSONDecodeError as error:
+        what = f"not valid JSON ({error.msg} at line {error.lineno})" if data.strip() else "an empty file"
+        raise Refused(f"{shown} is not a notebook: it is {what}") from error
+    except (ValueError, RecursionError) as error:  # a number with too many digits, brackets nested too deeply
+        raise Refused(f"{shown} is not a notebook that can be read") from error
+    if not isinstance(document, dict):
+        raise Refused(f"{shown} is not a notebook: its JSON is not an object")
+    return document
+
+
+def _code_cells(document: dict[str, Any], shown: str) -> list[str]:
+    """The text of each code cell that its author wrote. nbformat 3 keeps cells in worksheets, and their text as `input`."""
+    language = _language(document.get("metadata"))
+    if language not in ("", "python"):
+        raise Refused(f"{shown} is a notebook in {language[:40]!r}; the course is in Python")
+    worksheets = document.get("worksheets", [])
+    parts = [document] if "cells" in document else worksheets if isinstance(worksheets, list) else []
+    groups = [part.get("cells") for part in parts if isinstance(part, dict)]
+    lists = [group for group in groups if isinstance(group, list)]
+    if not lists:
+        raise Refused(f"{shown} is not a notebook: it has no list of cells")
+    found = [cell for group in lists for cell in group if isinstance(cell, dict) and cell.get("cell_type") == "code"]
+    sources = ["" if _is_test(cell) else _source(cell) for cell in found]
+    if sum(map(len, sources)) > CODE_CHARACTERS:
+        raise Refused(f"{shown} is too large: its code cells have more than {CODE_CHARACTERS:,} characters")
+    return sources
+
+
+def _language(metadata: Any) -> str:
+    """The language a notebook says it is in, in lower case; "" where it does not say."""
+    for key, name in (("kernelspec", "language"), ("language_info", "name")):
+        about = metadata.get(key) if isinstance(metadata, dict) else None
+        if isinstance(about, dict) and isinstance(about.get(name), str):
+            return about[name].lower()
+    return ""
+
+
+def _is_test(cell: dict[str, Any]) -> bool:
+    """Whether nbgrader marks the cell as one of the instructor's tests: not the learner's work, and not run."""
+    metadata = cell.get("metadata")
+    marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    return isinstance(marks, dict) and marks.get("grade") is True and marks.get("solution") is not True
+
+
+def _source(cell: dict[str, Any]) -> str:
+    source = cell.get("source", cell.get("input", ""))
+    if isinstance(source, list):
+        source = "".join(part for part in source if isinstance(part, str))
+    return source.replace("\r\n", "\n").replace("\r", "\n") if isinstance(source, str) else ""
+
+
+def as_python(source: str, compiler: Compiler) -> list[str] | SyntaxProblem:
+    """The lines of a cell as Python, as many as they were; none if it is in another language or empty."""
+    lines = source.split("\n") if source.strip() else []
+    first = next((index for index, line in enumerate(lines) if line.strip()), 0)
+    if lines and lines[first].startswith("%%"):
+        if (re.findall(r"^%%(\w+)", lines[first]) or [""])[0] not in BODY_MAGICS:
+            return []
+        lines[first] = f"pass  # {lines[first]}"
+    for _ in range(REPLACEMENTS):
+        problem = compiler.problem("\n".join(lines))
+        if problem is None:
+            return lines
+        if not _replace(lines, problem.line - 1):
+            return problem
+    return SyntaxProblem(1, f"more than {REPLACEMENTS} of its lines are magics or shell commands")
+
+
+# Matched against hostile text: no two repetitions that stand side by side can match the same character.
+_MAGIC = re.compile(r"(?P<indent>\s*)(?:[%!?]|\S+\?\s*$)")
+_TIMED = re.compile(r"(?P<indent>\s*)%time\s+(?P<statement>.*)")
+_ASSIGNED = re.compile(r"(?P<start>\s*\w[\w., ]*=\s*)[%!]")
+
+
+def _replace(lines: list[str], index: int) -> bool:
+    """Make Python of the magic at `index`, and of the lines it continues on; False if it is no magic."""
+    line = lines[index] if index < len(lines) else ""
+    if timed := _TIMED.match(line):
+        lines[index] = f"{timed['indent']}{timed['statement']}  # %time"
+    elif assigned := _ASSIGNED.match(line):
+        lines[index] = f"{assigned['start']}None  # {line.strip()}"
+    elif magic := _MAGIC.match(line):
+        lines[index] = f"{magic['indent']}pass  # {line.strip()}"
+    else:
+        return False
+    while line.endswith("\\") and index + 1 < len(lines):
+        index, line = index + 1, lines[index + 1]
+        lines[index] = f"# {line}"
+    return True
+
+
+_FUTURE = re.compile(r"from __future__ import .+")
+
+
+def _future_first(lines: list[str]) -> str:
+    """One module of all lines; imports from __future__, which must stand first in a module, go to its first line."""
+    wanted = [line for line in lines if _FUTURE.fullmatch(line)]
+    if wanted:
+        lines = ["; ".join(dict.fromkeys(wanted)), *("pass" if line in wanted else line for line in lines[1:])]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,123 @@
+"""The text of one section as it was handed in, decoded and known to be Python."""
+
+import codecs
+import hashlib
+import io
+import tokenize
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from grader.intake import notebooks
+from grader.intake.parcel import MIB, Parcel, Refused
+from grader.intake.syntax import Compiler
+from grader.intake.visible import one_line
+
+LIMITS = {
+    ".py": MIB,  # thirty times a long section with its comments
+    ".ipynb": 20 * MIB,  # a notebook carries the pictures that it drew
+}
+"""The largest file that is read as a section, by suffix."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of one section.
+
+    Attributes:
+        filename: what tracebacks call it: the section's stem with `.py`, or with `.ipynb` for a notebook.
+        text: the module, with newlines as LF and without a byte order mark. Compile it as a str: an encoding that it
+            declares was the file's, not the text's.
+        kind: what it was read from.
+        digest: SHA-256 of the file's bytes, in hex.
+        cells: a notebook's code cells and the lines where they begin; empty for a module.
+    """
+
+    filename: str
+    text: str
+    kind: Literal["module", "notebook"]
+    digest: str
+    cells: tuple[notebooks.Cell, ...] = ()
+
+    def place(self, line: int) -> str:
+        """A line of the text in its author's terms: "line 12", or "cell 3, line 2"."""
+        before = [cell for cell in self.cells if cell.line <= line]
+        return f"cell {before[-1].number}, line {line - before[-1].line + 1}" if before else f"line {line}"
+
+
+def load(parcel: Parcel, place: tuple[str, ...], compiler: Compiler) -> tuple[Source, list[str]]:
+    """The file at `place`, with notes on what was left out of it; a module is not yet known to be Python.
+
+    Raises:
+        Refused: it is no text, or no notebook.
+        OSError: the system says no.
+    """
+    name, shown = place[-1], one_line(place[-1])
+    suffix = suffix_of(name)
+    data = parcel.read(place, LIMITS[suffix])
+    digest = hashlib.sha256(data).hexdigest()
+    if suffix == ".py":
+        return Source(name, decode(data, shown), "module", digest), []
+    notebook = notebooks.read(data, shown, compiler)
+    return Source(name, notebook.text, "notebook", digest, notebook.cells), notebook.notes
+
+
+def suffix_of(name: str) -> str:
+    """`.py` or `.ipynb`, however capitalised; "" for any other name."""
+    return next((suffix for suffix in LIMITS if name.lower().endswith(suffix)), "")
+
+
+def finish(source: Source, stem: str, compiler: Compiler) -> Source:
+    """The source as that of section `stem`.
+
+    Raises:
+        Refused: it is not Python.
+    """
+    if problem := compiler.problem(source.text):
+        where = source.place(problem.line)
+        raise Refused(f"{one_line(source.filename)} is not valid Python, {where}: {one_line(problem.message, 200)}")
+    return replace(source, filename=stem + (".py" if source.kind == "module" else ".ipynb"))
+
+
+_MISTAKEN = {
+    b"PK\x03\x04": "it is a zip archive",
+    b"%PDF": "it is a PDF document",
+    b"\xff\xfe": "it is saved as UTF-16; save it as UTF-8",
+    b"\xfe\xff": "it is saved as UTF-16; save it as UTF-8",
+    b"<!DOCTYPE": "it is a web page; download the file itself",
+    b"<html": "it is a web page; download the file itself",
+}
+_NO_TEXT = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"}
+"""Codecs that Python has beside the encodings of files. Two of them take time that grows with the square of the text."""
+
+
+def decode(data: bytes, shown: str) -> str:
+    """The text of a module, in UTF-8 or in the encoding that its first lines declare (PEP 263).
+
+    Raises:
+        Refused: it is in neither.
+    """
+    for start, what in _MISTAKEN.items():
+        if data.startswith(start):
+            raise Refused(f"{shown} is not a Python module: {what}")
+    encoding = "utf-8"
+    try:
+        encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+        if codecs.lookup(encoding).name in _NO_TEXT:
+            raise LookupError
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise Refused(_not_text(data, error.start, shown, encoding)) from error
+    except (SyntaxError, LookupError) as error:
+        try:
+            data.decode()
+        except UnicodeDecodeError as bad:
+            raise Refused(_not_text(data, bad.start, shown, encoding)) from error
+        raise Refused(f"{shown} declares an encoding that is not known; save it as UTF-8") from error
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _not_text(data: bytes, position: int, shown: str, encoding: str) -> str:
+    line = data.count(b"\n", 0, position) + 1
+    if encoding.startswith("utf-8"):
+        return f"{shown} is not UTF-8 text, line {line}, and declares no other encoding; save it as UTF-8"
+    return f"{shown} is not in the encoding that it declares ({one_line(encoding)}), line {line}; save it as UTF-8"

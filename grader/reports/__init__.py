@@ -1,0 +1,1 @@
+"""Results for people: the HTML page and the terminal's table."""

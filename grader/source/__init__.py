@@ -1,0 +1,1 @@
+"""What is made from solutions/: stubs, and the modules that hold known mistakes."""
