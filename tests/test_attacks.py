@@ -145,7 +145,8 @@ def test_the_table_of_the_attacks_is_fresh():
 def test_a_course_that_lies_where_the_jail_can_read_is_covered(tmp_path, monkeypatch):
     for name in ("grader", "solutions", "exercises"):
         (tmp_path / name).mkdir()
-    (tmp_path / "grader" / "cell.py").touch()
+    (tmp_path / "grader" / "inside").mkdir()
+    (tmp_path / "grader" / "inside" / "cell.py").touch()
     monkeypatch.setattr(jail, "ROOT", tmp_path)
     monkeypatch.setattr(jail, "_host_folders", lambda: [tmp_path])
     words = jail.command("bwrap", "main", "/tmp")
