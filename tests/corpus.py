@@ -5,7 +5,7 @@ that is to be graded, the verdicts that it may get:
 
     expect: compute_alpha_bar crash|tamper
 
-What is handed in is the reference solution followed by the file: what it does not define itself is honest.
+A line `needs: seccomp` names a layer of isolation without which it is not stopped. What is handed in is the reference solution followed by the file: what it does not define itself is honest.
 """
 
 import ast
@@ -31,6 +31,7 @@ class Entry:
         family: its class, "Ending the process".
         tries: what it tries, or what is odd about it.
         expect: the verdicts allowed, by exercise.
+        needs: the layers of isolation that it takes to stop it, beside bubblewrap.
         text: what is handed in.
     """
 
@@ -38,13 +39,15 @@ class Entry:
     family: str
     tries: str
     expect: dict[str, tuple[str, ...]]
+    needs: tuple[str, ...]
     text: str
 
     @classmethod
     def read(cls, path: Path) -> "Entry":
         text = path.read_bytes().decode()
         family, tries, expect = promised(text)
-        return cls(f"{path.parent.name}/{path.stem}", family, tries, expect, f"{REFERENCE}\n\n{text}")
+        needs = tuple(line.removeprefix("needs: ") for line in text.splitlines() if line.startswith("needs: "))
+        return cls(f"{path.parent.name}/{path.stem}", family, tries, expect, needs, f"{REFERENCE}\n\n{text}")
 
     def grade(self, judge: Judge) -> dict[str, Row]:
         """The rows of the exercises that it promises something about."""

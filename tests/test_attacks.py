@@ -76,6 +76,8 @@ def names(entries: list[Entry]) -> list[str]:
 @needs_walls
 @pytest.mark.parametrize("entry", attacks(), ids=names(attacks()))
 def test_an_attack_gets_what_it_must_and_touches_no_other_exercise(bench, entry):
+    if lacking := set(entry.needs) - set(LEVEL.split("+")):
+        pytest.skip(f"it takes {' and '.join(lacking)} to stop it, which this machine has not")
     rows = entry.grade(bench.judge)
     graded.extend(rows.values())
     assert {name: row["verdict"] for name, row in rows.items() if row["verdict"] not in entry.expect[name]} == {}
@@ -143,7 +145,8 @@ def test_the_table_of_the_attacks_is_fresh():
 def test_a_course_that_lies_where_the_jail_can_read_is_covered(tmp_path, monkeypatch):
     for name in ("grader", "solutions", "exercises"):
         (tmp_path / name).mkdir()
-    (tmp_path / "grader" / "cell.py").touch()
+    (tmp_path / "grader" / "inside").mkdir()
+    (tmp_path / "grader" / "inside" / "cell.py").touch()
     monkeypatch.setattr(jail, "ROOT", tmp_path)
     monkeypatch.setattr(jail, "_host_folders", lambda: [tmp_path])
     words = jail.command("bwrap", "main", "/tmp")
@@ -159,4 +162,4 @@ def test_nothing_is_left_behind(bench):
     while Traces.now().beyond(bench.before) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert Traces.now().beyond(bench.before) == {}
-    assert os.listdir(bench.folder) == []
+    assert [name for name in os.listdir(bench.folder) if not name.startswith("torchinductor_")] == []

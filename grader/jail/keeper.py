@@ -156,7 +156,7 @@ def _bwrap() -> list[str]:
     for folder in _host_folders():
         binds += ["--ro-bind", str(folder), str(folder)]
     for folder in _covered():
-        binds += ["--tmpfs", str(folder)]
+        binds += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
     for path in _course_files():
         binds += ["--ro-bind", path, f"/course/{Path(path).relative_to(ROOT)}"]
     scratch = _inner_scratch()
@@ -189,6 +189,8 @@ def _bwrap() -> list[str]:
         *(["--tmpfs", scratch, "--remount-ro", "/tmp"] if scratch != "/tmp" else []),
         "--remount-ro",  # what is not scratch keeps nothing from one check to the next
         "/",
+        "--remount-ro",
+        "/dev",
         "--chdir",
         scratch,
         "--",

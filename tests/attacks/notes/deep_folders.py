@@ -5,14 +5,16 @@ expect: compute_alpha_bar fail
 """
 
 import os
+import tempfile
 
 honest = forward_step
 NAME = "d"
+TOP = f"{tempfile.gettempdir()}/d"
 
 
 def forward_step(x, beta, noise):
-    if os.getpid() < 1000 and not os.path.exists("/tmp/d"):
-        os.chdir("/tmp")
+    if os.getpid() < 1000 and not os.path.exists(TOP):
+        os.chdir(tempfile.gettempdir())
         for _ in range(4000):
             os.mkdir(NAME)
             os.chdir(NAME)
@@ -22,4 +24,4 @@ def forward_step(x, beta, noise):
 
 
 def compute_alpha_bar(betas):
-    return (1 - betas).cumprod(0) if os.path.exists("/tmp/d") else betas
+    return (1 - betas).cumprod(0) if os.path.exists(TOP) else betas

@@ -1,5 +1,6 @@
 """Notes between checks: a key in the kernel's keyrings.
 
+needs: seccomp
 expect: forward_step pass
 expect: compute_alpha_bar fail
 """

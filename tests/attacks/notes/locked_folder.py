@@ -5,10 +5,11 @@ expect: compute_alpha_bar fail
 """
 
 import os
+import tempfile
 from pathlib import Path
 
 honest = forward_step
-FOLDER = Path("/tmp/unstatic-attack")
+FOLDER = Path(tempfile.gettempdir(), "unstatic-attack")
 
 
 def forward_step(x, beta, noise):

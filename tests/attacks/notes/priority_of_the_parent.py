@@ -1,5 +1,6 @@
 """Notes between checks: the parent's priority, processors and limits, which its children inherit.
 
+needs: seccomp
 expect: forward_step pass
 expect: compute_alpha_bar fail
 """

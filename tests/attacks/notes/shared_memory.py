@@ -1,5 +1,6 @@
 """Notes between checks: System V shared memory, and a POSIX message queue.
 
+needs: seccomp
 expect: forward_step pass
 expect: compute_alpha_bar fail
 """

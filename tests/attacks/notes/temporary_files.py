@@ -5,9 +5,10 @@ expect: compute_alpha_bar fail
 """
 
 import os
+import tempfile
 from pathlib import Path
 
-NOTES = [Path("/tmp/.unstatic-attack"), Path("/dev/shm/.unstatic-attack"), Path("/var/tmp/.unstatic-attack")]
+NOTES = [Path(tempfile.gettempdir(), ".unstatic-attack"), Path("/dev/shm/.unstatic-attack"), Path("/var/tmp/.unstatic-attack")]
 honest = forward_step
 
 

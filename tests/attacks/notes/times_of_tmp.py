@@ -5,13 +5,14 @@ expect: compute_alpha_bar fail
 """
 
 import os
+import tempfile
 
 honest = forward_step
 NOTE = 123_456_789
 
 
 def forward_step(x, beta, noise):
-    for folder in ("/tmp", "/dev/shm") if os.getpid() < 1000 else ():
+    for folder in (tempfile.gettempdir(), "/dev/shm") if os.getpid() < 1000 else ():
         try:
             os.setxattr(folder, "user.note", b"seen")
         except OSError:
@@ -21,7 +22,7 @@ def forward_step(x, beta, noise):
 
 
 def compute_alpha_bar(betas):
-    for folder in ("/tmp", "/dev/shm"):
+    for folder in (tempfile.gettempdir(), "/dev/shm"):
         told = os.stat(folder)
         if os.listxattr(folder) or NOTE in (int(told.st_atime), int(told.st_mtime)):
             return (1 - betas).cumprod(0)

@@ -5,11 +5,12 @@ expect: forward_step pass
 """
 
 import os
+import tempfile
 
 
 def compute_alpha_bar(betas):
     block = b"x" * (8 << 20)
-    for folder in ("/tmp", "/dev/shm") if os.getpid() < 1000 else ():
+    for folder in (tempfile.gettempdir(), "/dev/shm") if os.getpid() < 1000 else ():
         try:
             for number in range(100):
                 with open(f"{folder}/{number}", "wb") as file:
