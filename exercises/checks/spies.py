@@ -42,14 +42,14 @@ class Spy(nn.Module):
         self.pulls: list[Tensor] = []
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        answer = self.guess(x_t)
+        answer = self._guess(x_t)
         levels = t.detach().clone() if isinstance(t, Tensor) else t
         self.seen.append(Seen(x_t.detach().clone(), levels, answer.detach().clone(), x_t.requires_grad))
         if answer.requires_grad:
             answer.register_hook(lambda pull: self.pulls.append(pull.clone()))
         return answer
 
-    def guess(self, x_t: Tensor) -> Tensor:
+    def _guess(self, x_t: Tensor) -> Tensor:
         return self.weight * x_t + self.bias
 
 

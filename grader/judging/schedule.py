@@ -250,5 +250,5 @@ def stored_seed(folder: Path) -> int:
         return int(path.read_text())
     except (FileNotFoundError, ValueError):
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(str(secrets.randbits(32)) + "\n")
+        path.write_text(str(secrets.randbits(53)) + "\n")
         return int(path.read_text())
