@@ -43,16 +43,16 @@ def test_untouched_stubs_end_soon_and_say_where_to_begin(classroom: Classroom) -
     assert "unstatic hint forward_step" in run.stdout
     assert run.stdout.count("to do") == 11
     assert "✗" not in run.stdout
-    assert len(run.stdout.splitlines()) < 30
+    assert len(run.stdout.splitlines()) < 40
     assert_quiet(run.stdout + run.stderr)
 
 
 def test_a_finished_section_has_all_points_and_its_reward(classroom: Classroom) -> None:
     classroom.hand_in()
-    run = classroom.pytest("exercises/")
+    run = classroom.pytest("exercises/", "-k", "s1_forward_reverse")
     assert run.returncode == 0, run.stdout
     assert "23 of 23 points" in run.stdout
-    assert "All exercises pass." in run.stdout
+    assert "next: linear_schedule" in run.stdout
     assert re.search(r"✓ +end to end +sliced W2 to the moons: 0\.\d+ before, 0\.0\d+ after", run.stdout)
     assert (classroom.root / "pictures" / "s1_end_to_end.png").stat().st_size > 10_000
     assert_quiet(run.stdout + run.stderr)
@@ -99,7 +99,7 @@ def test_a_module_that_cannot_be_imported_is_one_message(classroom: Classroom) -
     assert run.stdout.count("SyntaxError") == 1
     assert re.search(r"exercises/s1_forward_reverse.py:\d+: +return a.sqrt\( \* x0", run.stdout)
     assert "next: mend exercises/s1_forward_reverse.py" in run.stdout
-    assert len(run.stdout.splitlines()) < 15
+    assert len(run.stdout.splitlines()) < 30
     assert_quiet(run.stdout + run.stderr)
 
 
