@@ -169,7 +169,10 @@ def test_a_run_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(how):
     command = [sys.executable, "-m", "grader", "grade", *cohort, "--seed", "1", "--jobs", "1", "--json", "run.json"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     store = Path(".unstatic/results.jsonl")
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as run:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    heed = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
+    with subprocess.Popen(command, env=environment, **quiet) as run:
+        signal.signal(signal.SIGINT, heed)
         deadline = time.monotonic() + 120
         while not (store.exists() and store.read_text().count("\n") >= 1) and time.monotonic() < deadline:
             time.sleep(0.02)
