@@ -29,7 +29,6 @@ CHECK_SECONDS = 4
 PORT = 47_113
 graded: list[Row] = []
 
-pytestmark = pytest.mark.xdist_group("attacks")  # one judge, and an order: the last test looks at what is left
 
 needs_walls = pytest.mark.skipif(
     "bwrap" not in LEVEL, reason=f"this machine isolates at level {LEVEL!r}: bubblewrap does not work here"

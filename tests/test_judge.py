@@ -10,8 +10,6 @@ STEM = "s1_forward_reverse"
 REFERENCE = (ROOT / "solutions" / f"{STEM}.py").read_text()
 ALL = tuple(section(STEM).exercises)
 
-pytestmark = pytest.mark.xdist_group("judge")  # one judge for all
-
 
 @pytest.fixture(scope="module")
 def judge():
