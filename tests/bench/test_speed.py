@@ -54,5 +54,5 @@ def test_one_grading_of_the_reference(benchmark, judge):
 def test_pytest_on_the_solved_desk(benchmark, tmp_path):
     classroom = open_classroom(tmp_path)
     classroom.hand_in()
-    done = benchmark.pedantic(classroom.pytest, ("exercises",), rounds=3)
+    done = benchmark.pedantic(classroom.pytest, ("exercises", "-k", "s1_forward_reverse"), rounds=3)
     assert done.returncode == 0
