@@ -23,6 +23,8 @@ TCP = 0b11
 SCOPES = 0b11
 """No abstract unix sockets and no signals to processes outside."""
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -40,6 +42,13 @@ def must(result: int, what: str) -> int:
     if result == -1:
         raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
     return result
+
+
+def keep_freed_memory() -> None:
+    """Let malloc use the memory of freed tensors again, instead of asking the kernel for fresh pages each time."""
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, 64 << 20)
+        libc.mallopt(M_TRIM_THRESHOLD, 256 << 20)
 
 
 def give_up_privileges() -> None:
