@@ -1,4 +1,6 @@
-"""Everything that runs. Read it in this order:
+"""Everything that runs.
+
+Read it in this order:
 
     course      what is said once about sections and exercises (exercises/course.toml)
     checks      the checks of a section, collected once, run against any code
