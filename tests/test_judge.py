@@ -139,3 +139,18 @@ threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
 def test_noise_at_import_costs_nothing(judge, code):
     rows = verdicts(judge, with_answer(code), ("forward_step", "q_sample", "simple_loss"))
     assert {row["verdict"] for row in rows.values()} == {"pass"}
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_verdicts_a_hundred_times(judge):
+    first = {name: row["verdict"] for name, row in verdicts(judge, REFERENCE).items()}
+    assert set(first.values()) == {"pass"}
+    for _ in range(99):
+        assert {name: row["verdict"] for name, row in verdicts(judge, REFERENCE).items()} == first
+
+
+@pytest.mark.slow
+def test_twenty_seeds_give_the_reference_full_marks(judge):
+    for seed in range(2, 22):
+        rows = judge.grade(Request(STEM, f"{STEM}.py", REFERENCE, seed, ALL))
+        assert {row["verdict"] for row in rows} == {"pass"}
