@@ -107,9 +107,9 @@ def notebook(released: Path | None = None) -> dict:
     """The section as an assignment: one cell to answer in, one cell of checks an exercise; or a release with answers."""
     if released is not None:
         found = json.loads(released.read_text())
-        for cell in found["cells"]:
-            if cell["metadata"].get("nbgrader", {}).get("grade_id") == "answers":
-                cell["source"] = REFERENCE
+        for one in found["cells"]:
+            if one["metadata"].get("nbgrader", {}).get("grade_id") == "answers":
+                one["source"] = REFERENCE
         return found
     cells = [cell("answers", REFERENCE, solution=True), cell("tools", RUN_CHECKS, locked=True)]
     for name, exercise in section(STEM).exercises.items():
