@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.jail import isolation
-from grader.jail import keeper as jail
+from grader.jail import isolation, sandbox
 from grader.judging import judge as judging
 from grader.judging.judge import Judge
 from grader.judging.results import Row, document
@@ -148,7 +147,7 @@ def test_a_course_that_lies_where_the_jail_can_read_is_covered(tmp_path, monkeyp
     (tmp_path / "grader" / "inside" / "cell.py").touch()
     monkeypatch.setattr(jail, "ROOT", tmp_path)
     monkeypatch.setattr(jail, "_host_folders", lambda: [tmp_path])
-    words = jail.command("bwrap", "main", "/tmp")
+    words = sandbox.command("bwrap", "main", "/tmp")
     covered = {words[place + 1] for place, word in enumerate(words) if word == "--tmpfs"}
     assert {str(tmp_path / name) for name in ("grader", "solutions", "exercises")} <= covered
 

@@ -24,18 +24,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
+from grader.border.changes import apply_changes, changes
 from grader.border.node import Slot, call_node, in_forward_mode
-from grader.border.shared import SharedGenerator, SharedModule, generator_state, is_index, same_bits, share, stand_in
-from grader.border.standins import FUNCTIONAL, RemoteFunction, RemoteModule, RemoteObject
-from grader.border.wire import Channel, Decoding, Unsendable, Violation, crosses, encode
+from grader.border.shared import SharedGenerator, SharedModule
+from grader.border.standins import FUNCTIONAL, RemoteModule
+from grader.border.untrusted import MIRRORED, OUR_VIEW, a_list, flags, is_side, mentions, whole
+from grader.border.values import Incoming, Outgoing, public_methods
+from grader.border.wire import Channel, Unsendable, Violation
 
 MAX_HANDLES = 20_000
 """Objects that one side may hand out in a check."""
-OUR_VIEW = {"mine": "ours", "yours": "theirs"}
-MIRRORED = {"mine": "theirs", "yours": "ours"}
-"""Whose a thing is that a message calls "mine" or "yours", to its sender (`OUR_VIEW`) and to its receiver."""
 
 
 @dataclass
@@ -154,7 +154,7 @@ class Peer:
         return slot.answer, tuple(results), sent
 
     def _decode(self, answer: dict, results: tuple, sent: list[Tensor]) -> Any:
-        _apply_changes(answer.get("changed"), results, sent)
+        apply_changes(answer.get("changed"), results, sent)
         return Incoming(self, list(results)).decode(answer.get("value"))
 
     def exchange(self, request: dict, tensors: list[Tensor]) -> tuple[dict, list[Tensor]]:
@@ -214,7 +214,7 @@ class Peer:
         return failed
 
     def _serve_call(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
-        needs = _booleans(message.get("needs"))
+        needs = flags(message.get("needs"))
         if len(needs) < len(arrived):
             raise Violation("a call that does not say which tensors take gradients")
         before = [tensor.clone() for tensor in arrived]
@@ -224,18 +224,18 @@ class Peer:
         if not isinstance(args, list) or not isinstance(kwargs, dict):
             raise Violation("a call without arguments")
         inputs = [leaf if leaf.requires_grad else None for leaf in leaves]
-        for side, number in _mentions(message.get("modules")):
+        for side, number in mentions(message.get("modules")):
             inputs += [p if p.requires_grad else None for p in self._parameters(MIRRORED[side], number)]
         target = self._target(message.get("target"), message.get("method"))
         result = target(*args, **kwargs)
         answer, tensors = self._answer(result, inputs)
-        answer["changed"] = _changes(leaves, before, needs, tensors)
+        answer["changed"] = changes(leaves, before, needs, tensors)
         answer["gradient"] += [False] * (len(tensors) - len(answer["gradient"]))
         return answer, tensors
 
     def _serve_grad(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
-        record = self._records.get(_whole(message.get("record")))
-        wanted, needs = _booleans(message.get("wanted")), _booleans(message.get("needs"))
+        record = self._records.get(whole(message.get("record")))
+        wanted, needs = flags(message.get("wanted")), flags(message.get("needs"))
         grads, create = message.get("grads"), message.get("create") is True
         if (
             record is None
@@ -300,7 +300,7 @@ class Peer:
         return getattr(target, method)
 
     def _exported(self, number: Any) -> Any:
-        if _whole(number) not in self._exports:
+        if whole(number) not in self._exports:
             raise Violation("a handle that was not given out")
         return self._exports[number]
 
@@ -328,10 +328,10 @@ class Peer:
         count = message.get("count")
         if type(count) is not int or not 0 <= count <= len(carried):
             raise Violation("a message that does not say how many tensors are its own")
-        for number in _list(message.get("gone")):
-            self._records.pop(_whole(number), None)
-        for change in _list(message.get("sync")):
-            if not isinstance(change, list) or len(change) != 3 or not _is_side(change[0]):
+        for number in a_list(message.get("gone")):
+            self._records.pop(whole(number), None)
+        for change in a_list(message.get("sync")):
+            if not isinstance(change, list) or len(change) != 3 or not is_side(change[0]):
                 raise Violation("a change to nothing")
             self._sharing(MIRRORED[change[0]], change[1]).apply(change[2], carried)
         return message, carried[:count]
@@ -367,10 +367,10 @@ class Peer:
         return (side, number) in self._shared
 
     def refer(self, record: Any) -> RecordReference:
-        return RecordReference(_whole(record), self._gone)
+        return RecordReference(whole(record), self._gone)
 
     def _sharing(self, side: str, number: Any) -> SharedModule | SharedGenerator:
-        shared = self._shared.get((side, _whole(number)))
+        shared = self._shared.get((side, whole(number)))
         if shared is None:
             raise Violation("something that was not shared")
         return shared
@@ -383,185 +383,8 @@ class Peer:
         return shared.parameters
 
 
-class Outgoing:
-    """Encodes the values of one message: tensors are numbered, objects exported, modules mentioned."""
-
-    def __init__(self, peer: Peer) -> None:
-        self.tensors: list[Tensor] = []
-        self.mentions: list[list] = []
-        self._peer = peer
-        self._seen: dict[int, int] = {}
-
-    def encode(self, value: Any) -> Any:
-        return encode(value, self._other)
-
-    def mention(self, side: str, number: int) -> None:
-        if [side, number] not in self.mentions:
-            self.mentions.append([side, number])
-
-    def _other(self, value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return self._tensor(value)
-        if isinstance(value, RemoteFunction) and value._peer is self._peer:
-            return ["yours", value._target, value._method]
-        if (number := self._peer.number_of(value)) is not None:
-            if isinstance(value, RemoteModule):
-                self.mention("yours", number)
-            return ["yours", number, None]
-        if isinstance(value, Generator):
-            return self._generator(value)
-        if isinstance(value, nn.Module):
-            return self._module(value)
-        if type(value).__module__ in ("builtins", "numpy") and not callable(value):
-            return ["?", _type_name(value)]
-        kind = "f" if callable(value) and not public_methods(value) else "o"
-        name = getattr(value, "__name__", None)
-        return [
-            kind,
-            self._peer.export(value),
-            name if isinstance(name, str) else _type_name(value),
-            public_methods(value),
-        ]
-
-    def _tensor(self, tensor: Tensor) -> Any:
-        if type(tensor) not in (Tensor, nn.Parameter):
-            with torch._C.DisableTorchFunctionSubclass():
-                tensor = tensor.as_subclass(Tensor)
-        if not crosses(tensor):
-            return ["?", f"{tensor.layout} tensor of {tensor.dtype}"]
-        if id(tensor) not in self._seen:
-            self._seen[id(tensor)] = len(self.tensors)
-            self.tensors.append(tensor)
-        return ["T", self._seen[id(tensor)]]
-
-    def _number(self, tensor: Tensor) -> int:
-        self.tensors.append(tensor)
-        return len(self.tensors) - 1
-
-    def _generator(self, generator: Generator) -> Any:
-        number = self._peer.export(generator)
-        if self._peer.shares("ours", number):
-            return ["G", number, None]
-        self._peer.share("ours", number, SharedGenerator(generator))
-        return ["G", number, self._number(generator.get_state())]
-
-    def _module(self, module: nn.Module) -> Any:
-        number = self._peer.export(module)
-        self.mention("mine", number)
-        if self._peer.shares("ours", number):
-            return ["m", number, None, []]
-        shared, description = share(module, self._number)
-        self._peer.share("ours", number, shared)
-        return ["m", number, description, public_methods(module)]
-
-
-class Incoming:
-    """Decodes the values of one message."""
-
-    def __init__(self, peer: Peer, tensors: list[Tensor]) -> None:
-        self._peer, self._tensors = peer, tensors
-        self._decoding = Decoding(self._other)
-
-    def decode(self, data: Any) -> Any:
-        return self._decoding(data)
-
-    def _other(self, tag: str, parts: list) -> Any:
-        if tag == "T" and len(parts) == 1 and is_index(parts[0], self._tensors):
-            return self._tensors[parts[0]]
-        if len(parts) == 2 and tag == "yours":
-            return self._ours(*parts)
-        if len(parts) == 2 and tag == "G":
-            return self._peer.standin(_whole(parts[0]), lambda: self._generator(*parts))
-        if len(parts) == 3 and tag in ("f", "o", "m"):
-            number, what, methods = parts
-            names = tuple(name for name in _list(methods) if isinstance(name, str))
-            builders = {"f": self._function, "o": self._object, "m": self._module}
-            return self._peer.standin(_whole(number), lambda: builders[tag](number, what, names))
-        raise Violation(f"a value with the unknown tag {tag[:20]!r}")
-
-    def _ours(self, number: Any, method: Any) -> Any:
-        return self._peer._target(number, method)
-
-    def _function(self, number: int, name: Any, methods: tuple[str, ...]) -> RemoteFunction:
-        return RemoteFunction(self._peer, number, None, str(name)[:200])
-
-    def _object(self, number: int, name: Any, methods: tuple[str, ...]) -> RemoteObject:
-        return RemoteObject(self._peer, number, str(name)[:200], methods)
-
-    def _module(self, number: int, description: Any, methods: tuple[str, ...]) -> RemoteModule:
-        name = description.get("class") if isinstance(description, dict) else None
-        module = RemoteModule(self._peer, number, str(name)[:200], methods)
-        self._peer.share("theirs", number, stand_in(module, description, [t.detach() for t in self._tensors]))
-        module._known = dict(module.named_parameters()) | dict(module.named_buffers())
-        return module
-
-    def _generator(self, number: int, state: Any) -> Generator:
-        if not is_index(state, self._tensors):
-            raise Violation("a generator without a state")
-        generator = Generator()
-        generator.set_state(generator_state(self._tensors[state]))
-        self._peer.share("theirs", number, SharedGenerator(generator))
-        return generator
-
-
-def public_methods(value: Any) -> list[str]:
-    """The methods that an object's own classes define for others; torch's machinery is left out."""
-    names: set[str] = set()
-    for kind in type(value).__mro__:
-        if kind.__module__ != "builtins" and not kind.__module__.startswith("torch."):
-            names |= {name for name, member in vars(kind).items() if callable(member) and not name.startswith("_")}
-    return sorted(names)
-
-
-def _type_name(value: Any) -> str:
-    kind = type(value)
-    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-
-
 def _leaf(tensor: Tensor, need: bool) -> Tensor:
     return tensor.requires_grad_() if need and (tensor.is_floating_point() or tensor.is_complex()) else tensor
-
-
-def _changes(leaves: list[Tensor], before: list[Tensor], needs: list[bool], tensors: list[Tensor]) -> dict:
-    """What the callee did to its arguments; new tensors are appended to `tensors`."""
-    changed: dict[str, list] = {"values": [], "grads": [], "flags": []}
-    for k, (leaf, old, need) in enumerate(zip(leaves, before, needs, strict=False)):
-        if not same_bits(leaf, old):
-            changed["values"].append([k, len(tensors)])
-            tensors.append(leaf.detach())
-        if leaf.is_leaf and leaf.grad is not None:
-            changed["grads"].append([k, len(tensors)])
-            tensors.append(leaf.grad.detach())
-        if leaf.requires_grad and not need:
-            changed["flags"].append(k)
-    return changed
-
-
-def _apply_changes(changed: Any, arrived: tuple, sent: list[Tensor]) -> None:
-    """Do to the caller's arguments what the callee did to its copies of them."""
-    if changed is None:
-        return
-    if not isinstance(changed, dict):
-        raise Violation("changes that are none")
-    for key in ("values", "grads"):
-        for change in _list(changed.get(key)):
-            if not isinstance(change, list) or len(change) != 2:
-                raise Violation("a change to nothing")
-            if not is_index(change[0], sent) or not is_index(change[1], list(arrived)):
-                raise Violation("a change to an argument that was not given")
-            target, value = sent[change[0]], arrived[change[1]].detach()
-            if value.shape != target.shape or value.dtype != target.dtype:
-                raise Violation("an argument changed into another one")
-            with torch.no_grad():
-                if key == "grads":
-                    target.grad = value.clone()
-                else:
-                    target.copy_(value)
-    for k in _list(changed.get("flags")):
-        if not is_index(k, sent):
-            raise Violation("a change to an argument that was not given")
-        if sent[k].is_leaf and sent[k].is_floating_point():
-            sent[k].requires_grad_()
 
 
 def _mode() -> str:
@@ -574,28 +397,3 @@ def _in_mode(mode: Any) -> contextlib.AbstractContextManager:
     if mode == "inference":
         return torch.inference_mode()
     return torch.set_grad_enabled(mode != "no_grad")
-
-
-def _list(value: Any) -> list:
-    return value if isinstance(value, list) else []
-
-
-def _booleans(value: Any) -> list[bool]:
-    return [item is True for item in _list(value)]
-
-
-def _is_side(value: Any) -> bool:
-    return isinstance(value, str) and value in MIRRORED
-
-
-def _whole(value: Any) -> int:
-    return value if type(value) is int else 0
-
-
-def _mentions(value: Any) -> list[tuple[str, int]]:
-    mentions = []
-    for mention in _list(value):
-        if not isinstance(mention, list) or len(mention) != 2 or not _is_side(mention[0]):
-            raise Violation("a module mentioned in no known way")
-        mentions.append((mention[0], _whole(mention[1])))
-    return mentions

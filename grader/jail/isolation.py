@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from grader.jail import cgroup
-from grader.jail.keeper import command, environment, layers_of
+from grader.jail.sandbox import command, environment, layers_of
 
 LAYERS = ("bwrap", "landlock", "seccomp", "cgroup")
 PROBE_SECONDS = 60

@@ -5,7 +5,8 @@ import torch
 
 from grader.course import ROOT, section
 from grader.jail import isolation
-from grader.jail.keeper import Clock, Jail
+from grader.jail.keeper import Jail
+from grader.jail.limits import Clock
 from grader.judging.judge import Judge, Request
 from tests.classroom import open_classroom
 

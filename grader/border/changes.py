@@ -1,0 +1,52 @@
+"""What a call does to the arguments it is given, done to the caller's too."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from grader.border.shared import is_index, same_bits
+from grader.border.untrusted import a_list
+from grader.border.wire import Violation
+
+
+def changes(leaves: list[Tensor], before: list[Tensor], needs: list[bool], tensors: list[Tensor]) -> dict:
+    """What the callee did to its arguments; new tensors are appended to `tensors`."""
+    changed: dict[str, list] = {"values": [], "grads": [], "flags": []}
+    for k, (leaf, old, need) in enumerate(zip(leaves, before, needs, strict=False)):
+        if not same_bits(leaf, old):
+            changed["values"].append([k, len(tensors)])
+            tensors.append(leaf.detach())
+        if leaf.is_leaf and leaf.grad is not None:
+            changed["grads"].append([k, len(tensors)])
+            tensors.append(leaf.grad.detach())
+        if leaf.requires_grad and not need:
+            changed["flags"].append(k)
+    return changed
+
+
+def apply_changes(changed: Any, arrived: tuple, sent: list[Tensor]) -> None:
+    """Do to the caller's arguments what the callee did to its copies of them."""
+    if changed is None:
+        return
+    if not isinstance(changed, dict):
+        raise Violation("changes that are none")
+    for key in ("values", "grads"):
+        for change in a_list(changed.get(key)):
+            if not isinstance(change, list) or len(change) != 2:
+                raise Violation("a change to nothing")
+            if not is_index(change[0], sent) or not is_index(change[1], list(arrived)):
+                raise Violation("a change to an argument that was not given")
+            target, value = sent[change[0]], arrived[change[1]].detach()
+            if value.shape != target.shape or value.dtype != target.dtype:
+                raise Violation("an argument changed into another one")
+            with torch.no_grad():
+                if key == "grads":
+                    target.grad = value.clone()
+                else:
+                    target.copy_(value)
+    for k in a_list(changed.get("flags")):
+        if not is_index(k, sent):
+            raise Violation("a change to an argument that was not given")
+        if sent[k].is_leaf and sent[k].is_floating_point():
+            sent[k].requires_grad_()

@@ -1,0 +1,34 @@
+"""Parts of a message that came over the border, taken for what they must be, whatever they are."""
+
+from typing import Any
+
+from grader.border.wire import Violation
+
+OUR_VIEW = {"mine": "ours", "yours": "theirs"}
+MIRRORED = {"mine": "theirs", "yours": "ours"}
+"""Whose a thing is that a message calls "mine" or "yours", to its sender (`OUR_VIEW`) and to its receiver."""
+
+
+def a_list(value: Any) -> list:
+    return value if isinstance(value, list) else []
+
+
+def flags(value: Any) -> list[bool]:
+    return [item is True for item in a_list(value)]
+
+
+def is_side(value: Any) -> bool:
+    return isinstance(value, str) and value in MIRRORED
+
+
+def whole(value: Any) -> int:
+    return value if type(value) is int else 0
+
+
+def mentions(value: Any) -> list[tuple[str, int]]:
+    found = []
+    for mention in a_list(value):
+        if not isinstance(mention, list) or len(mention) != 2 or not is_side(mention[0]):
+            raise Violation("a module mentioned in no known way")
+        found.append((mention[0], whole(mention[1])))
+    return found

@@ -1,0 +1,73 @@
+"""What a submission may use up: time, and bytes that it prints."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+from grader import faults
+
+MAX_OUTPUT = 32 << 20
+"""Bytes that a check, or an import, may print."""
+KEPT_OUTPUT = 4000
+"""Bytes of it that are kept for the report."""
+
+
+class Clock:
+    """Time that a submission may still use. Only waiting for it counts, not the judge's own work."""
+
+    def __init__(self, seconds: float, within: "Clock | None" = None) -> None:
+        """Start a clock; one `within` another also uses up the other's time."""
+        self._left, self._within = seconds, within
+
+    @property
+    def left(self) -> float:
+        return self._left if self._within is None else min(self._left, self._within.left)
+
+    def spend(self, seconds: float) -> None:
+        self._left -= seconds
+        if self._within is not None:
+            self._within.spend(seconds)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.spend(time.monotonic() - start)
+
+
+class Output:
+    """What a process prints: counted, and its end kept."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+        os.set_blocking(self.reader, False)
+        self.count = 0
+        self.tail = b""
+
+    def drain(self) -> bool:
+        """Read what there is; False at the end of the stream.
+
+        Raises:
+            faults.OutputLimit: it is more than may be printed.
+        """
+        try:
+            data = os.read(self.reader, 1 << 20)
+        except BlockingIOError:
+            return True
+        self.count += len(data)
+        self.tail = (self.tail + data)[-KEPT_OUTPUT:]
+        if self.count > MAX_OUTPUT:
+            raise faults.OutputLimit(f"it printed more than {MAX_OUTPUT >> 20} MiB")
+        return bool(data)
+
+    def close_writer(self) -> None:
+        if self.writer >= 0:
+            os.close(self.writer)
+            self.writer = -1
+
+    def close(self) -> None:
+        self.close_writer()
+        os.close(self.reader)
