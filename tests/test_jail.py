@@ -1,18 +1,24 @@
-"""What a sandbox shows of the host, and where a submission may write in it."""
+"""What a sandbox shows of the host, where a submission may write in it, and that honest code runs in it."""
 
+import contextlib
+import mmap
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
-from grader.jail import isolation
-from grader.jail import keeper as jail
+from grader import faults
+from grader.inside import cell, trial
+from grader.jail import doctor, isolation, sandbox
+from grader.jail.keeper import Jail
+from grader.jail.trial import try_out
 from grader.judging.judge import Judge, Request
 
 
 def test_the_scratch_folder_does_not_hide_an_interpreter_that_lies_in_tmp(monkeypatch):
-    monkeypatch.setattr(jail, "_host_folders", lambda: [Path("/usr"), Path("/tmp/course/.venv")])
-    line = jail.command("bwrap", "main", "")
+    monkeypatch.setattr(sandbox, "_host_folders", lambda: [Path("/usr"), Path("/tmp/course/.venv")])
+    line = sandbox.command("bwrap", "main", "")
     assert line[line.index("TMPDIR") + 1] == line[line.index("--chdir") + 1] == "/scratch"
     assert '"scratch": ["/scratch", "/dev/shm"]' in line[-1]
 
@@ -30,3 +36,51 @@ def test_bubblewrap_alone_leaves_no_place_where_a_submission_can_keep_a_note():
         judge.close()
     assert rows[0]["verdict"] == "pass", rows[0]["message"]
     assert not os.path.exists("/tmp/note")
+
+
+@pytest.fixture(scope="module")
+def jail():
+    with contextlib.closing(Jail(isolation.choose())) as jail:
+        yield jail
+
+
+def test_honest_code_runs_in_a_jail(jail):
+    try_out(jail)
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("raise RuntimeError('could not create a primitive')", "could not create a primitive"),
+        ("def network(x): raise RuntimeError('no fork')", "no fork"),
+        ("def network(x): return x\ndef train(x, steps): return [1.0, 0.5]", "other numbers"),
+        ("import os; os._exit(3)", "exit status 3"),
+    ],
+)
+def test_a_jail_in_which_it_does_not_run_judges_nobody(jail, tmp_path, monkeypatch, code, says):
+    (tmp_path / "trial.py").write_text(code)
+    monkeypatch.setattr(trial, "__file__", str(tmp_path / "trial.py"))
+    with pytest.raises(faults.GraderFault, match=says):
+        try_out(jail)
+    with pytest.raises(faults.GraderFault, match=says):
+        Judge(isolation.choose())
+
+
+def test_the_doctor_tells_of_a_jail_in_which_it_does_not_run(tmp_path, monkeypatch, capsys):
+    (tmp_path / "trial.py").write_text("raise RuntimeError('could not create a primitive')")
+    monkeypatch.setattr(trial, "__file__", str(tmp_path / "trial.py"))
+    assert doctor.report() == 1
+    assert "could not create a primitive" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is not to be found out here")
+def test_the_limit_on_memory_counts_from_what_torch_takes():
+    """Torch built for GPUs takes many times the address space of torch built for CPUs."""
+    before = cell._memory_limit()[resource.RLIMIT_AS]
+    with contextlib.closing(mmap.mmap(-1, 1 << 30)):
+        assert cell._memory_limit()[resource.RLIMIT_AS] >= before + (1 << 30)
+
+
+def test_a_jail_sees_no_gpu():
+    """Where torch sees one, going backward before a fork makes going backward after it an error."""
+    assert sandbox.environment("/tmp")["CUDA_VISIBLE_DEVICES"] == ""

@@ -98,6 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RUN] = run
     if quiet:
         config.option.verbose = -2  # pytest's header, dots and last line are replaced by ours
+        config.option.dist, config.option.tx = "no", []  # of pytest-xdist: no worker alone knows what comes next
 
 
 @pytest.hookimpl(tryfirst=True)

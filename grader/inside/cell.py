@@ -44,8 +44,9 @@ PATIENCE_SECONDS = 5
 MOST_ROUNDS = 20
 """How often new processes may appear while we clear up, before all are killed, the template included."""
 GIB = 1 << 30
+MEMORY = 2 * GIB
+"""Bytes that a process may take beside what torch takes to be imported: a build for GPUs takes many more."""
 LIMITS = {
-    resource.RLIMIT_AS: 3 * GIB,  # torch takes about one to be imported
     resource.RLIMIT_CPU: 150,  # more than a section's budget of wall time, for what runs on unwatched
     resource.RLIMIT_FSIZE: 128 << 20,
     resource.RLIMIT_NPROC: 256,
@@ -86,7 +87,9 @@ def _warm() -> None:
     torch.set_num_threads(1)  # a fork of a process with worker threads hangs in its first parallel operation
     torch.set_num_interop_threads(1)
     x = torch.randn(8, 8, requires_grad=True)
-    torch.nn.functional.silu(x @ x).sum().backward()
+    y = torch.nn.functional.silu(x @ x).sum()
+    if not torch.accelerator.is_available():  # else it starts threads, and no fork could go backward again
+        y.backward()
     torch.optim.Adam([x])
     gc.collect()
     gc.freeze()
@@ -119,7 +122,7 @@ class Walls:
         """
         for layer in self.layers:
             self.put_up(layer)
-        for limit, value in LIMITS.items():
+        for limit, value in {**LIMITS, **_memory_limit()}.items():
             hard = resource.getrlimit(limit)[1]
             cap = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(limit, (cap, cap))
@@ -131,6 +134,15 @@ class Walls:
             confine.landlock(self.readable, self.listable, [*self.scratch, *DEVICES])
         elif layer == "seccomp":
             confine.seccomp()
+
+
+def _memory_limit() -> dict[int, int]:
+    """The limit on this process's address space; none where its size is not to be found out."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:
+        return {}
+    return {resource.RLIMIT_AS: pages * resource.getpagesize() + MEMORY}
 
 
 def probe(**walls: Any) -> NoReturn:

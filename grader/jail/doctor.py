@@ -1,5 +1,6 @@
 """`unstatic doctor`: what this machine can do to keep submissions in, what it lacks, and how to get that."""
 
+import contextlib
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -8,7 +9,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from grader.faults import GraderFault
 from grader.jail.isolation import LAYERS, Machine, machine
+from grader.jail.keeper import Jail
+from grader.jail.trial import try_out
 
 WHAT = {
     "bwrap": "own namespaces, only the needed files, no network, no environment",
@@ -19,7 +23,7 @@ WHAT = {
 
 
 def report() -> int:
-    """Print it; the exit status is 0 where submissions are kept in, else 1."""
+    """Print it; the exit status is 0 where submissions run as they should and are kept in, else 1."""
     found, console = machine(), Console(highlight=False)
     versions = ", ".join(f"{name} {_version(name)}" for name in ("torch", "numpy", "pytest", "hypothesis"))
     console.print(f"Python {platform.python_version()} on {platform.system()} {platform.release()}, {versions}")
@@ -30,9 +34,21 @@ def report() -> int:
         )
     console.print(table)
     console.print(f"isolation: {found.level}")
+    works = _trial(found.level)
+    console.print(f"a first submission: {works or 'runs in the jail as it does outside'}")
     for remedy in remedies(found):
         console.print(f"- {remedy}")
-    return 0 if found.level != "none" else 1
+    return 0 if found.level != "none" and not works else 1
+
+
+def _trial(level: str) -> str:
+    """Why honest code does not run in a jail of this level; "" if it does."""
+    try:
+        with contextlib.closing(Jail(level)) as jail:
+            try_out(jail)
+    except GraderFault as fault:
+        return str(fault)
+    return ""
 
 
 def _version(name: str) -> str:

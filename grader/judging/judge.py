@@ -22,7 +22,10 @@ from grader.checks import Check, Outcome, collect, global_seed, outcome
 from grader.course import Exercise, Section, section
 from grader.desk.desk import Desk
 from grader.diagnosis import diagnose
-from grader.jail.keeper import KILLED_OURS, Cell, Clock, Jail
+from grader.jail.keeper import Cell, Jail
+from grader.jail.limits import Clock
+from grader.jail.trial import try_out
+from grader.jail.visit import KILLED_OURS
 from grader.judging.explain import after, explain
 from grader.judging.results import CheckRow, Row
 
@@ -61,8 +64,18 @@ class Judge:
     """Grades one section after the other at a level of isolation; keeps one warm jail."""
 
     def __init__(self, level: str) -> None:
+        """Start a jail and see that honest code runs in it.
+
+        Raises:
+            faults.GraderFault: it does not start, or code does not run in it as it does here.
+        """
         self.level = level
         self._jail = Jail(level)
+        try:
+            try_out(self._jail)
+        except faults.GraderFault:
+            self._jail.close()
+            raise
 
     def grade(self, request: Request, done: Callable[[str], None] = lambda name: None) -> list[Row]:
         """The rows of the exercises asked for; `done` is told each exercise's name."""
