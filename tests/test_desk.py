@@ -47,6 +47,12 @@ def test_untouched_stubs_end_soon_and_say_where_to_begin(classroom: Classroom) -
     assert_quiet(run.stdout + run.stderr)
 
 
+def test_pytest_xdist_does_not_take_the_summary_away(classroom: Classroom) -> None:
+    run = classroom.pytest("exercises/", "-k", "s1_forward_reverse", "-n", "2")
+    assert run.returncode == 1
+    assert "next: forward_step — One step of noise" in run.stdout
+
+
 def test_a_finished_section_has_all_points_and_its_reward(classroom: Classroom) -> None:
     classroom.hand_in()
     run = classroom.pytest("exercises/", "-k", "s1_forward_reverse")
