@@ -5,7 +5,8 @@ that is to be graded, the verdicts that it may get:
 
     expect: compute_alpha_bar crash|tamper
 
-A line `needs: seccomp` names a layer of isolation without which it is not stopped. What is handed in is the reference solution followed by the file: what it does not define itself is honest.
+A line `needs: seccomp` names a layer of isolation without which an attack is not stopped, or something honest is refused.
+What is handed in is the reference solution followed by the file: what it does not define itself is honest.
 """
 
 import ast
@@ -31,7 +32,7 @@ class Entry:
         family: its class, "Ending the process".
         tries: what it tries, or what is odd about it.
         expect: the verdicts allowed, by exercise.
-        needs: the layers of isolation that it takes to stop it, beside bubblewrap.
+        needs: the layers of isolation that the promise takes, for an attack beside bubblewrap.
         text: what is handed in.
     """
 

@@ -1,5 +1,6 @@
 """Noise: pools of threads and of processes inside a function.
 
+needs: bwrap
 expect: compute_alpha_bar pass
 """
 
