@@ -4,8 +4,8 @@ A frame is
 
     magic "UNST" | u32 length of the head | u64 length of the body | head (JSON) | body (tensor bytes)
 
-The head is a JSON object: the message, whose tensors are numbered, and under "tensors" what each is (dtype, shape,
-layout, offset). Values in a message are written with tags, so that nothing is guessed on the way back:
+The head is a JSON object, with spaces after it up to a multiple of 64 bytes: the message, whose tensors are numbered, and
+under "tensors" what each is (dtype, shape, layout, offset). Values in a message are written with tags, so that nothing is guessed on the way back:
 
     null, true, 1, 1.5, "text"      themselves          ["d", [[key, value], ...]]   a dict
     ["l", ...] / ["t", ...]         a list / a tuple    ["T", k]                     tensor number k
@@ -66,6 +66,8 @@ DTYPES = {
         torch.bool,
     )
 }
+PLAIN = (torch.float32, torch.float64, torch.int64)
+"""Those of which Python's memoryview knows the bytes."""
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -192,7 +194,9 @@ def _pack(tensor: Tensor) -> tuple[dict, Tensor]:
     A dimension of stride 0 (from `expand`) is sent once and expanded again; permuted dimensions are sent in memory
     order and permuted back; a tensor with gaps is rebuilt with gaps.
     """
-    tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
+    tensor = tensor.detach()
+    if not tensor.is_cpu or tensor.is_conj() or tensor.is_neg():
+        tensor = tensor.cpu().resolve_conj().resolve_neg()
     meta: dict[str, Any] = {"dtype": DTYPE_NAMES[tensor.dtype], "shape": list(tensor.shape)}
     if tensor.is_contiguous():
         return meta, tensor
@@ -212,16 +216,15 @@ def _pack(tensor: Tensor) -> tuple[dict, Tensor]:
     return meta, tensor.contiguous()
 
 
-def _unpack(meta: dict, body: memoryview) -> Tensor:
-    """The tensor that `_pack` took apart, over the frame's own memory."""
-    dtype, shape = _kind(meta)
+def _unpack(meta: dict, dtype: torch.dtype, shape: list[int], body: memoryview) -> Tensor:
+    """The tensor of this kind that `_pack` took apart, over the frame's own memory."""
     offset, expanded, order = meta.get("offset"), meta.get("expand", []), meta.get("order")
     dims = len(shape)
     if not isinstance(expanded, list) or not all(type(d) is int and 0 <= d < dims for d in expanded):
         raise Violation("a tensor expanded along a dimension that it has not")
     if order is not None and not _is_order(order, dims):
         raise Violation("a tensor with an impossible order of dimensions")
-    stored = [1 if d in expanded else size for d, size in enumerate(shape)]
+    stored = [1 if d in expanded else size for d, size in enumerate(shape)] if expanded else shape
     count = math.prod(stored)
     if type(offset) is not int or offset < 0 or offset + count * dtype.itemsize > len(body):
         raise Violation("a tensor that reaches beyond the message")
@@ -239,8 +242,8 @@ def _unpack(meta: dict, body: memoryview) -> Tensor:
     return tensor.expand(shape) if expanded else tensor
 
 
-def _kind(meta: Any) -> tuple[torch.dtype, list[int]]:
-    """The dtype and shape of a tensor that came."""
+def _kind(meta: Any) -> tuple[torch.dtype, list[int], int]:
+    """The dtype and shape of a tensor that came, and its bytes once somebody copies it."""
     if not isinstance(meta, dict):
         raise Violation("a tensor without dtype, shape and offset")
     name, shape = meta.get("dtype"), meta.get("shape")
@@ -248,19 +251,14 @@ def _kind(meta: Any) -> tuple[torch.dtype, list[int]]:
         raise Violation("a tensor without dtype, shape and offset")
     if not all(type(size) is int and 0 <= size <= MAX_ELEMENTS for size in shape):
         raise Violation("a tensor with an impossible shape")
-    if math.prod(max(size, 1) for size in shape) > MAX_ELEMENTS:  # its strides are as large, even if it is empty
+    elements = math.prod(shape) or math.prod(max(size, 1) for size in shape)
+    if elements > MAX_ELEMENTS:  # its strides are as large, even if it is empty
         raise Violation(f"a tensor with more than {MAX_ELEMENTS} elements")
-    return DTYPES[name], shape
+    return DTYPES[name], shape, elements * DTYPES[name].itemsize
 
 
 def _is_order(order: Any, dims: int) -> bool:
     return isinstance(order, list) and all(type(d) is int for d in order) and sorted(order) == list(range(dims))
-
-
-def _written_out(meta: dict) -> int:
-    """The bytes of a tensor once somebody copies it."""
-    dtype, shape = _kind(meta)
-    return math.prod(max(size, 1) for size in shape) * dtype.itemsize
 
 
 # ------------------------------------------------------------------------------------------------------- frames
@@ -275,18 +273,26 @@ def write_frame(message: dict, tensors: list[Tensor]) -> list[memoryview | bytes
         meta, flat = _pack(tensor)
         meta["offset"] = offset
         metas.append(meta)
-        size = flat.numel() * flat.element_size()
+        size = flat.nbytes
         if size:
-            line = flat.reshape(-1) if flat.numel() > 1 else flat.as_strided((1,), (1,))  # which may have stride 0
-            pieces.append(line.view(torch.uint8).numpy().data)
+            pieces.append(_bytes(flat))
             padding = -size % ALIGN
             if padding:
                 pieces.append(bytes(padding))
             offset += size + padding
     head = json.dumps({**message, "tensors": metas}, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % ALIGN)
     if len(head) > MAX_HEAD or offset > MAX_BODY or len(tensors) > MAX_TENSORS:
         raise Unsendable(f"{(len(head) + offset) >> 20} MiB in {len(tensors)} tensors are too much to hand over")
     return [PREFIX.pack(MAGIC, len(head), offset) + head, *pieces]
+
+
+def _bytes(flat: Tensor) -> memoryview:
+    """The memory of a contiguous tensor that has elements."""
+    if flat.dtype in PLAIN:
+        return flat.numpy().data.cast("B")
+    line = flat.reshape(-1) if flat.numel() > 1 else flat.as_strided((1,), (1,))  # which may have stride 0
+    return line.view(torch.uint8).numpy().data
 
 
 def read_prefix(prefix: bytes) -> tuple[int, int]:
@@ -306,9 +312,10 @@ def read_frame(head: bytes | memoryview, body: memoryview) -> tuple[dict, list[T
     metas = message.pop("tensors", None) if isinstance(message, dict) else None
     if not isinstance(metas, list) or len(metas) > MAX_TENSORS:
         raise Violation("a message without a list of tensors")
-    if sum(_written_out(meta) for meta in metas) > MAX_EXPANDED:
+    kinds = [_kind(meta) for meta in metas]
+    if sum(written_out for _, _, written_out in kinds) > MAX_EXPANDED:
         raise Violation(f"tensors that take more than {MAX_EXPANDED} bytes when they are written out")
-    return message, [_unpack(meta, body) for meta in metas]
+    return message, [_unpack(meta, dtype, shape, body) for meta, (dtype, shape, _) in zip(metas, kinds, strict=True)]
 
 
 class Channel:
@@ -335,8 +342,9 @@ class Channel:
 
     def receive(self) -> tuple[dict, list[Tensor]]:
         head_size, body_size = read_prefix(bytes(self._read(PREFIX.size)))
-        head = self._read(head_size)
-        return read_frame(head, self._read(body_size))
+        frame = self._read(head_size + body_size)
+        body = frame[head_size:]
+        return read_frame(frame[:head_size], body if head_size % ALIGN == 0 else memoryview(bytearray(body)))
 
     def close(self) -> None:
         self.sock.close()

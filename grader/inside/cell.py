@@ -82,15 +82,19 @@ def _warm() -> None:
     import torch
 
     from grader.border import peer as border  # noqa: F401
+    from grader.inside import trial
 
     confine.keep_freed_memory()
     torch.set_num_threads(1)  # a fork of a process with worker threads hangs in its first parallel operation
     torch.set_num_interop_threads(1)
-    x = torch.randn(8, 8, requires_grad=True)
-    y = torch.nn.functional.silu(x @ x).sum()
-    if not torch.accelerator.is_available():  # else it starts threads, and no fork could go backward again
-        y.backward()
-    torch.optim.Adam([x])
+    _switch_back()
+    _seed(0)
+    x = torch.linspace(-1, 1, 64).view(1, 4, 4, 4)
+    trial.network(x)
+    if torch.accelerator.is_available():  # going backward would start threads, and no fork could do it again
+        torch.optim.Adam([x])
+    else:
+        trial.train(x, 1)
     gc.collect()
     gc.freeze()
 
@@ -432,6 +436,8 @@ class Template:
         _use_output(self.output_fd)
         _seed(self.seed)
         answer = self._import()
+        _switch_back()
+        _seed(self.seed)  # each check finds the generators so
         _flush()
         send_order(self.orders, {**answer, "threads": _threads()})
         while True:
@@ -440,8 +446,8 @@ class Template:
             except OrderError:
                 os._exit(0)
             if order["here"]:
-                self._serve(order, sock, output)
-            self._check(order, sock, output)
+                self._serve(sock, output)
+            self._check(sock, output)
 
     def _import(self) -> dict:
         """Run the module's code under its own name. What it raises is told; what it had defined until then is there."""
@@ -458,21 +464,19 @@ class Template:
         self.module = module
         return {"op": "loaded", "uses": _uses(module), "stopped": stopped}
 
-    def _check(self, order: dict, sock: int, output: int) -> None:
+    def _check(self, sock: int, output: int) -> None:
         """Fork a check and tell how it ended."""
         pid = os.fork()
         if pid == 0:
             self.orders.close()
-            self._serve(order, sock, output)
+            self._serve(sock, output)
         os.close(sock)
         os.close(output)
         _, status = os.waitpid(pid, 0)
         send_order(self.orders, {"op": "exited", "status": os.waitstatus_to_exitcode(status)})
 
-    def _serve(self, order: dict, sock: int, output: int) -> NoReturn:
+    def _serve(self, sock: int, output: int) -> NoReturn:
         _use_output(output)
-        _switch_back()
-        _seed(order["seed"])
         assert self.module is not None
         serve(socket.socket(fileno=sock), self.module, self.filename)
 

@@ -139,12 +139,12 @@ class Cell:
         return other in seen
 
     @contextlib.contextmanager
-    def visit(self, seed: int, clock: Clock) -> Iterator["Visit"]:
+    def visit(self, clock: Clock) -> Iterator["Visit"]:
         """A fresh process for one check."""
         ours, theirs = socket.socketpair()
         output = Output()
         try:
-            self._order({"op": "check", "seed": seed}, [theirs.fileno(), output.writer])
+            self._order({"op": "check"}, [theirs.fileno(), output.writer])
             theirs.close()
             output.close_writer()
             yield Visit(ours, output, self._control, frozenset(self.uses), clock, self._lost)

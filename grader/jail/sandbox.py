@@ -14,6 +14,8 @@ INSIDE = ("__init__.py", "border", "inside")
 PRIVATE = ("data", "exercises", "grader", "solutions", "tests")
 """The course's folders; what the jail holds of them, it holds elsewhere."""
 
+HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage"
+
 
 def layers_of(level: str) -> list[str]:
     """The layers of a level such as "bwrap+landlock+seccomp"; "none" has none."""
@@ -47,7 +49,7 @@ def command(level: str, action: str, scratch: str, **order: object) -> list[str]
         f"import json, sys; sys.path[:0] = [{course!r}]; sys.path.append({course + '/exercises'!r}); "
         f"from grader.inside import cell; cell.{action}(**json.loads(sys.argv[1]))"
     )
-    python = [sys.executable, "-I", "-B", "-c", program, json.dumps({**order, **walls})]
+    python = [sys.executable, "-s", "-P", "-B", "-c", program, json.dumps({**order, **walls})]
     return [*_bwrap(), *python] if boxed else python
 
 
@@ -91,6 +93,9 @@ def _bwrap() -> list[str]:
         "/proc",
         "--tmpfs",
         "/tmp",
+        "--ro-bind-try",  # malloc asks there whether it may have huge pages
+        HUGE_PAGES,
+        HUGE_PAGES,
         *binds,
         *(["--tmpfs", scratch, "--remount-ro", "/tmp"] if scratch != "/tmp" else []),
         "--remount-ro",  # what is not scratch keeps nothing from one check to the next
@@ -124,6 +129,8 @@ def environment(scratch: str) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",  # torch's autograd does not survive a fork where it sees a GPU
         "HIP_VISIBLE_DEVICES": "",
+        "PYTHONMALLOC": "malloc",  # of glibc, and that in huge pages, so that a fork has few to copy
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     }
     for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # some processors need them to compute correctly
         if variable in os.environ:

@@ -24,7 +24,7 @@ def try_out(jail: Jail) -> None:
     clock = Clock(SECONDS)
     try:
         cell = jail.admit("trial", "trial.py", Path(trial.__file__).read_text(), 1, clock)
-        with contextlib.closing(cell), cell.visit(1, clock) as visit:
+        with contextlib.closing(cell), cell.visit(clock) as visit:
             if cell.stopped is not None:
                 raise cell.stopped
             x = torch.linspace(-1, 1, 2 * 4 * 4 * 4).view(2, 4, 4, 4)

@@ -188,7 +188,7 @@ class Sitting:
             return Outcome(fault.verdict, None, fault)
         assert self.cell is not None
         try:
-            with self.cell.visit(global_seed(self.request.seed), Clock(CHECK_SECONDS, self.clock)) as visit:
+            with self.cell.visit(Clock(CHECK_SECONDS, self.clock)) as visit:
                 found = outcome(check, Desk(visit), self.request.seed)
                 return after(found)
         except (faults.GraderFault, faults.Tampered) as fault:

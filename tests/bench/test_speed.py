@@ -20,7 +20,7 @@ def visit():
     torch.set_num_threads(1)
     jail = Jail(isolation.choose())
     cell = jail.admit(STEM, f"{STEM}.py", REFERENCE, 1, Clock(60))
-    with cell.visit(1, Clock(3600)) as visit:
+    with cell.visit(Clock(3600)) as visit:
         yield visit
     cell.close()
     jail.close()
