@@ -1,0 +1,72 @@
+"""Where the time of a grading goes: `python -m tests.bench.where_time_goes` prints a table for the docs.
+
+the checks      the same checks on the same code in one process, as at the desk
+processes       a fork of the submission for each check, its end, and clearing up after it: checks that call nothing
+the border      what is left: messages there and back, and the memory that a fresh process touches for the first time
+"""
+
+import contextlib
+import importlib
+import time
+from collections.abc import Callable
+
+import torch
+
+from grader.checks import collect, global_seed, outcome
+from grader.course import ROOT, section, sections
+from grader.desk.desk import Desk, tidy
+from grader.jail import isolation
+from grader.jail.limits import Clock
+from grader.judging.judge import Judge, Request
+
+SEED = 1
+ROUNDS = 3
+
+
+def best_of(work: Callable[[], object]) -> float:
+    """Seconds of the quickest of some rounds, after one that does not count."""
+    work()
+    times = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def table() -> str:
+    torch.set_num_threads(1)
+    lines = ["| section | checks | graded | the checks | processes | the border | a check pays |", "| " + "--- | " * 7]
+    with contextlib.closing(Judge(isolation.choose())) as judge:
+        for stem in sections():
+            text = (ROOT / "solutions" / f"{stem}.py").read_text(encoding="utf-8")
+            request = Request(stem, f"{stem}.py", text, SEED, tuple(section(stem).exercises))
+            module = importlib.import_module(f"solutions.{stem}")
+            checks = collect(stem)
+
+            def at_the_desk(checks=checks, module=module) -> None:
+                for check in checks:
+                    with tidy(SEED):
+                        assert outcome(check, Desk(module), SEED).verdict == "pass"
+
+            graded = best_of(lambda request=request: judge.grade(request))
+            desk = best_of(at_the_desk)
+            cell = judge.jail.admit(stem, request.filename, text, global_seed(SEED), Clock(60))
+            with contextlib.closing(cell):
+
+                def visits(cell=cell, count=len(checks)) -> None:
+                    for _ in range(count):
+                        with cell.visit(Clock(60)):
+                            pass
+
+                processes = best_of(visits)
+            pays = (graded - desk) / len(checks) * 1000
+            lines.append(
+                f"| {stem} | {len(checks)} | {graded:.1f} s | {desk:.1f} s | {processes:.1f} s "
+                f"| {graded - desk - processes:.1f} s | {pays:.0f} ms |"
+            )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())
