@@ -54,6 +54,15 @@ class Case:
         return self.cast(torch.float64, torch.float64)
 
 
+def numbers(*values: float, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.tensor(values, dtype=dtype)
+
+
+def tracked(*batches: Tensor) -> list[Tensor]:
+    """Copies that gradients are taken with respect to."""
+    return [batch.detach().clone().requires_grad_() for batch in batches]
+
+
 def schedule(levels: int, generator: Generator, smallest: float = 1e-3) -> Tensor:
     """Betas in no order, spread evenly over the orders of magnitude from `smallest` to 1/2."""
     return smallest * (0.5 / smallest) ** torch.rand(levels, dtype=torch.float64, generator=generator)

@@ -184,3 +184,12 @@ def module(got: Any, why: str) -> None:
         raise Mismatch(why, type(got).__name__, describe(got), "an nn.Module")
     if not any(parameter.requires_grad for parameter in got.parameters()):
         raise Mismatch(why, "no parameters", "a module without parameters", "a module with parameters to train")
+
+
+def left_alone(model: torch.nn.Module) -> None:
+    """The model's parameters are as they were. Its mode is not looked at: to sample in eval() is a good habit."""
+    flags = [parameter.requires_grad for parameter in model.parameters()]
+    equal(flags, [True] * len(flags), "the model's parameters can still be trained")
+    graded = any(parameter.grad is not None for parameter in model.parameters())
+    why = "the caller says when to go backward: no gradient is left on the model's parameters"
+    holds(not graded, why, got="parameters with a gradient", want="grad is None")

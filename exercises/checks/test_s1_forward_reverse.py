@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 
 from exercises.checks import cases, chance, expect
-from exercises.checks.cases import Case
+from exercises.checks.cases import Case, numbers, tracked
+from exercises.checks.expect import left_alone
 from exercises.checks.spies import Exact, Slopes, Spy
 from exercises.toolkit.worlds import Gaussian
 
@@ -24,15 +25,6 @@ EACH = "each sample has its own level: a value (B,) must become (B, 1, ..., 1) b
 SINGLE = {"rtol": 1e-4, "atol": 1e-4}
 """For float32 in data or tables. With betas from 0.1 an honest coefficient is off by some 10 ulp after the cancellation
 in 1 - ᾱ, 10 * 6e-8 / 0.1 = 6e-6, and it multiplies numbers up to 5."""
-
-
-def numbers(*values: float, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.tensor(values, dtype=dtype)
-
-
-def tracked(*batches: Tensor) -> list[Tensor]:
-    """Copies to take gradients with respect to."""
-    return [batch.detach().clone().requires_grad_() for batch in batches]
 
 
 # ------------------------------------------------------------------------------------------------------- forward_step
@@ -327,15 +319,6 @@ MEAN = "the loss is the mean over every element of (ε - ε_θ(x_t, t))²"
 def mse(case: Case, weight: float = 0.75, bias: float = 0.25) -> Tensor:
     """The loss of a `Spy`."""
     return (case.noise - (weight * jump(case) + bias)).square().mean()
-
-
-def left_alone(model: nn.Module) -> None:
-    """The model's parameters are as they were. Its mode is not looked at: to sample in eval() is a good habit."""
-    flags = [parameter.requires_grad for parameter in model.parameters()]
-    expect.equal(flags, [True] * len(flags), "the model's parameters can still be trained")
-    graded = any(parameter.grad is not None for parameter in model.parameters())
-    why = "the caller says when to go backward: no gradient is left on the model's parameters"
-    expect.holds(not graded, why, got="parameters with a gradient", want="grad is None")
 
 
 @given(case=cases.batches())

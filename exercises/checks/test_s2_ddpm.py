@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 
 from exercises.checks import cases, chance, expect
-from exercises.checks.cases import Case
+from exercises.checks.cases import Case, numbers, tracked
 from exercises.checks.describe import describe
+from exercises.checks.expect import left_alone
 from exercises.checks.spies import Exact, Spy
 from exercises.toolkit.worlds import Gaussian
 
@@ -34,15 +35,6 @@ BITS = math.log(2)
 
 shapes = st.lists(st.integers(1, 4), min_size=2, max_size=4).map(tuple)
 """Of batches with one to three axes after the batch."""
-
-
-def numbers(*values: float, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.tensor(values, dtype=dtype)
-
-
-def tracked(*batches: Tensor) -> list[Tensor]:
-    """Copies that gradients are taken with respect to."""
-    return [batch.detach().clone().requires_grad_() for batch in batches]
 
 
 def roots(case: Case) -> tuple[Tensor, Tensor]:
@@ -447,15 +439,6 @@ def loss_of(case: Case, kind: str = "eps", gamma: float | None = None) -> Tensor
     """The loss of a `Spy`."""
     error = target_of(case, kind) - (0.75 * jump(case) + 0.25)
     return (weight_of(case, kind, gamma) * error.square()).mean()
-
-
-def left_alone(model: nn.Module) -> None:
-    """The model's parameters are as they were. Its mode is not looked at: to sample in eval() is a good habit."""
-    flags = [parameter.requires_grad for parameter in model.parameters()]
-    expect.equal(flags, [True] * len(flags), "the model's parameters can still be trained")
-    graded = any(parameter.grad is not None for parameter in model.parameters())
-    why = "the caller says when to go backward: no gradient is left on the model's parameters"
-    expect.holds(not graded, why, got="parameters with a gradient", want="grad is None")
 
 
 class Knowing(nn.Module):

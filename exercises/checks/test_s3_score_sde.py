@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 
 from exercises.checks import cases, chance, expect
+from exercises.checks.cases import numbers, tracked
+from exercises.checks.expect import left_alone
 from exercises.checks.spies import Spy
 from exercises.toolkit.worlds import Correlated
 
@@ -32,15 +34,6 @@ PARAMETERS = {"rtol": 1e-6, "atol": 1e-9}
 
 seeds = st.integers(0, 2**32 - 1)
 shapes = st.lists(st.integers(1, 3), min_size=2, max_size=4).map(tuple)
-
-
-def numbers(*values: float, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.tensor(values, dtype=dtype)
-
-
-def tracked(*batches: Tensor) -> list[Tensor]:
-    """Copies that gradients are taken with respect to."""
-    return [batch.detach().clone().requires_grad_() for batch in batches]
 
 
 def column(values: Tensor, like: Tensor) -> Tensor:
@@ -458,15 +451,6 @@ def test_dsm_loss_lets_gradients_through_to_model_and_data(code, rng):
         x0=(x0, error * std * 0.75 * mean_coef),
         noise=(noise, error * (std * 0.75 * std + 1)),
     )
-
-
-def left_alone(model: nn.Module) -> None:
-    """The model's parameters are as they were. Its mode is not looked at: to sample in eval() is a good habit."""
-    flags = [parameter.requires_grad for parameter in model.parameters()]
-    expect.equal(flags, [True] * len(flags), "the model's parameters can still be trained")
-    graded = any(parameter.grad is not None for parameter in model.parameters())
-    why = "the caller says when to go backward: no gradient is left on the model's parameters"
-    expect.holds(not graded, why, got="parameters with a gradient", want="grad is None")
 
 
 def test_dsm_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
