@@ -100,5 +100,6 @@ def tidy(seed: int = SEED) -> Iterator[None]:
         torch.set_rng_state(numbers[0])
         random.setstate(numbers[1])
         np.random.set_state(numbers[2])
-        torch.use_deterministic_algorithms(deterministic)
+        if torch.are_deterministic_algorithms_enabled() != deterministic:  # the other call imports torch's compiler
+            torch.use_deterministic_algorithms(deterministic)
         torch.set_anomaly_enabled(anomalies)

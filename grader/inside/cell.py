@@ -537,7 +537,8 @@ def _switch_back() -> None:
 
     torch.set_default_dtype(torch.float32)
     torch.set_default_device(None)
-    torch.use_deterministic_algorithms(False)
+    if torch.are_deterministic_algorithms_enabled():  # the other call imports torch's compiler
+        torch.use_deterministic_algorithms(False)
     torch.set_anomaly_enabled(False)
 
 

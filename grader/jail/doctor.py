@@ -11,8 +11,6 @@ from rich.table import Table
 
 from grader.faults import GraderFault
 from grader.jail.isolation import LAYERS, Machine, machine
-from grader.jail.keeper import Jail
-from grader.jail.trial import try_out
 
 WHAT = {
     "bwrap": "own namespaces, only the needed files, no network, no environment",
@@ -43,6 +41,9 @@ def report() -> int:
 
 def _trial(level: str) -> str:
     """Why honest code does not run in a jail of this level; "" if it does."""
+    from grader.jail.keeper import Jail  # these import torch, which nothing else of the command needs
+    from grader.jail.trial import try_out
+
     try:
         with contextlib.closing(Jail(level)) as jail:
             try_out(jail)

@@ -4,6 +4,7 @@ All three run the same checks on the same code. `unstatic grade` isolates it; py
 judges it. nbgrader is measured where it is installed: `pip install nbgrader ipykernel`.
 """
 
+import csv
 import importlib.util
 import json
 import os
@@ -18,7 +19,11 @@ from grader.course import ROOT, section
 STEM = "s1_forward_reverse"
 REFERENCE = (ROOT / "solutions" / f"{STEM}.py").read_text()
 COHORT = 20
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = os.environ | {
+    "PYTHONPATH": str(ROOT),
+    "OMP_NUM_THREADS": "1",
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # nbgrader calls alembic
+}
 RUN_CHECKS = """
 import sys
 from types import SimpleNamespace
@@ -99,8 +104,8 @@ def test_nbgrader_autograde_on_twenty(benchmark, tmp_path):
         (folder / f"{STEM}.ipynb").write_text(json.dumps(handed_in))
     benchmark.pedantic(run, (*nbgrader, "autograde", "ps1"), {"folder": tmp_path}, rounds=1)
     run(*nbgrader, "export", "--to", "grades.csv", folder=tmp_path)
-    rows = (tmp_path / "grades.csv").read_text().splitlines()[1:]
-    assert len(rows) == COHORT
+    with (tmp_path / "grades.csv").open(newline="") as file:
+        assert [float(row["score"]) for row in csv.DictReader(file)] == [23.0] * COHORT
 
 
 def notebook(released: Path | None = None) -> dict:
