@@ -1014,6 +1014,15 @@ def test_log_likelihood_starts_at_t_start_and_ends_in_the_prior_of_the_sde(code,
     expect.close(got, limit(world, STEEP, x, probe, 0.2), why + ALONG, **ORDER_2)
 
 
+def test_log_likelihood_starts_at_1e_5_by_default(code, rng):
+    world, probe = turned(rng, 2), probes((3, 2), rng)
+    x, model = within(world, 3, rng), Asked(world, STEEP)
+    want = code.log_likelihood(STEEP, model, x, 8, probe, t_start=1e-5)
+    expect.tensor(want, ALONG, shape=(3,), dtype=torch.float64)
+    got = code.log_likelihood(STEEP, model, x, 8, probe)
+    expect.close(got, want.detach(), "t_start is 1e-5 where nothing else is said")
+
+
 def test_log_likelihood_gives_one_number_for_each_sample_of_any_shape(code, rng):
     for shape, layout in (
         ((3, 3), "strided"),
