@@ -76,25 +76,25 @@ def load(stem: str) -> ModuleType:
 
 
 @contextmanager
-def tidy(seed: int = SEED) -> Iterator[None]:
+def tidy(seed: int = SEED, threads: int = 1) -> Iterator[None]:
     """Run code at the desk with known global state, and put back afterwards what it may have switched.
 
-    Seeds the global random number generators and computes in one thread: the tensors of the checks are small, and sums
-    come out the same on every machine.
+    Seeds the global random number generators and computes in so many threads. The tensors of the checks are small, and in
+    one thread sums come out the same on every machine.
     """
-    threads, dtype, device = torch.get_num_threads(), torch.get_default_dtype(), torch.get_default_device()
+    threads_before, dtype, device = torch.get_num_threads(), torch.get_default_dtype(), torch.get_default_device()
     numbers = torch.get_rng_state(), random.getstate(), np.random.get_state()
     start = global_seed(seed)
     deterministic, anomalies = torch.are_deterministic_algorithms_enabled(), torch.is_anomaly_enabled()
     try:
-        torch.set_num_threads(1)
+        torch.set_num_threads(threads)
         torch.manual_seed(start)
         random.seed(start)
         np.random.seed(start % 2**32)
         with torch.enable_grad():
             yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(threads_before)
         torch.set_default_dtype(dtype)
         torch.set_default_device(None if device.type == "cpu" else device)
         torch.set_rng_state(numbers[0])

@@ -4,6 +4,7 @@ The checks run as ordinary tests, so that paths, `-k`, `-x` and `--pdb` work; on
 public hooks. An exercise that is not written, or that waits for another, is a skipped test and no failure.
 """
 
+import os
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ FOLDERS = ("checks", "end_to_end", "shortcut")
 """Under exercises/: the graded checks, the reward and the libraries' way, run in this order within a section."""
 LONG = ("slow", "gpu")
 """Marks of what runs only when it is asked for by name: `-m slow`."""
+TRAINING_THREADS = min(2, os.cpu_count() or 1)
+"""For the rewards, whose networks are large enough for two threads and too small for many."""
 NOT_FINDINGS = (pytest.skip.Exception, pytest.exit.Exception)
 
 
@@ -181,7 +184,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     progress, name = pyfuncitem.config.stash[RUN].progress, pyfuncitem.name
     if hasattr(pyfuncitem.obj, "hypothesis"):
         hypothesis.seed(derive(progress.seed, name))(pyfuncitem.obj)
-    with tidy(progress.seed):
+    with tidy(progress.seed, TRAINING_THREADS if place.folder == "end_to_end" else 1):
         try:
             result = yield
         except NOT_FINDINGS:
