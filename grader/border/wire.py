@@ -5,7 +5,8 @@ A frame is
     magic "UNST" | u32 length of the head | u64 length of the body | head (JSON) | body (tensor bytes)
 
 The head is a JSON object, with spaces after it up to a multiple of 64 bytes: the message, whose tensors are numbered, and
-under "tensors" what each is (dtype, shape, layout, offset). Values in a message are written with tags, so that nothing is guessed on the way back:
+under "tensors" what each is (dtype, shape, layout, offset). Values in a message are written with tags, so that nothing
+is guessed on the way back:
 
     null, true, 1, 1.5, "text"      themselves          ["d", [[key, value], ...]]   a dict
     ["l", ...] / ["t", ...]         a list / a tuple    ["T", k]                     tensor number k

@@ -4,7 +4,6 @@ The checks run as ordinary tests, so that paths, `-k`, `-x` and `--pdb` work; on
 public hooks. An exercise that is not written, or that waits for another, is a skipped test and no failure.
 """
 
-import os
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -41,8 +40,8 @@ FOLDERS = ("checks", "end_to_end", "shortcut")
 """Under exercises/: the graded checks, the reward and the libraries' way, run in this order within a section."""
 LONG = ("slow", "gpu")
 """Marks of what runs only when it is asked for by name: `-m slow`."""
-TRAINING_THREADS = min(2, os.cpu_count() or 1)
-"""For the rewards, whose networks are large enough for two threads and too small for many."""
+TRAINING_THREADS = min(2, torch.get_num_threads())
+"""For the rewards, whose networks gain from a second thread and not from many; OMP_NUM_THREADS=1 says that there is none."""
 NOT_FINDINGS = (pytest.skip.Exception, pytest.exit.Exception)
 
 

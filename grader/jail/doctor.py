@@ -1,6 +1,5 @@
 """`unstatic doctor`: what this machine can do to keep submissions in, what it lacks, and how to get that."""
 
-import contextlib
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -32,21 +31,19 @@ def report() -> int:
         )
     console.print(table)
     console.print(f"isolation: {found.level}")
-    works = _trial(found.level)
-    console.print(f"a first submission: {works or 'runs in the jail as it does outside'}")
+    trouble = _trial(found.level)
+    console.print(f"a first submission: {trouble or 'runs in the jail as it does outside'}")
     for remedy in remedies(found):
         console.print(f"- {remedy}")
-    return 0 if found.level != "none" and not works else 1
+    return 0 if found.level != "none" and not trouble else 1
 
 
 def _trial(level: str) -> str:
     """Why honest code does not run in a jail of this level; "" if it does."""
-    from grader.jail.keeper import Jail  # these import torch, which nothing else of the command needs
-    from grader.jail.trial import try_out
+    from grader.jail.trial import proven_jail  # which imports torch, as nothing else of the command does
 
     try:
-        with contextlib.closing(Jail(level)) as jail:
-            try_out(jail)
+        proven_jail(level).close()
     except GraderFault as fault:
         return str(fault)
     return ""

@@ -15,6 +15,21 @@ from grader.jail.limits import Clock
 SECONDS = 60
 
 
+def proven_jail(level: str) -> Jail:
+    """A new jail in which honest code runs.
+
+    Raises:
+        faults.GraderFault: it does not start, or honest code does not run in it as it does here.
+    """
+    jail = Jail(level)
+    try:
+        try_out(jail)
+    except faults.GraderFault:
+        jail.close()
+        raise
+    return jail
+
+
 def try_out(jail: Jail) -> None:
     """Run forward, backward and a training there, and compare with the same here.
 

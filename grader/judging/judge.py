@@ -24,7 +24,7 @@ from grader.desk.desk import Desk
 from grader.diagnosis import diagnose
 from grader.jail.keeper import Cell, Jail
 from grader.jail.limits import Clock
-from grader.jail.trial import try_out
+from grader.jail.trial import proven_jail
 from grader.jail.visit import KILLED_OURS
 from grader.judging.explain import after, explain
 from grader.judging.results import CheckRow, Row
@@ -70,12 +70,7 @@ class Judge:
             faults.GraderFault: it does not start, or code does not run in it as it does here.
         """
         self.level = level
-        self._jail = Jail(level)
-        try:
-            try_out(self._jail)
-        except faults.GraderFault:
-            self._jail.close()
-            raise
+        self._jail = proven_jail(level)
 
     def grade(self, request: Request, done: Callable[[str], None] = lambda name: None) -> list[Row]:
         """The rows of the exercises asked for; `done` is told each exercise's name."""
