@@ -158,10 +158,10 @@ def test_a_course_that_lies_where_the_jail_can_read_is_covered(tmp_path, monkeyp
     for name in ("grader", "solutions", "exercises"):
         (tmp_path / name).mkdir()
     (tmp_path / "grader" / "inside").mkdir()
-    (tmp_path / "grader" / "inside" / "cell.py").touch()
+    (tmp_path / "grader" / "inside" / "nursery.py").touch()
     monkeypatch.setattr(sandbox, "ROOT", tmp_path)
     monkeypatch.setattr(sandbox, "_host_folders", lambda: [tmp_path])
-    words = sandbox.command("bwrap", "main", "/tmp")
+    words = sandbox.command("bwrap", "nursery", "main", "/tmp")
     covered = {words[place + 1] for place, word in enumerate(words) if word == "--tmpfs"}
     assert {str(tmp_path / name) for name in ("grader", "solutions", "exercises")} <= covered
 

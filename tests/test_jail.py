@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader import faults
-from grader.inside import cell, trial
+from grader.inside import trial, walls
 from grader.jail import doctor, isolation, sandbox
 from grader.jail.keeper import Jail
 from grader.jail.trial import try_out
@@ -18,7 +18,7 @@ from grader.judging.judge import Judge, Request
 
 def test_the_scratch_folder_does_not_hide_an_interpreter_that_lies_in_tmp(monkeypatch):
     monkeypatch.setattr(sandbox, "_host_folders", lambda: [Path("/usr"), Path("/tmp/course/.venv")])
-    line = sandbox.command("bwrap", "main", "")
+    line = sandbox.command("bwrap", "nursery", "main", "")
     assert line[line.index("TMPDIR") + 1] == line[line.index("--chdir") + 1] == "/scratch"
     assert '"scratch": ["/scratch", "/dev/shm"]' in line[-1]
 
@@ -76,9 +76,9 @@ def test_the_doctor_tells_of_a_jail_in_which_it_does_not_run(tmp_path, monkeypat
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is not to be found out here")
 def test_the_limit_on_memory_counts_from_what_torch_takes():
     """Torch built for GPUs takes many times the address space of torch built for CPUs."""
-    before = cell._memory_limit()[resource.RLIMIT_AS]
+    before = walls.memory_limit()[resource.RLIMIT_AS]
     with contextlib.closing(mmap.mmap(-1, 1 << 30)):
-        assert cell._memory_limit()[resource.RLIMIT_AS] >= before + (1 << 30)
+        assert walls.memory_limit()[resource.RLIMIT_AS] >= before + (1 << 30)
 
 
 def test_a_jail_sees_no_gpu():

@@ -100,7 +100,7 @@ def _probe(level: str) -> tuple[list[str], dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="unstatic-") as scratch:
         try:
             done = subprocess.run(
-                command(level, "probe", scratch),
+                command(level, "walls", "probe", scratch),
                 capture_output=True,
                 text=True,
                 timeout=PROBE_SECONDS,

@@ -40,7 +40,7 @@ class Jail:
         self._group = Cgroup() if "cgroup" in layers_of(level) else None
         with tempfile.TemporaryFile() as said:
             self._process = subprocess.Popen(
-                command(level, "main", self._scratch.name, control_fd=theirs.fileno()),
+                command(level, "nursery", "main", self._scratch.name, control_fd=theirs.fileno()),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,

@@ -1,4 +1,4 @@
-"""The command line that runs `grader.inside.cell` behind the outer wall, and all that it may know of the world outside."""
+"""The command line that runs `grader.inside` behind the outer wall, and all that it may know of the world outside."""
 
 import json
 import os
@@ -22,12 +22,13 @@ def layers_of(level: str) -> list[str]:
     return [] if level == "none" else level.split("+")
 
 
-def command(level: str, action: str, scratch: str, **order: object) -> list[str]:
-    """The command line that runs a function of `grader.inside.cell`, at this level of isolation.
+def command(level: str, module: str, function: str, scratch: str, **order: object) -> list[str]:
+    """The command line that runs a function of `grader.inside`, at this level of isolation.
 
     Args:
         level: layers, joined by "+"; with "bwrap" it runs inside bubblewrap.
-        action: "main" for a nursery, or "probe".
+        module: of `grader.inside`; "nursery", or "walls" to probe them.
+        function: of that module.
         scratch: a folder of the host's that a submission may write to where it has no namespace of its own.
         order: further arguments of the function.
     """
@@ -47,7 +48,7 @@ def command(level: str, action: str, scratch: str, **order: object) -> list[str]
     }
     program = (
         f"import json, sys; sys.path[:0] = [{course!r}]; sys.path.append({course + '/exercises'!r}); "
-        f"from grader.inside import cell; cell.{action}(**json.loads(sys.argv[1]))"
+        f"from grader.inside.{module} import {function}; {function}(**json.loads(sys.argv[1]))"
     )
     python = [sys.executable, "-s", "-P", "-B", "-c", program, json.dumps({**order, **walls})]
     return [*_bwrap(), *python] if boxed else python
@@ -152,5 +153,5 @@ def _host_folders() -> list[Path]:
 def _covered() -> list[Path]:
     """Folders of the course that lie in what the jail sees: where it is installed as a package, or cloned below /usr."""
     roots = {ROOT, Path(sysconfig.get_paths()["purelib"])}
-    found = [root / name for root in roots for name in PRIVATE if (root / "grader" / "inside" / "cell.py").exists()]
+    found = [root / name for root in roots for name in PRIVATE if (root / "grader" / "inside" / "nursery.py").exists()]
     return [path for path in found if path.is_dir() and any(path.is_relative_to(seen) for seen in _host_folders())]

@@ -1,0 +1,63 @@
+"""What a check may leave behind, found and removed: processes, and what is in the temporary folders."""
+
+import contextlib
+import os
+import secrets
+import signal
+import sys
+from pathlib import Path
+
+
+def descendants() -> list[int]:
+    """Every living process below us. In a namespace of our own that is every other process."""
+    if not Path("/proc/self").exists():
+        return []
+    parents = {int(entry.name): _parent(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+    found = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return sorted(found - {os.getpid()})
+
+
+def kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _parent(entry: Path) -> int:
+    """The parent of a living process; 0 of one that is dead and not yet reaped."""
+    try:
+        state, parent, *rest = (entry / "stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return 0
+    dead = state in "ZX" and int(rest[15]) <= 1  # a process whose first thread is gone may live on in others
+    return 0 if dead else int(parent)
+
+
+def empty(folder: Path, mode: int) -> None:
+    """Leave nothing in a temporary folder, whatever the depth and permissions of what is there, and nothing on it."""
+    os.chmod(folder, mode)
+    stubborn: set[str] = set()
+    while entries := [entry for entry in os.scandir(folder) if entry.name not in stubborn]:
+        for entry in entries:
+            try:
+                _remove(entry, folder)
+            except OSError:
+                stubborn.add(entry.name)
+    for name in os.listxattr(folder) if sys.platform == "linux" else ():
+        with contextlib.suppress(OSError):
+            os.removexattr(folder, name)
+    os.utime(folder, (0, 0))
+
+
+def _remove(entry: os.DirEntry, folder: Path) -> None:
+    """Remove a file; of a folder move up what is in it, so that no depth is too deep, and remove what is left."""
+    if not entry.is_dir(follow_symlinks=False):
+        os.unlink(entry.path)
+        return
+    os.chmod(entry.path, 0o700)
+    for inner in os.scandir(entry.path):
+        if inner.is_dir(follow_symlinks=False):
+            os.chmod(inner.path, 0o700)  # to move a folder, one must be allowed to write to it
+        os.rename(inner.path, folder / secrets.token_hex())  # a name that nobody has taken
+    os.rmdir(entry.path)
