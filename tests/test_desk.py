@@ -3,11 +3,13 @@
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from exercises.checks.expect import LAST_CALL
 from grader.desk import desk
 from tests.classroom import Classroom, open_classroom
 
@@ -154,3 +156,9 @@ def test_tidy_undoes_what_code_at_the_desk_switches() -> None:
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.random.get_state()[1].tolist() == before[1]
+
+
+def test_a_call_is_told_with_its_arguments_as_they_were() -> None:
+    code = desk.Desk(SimpleNamespace(twice=lambda x: x.mul_(2)))
+    code.twice(torch.tensor([1.0, 2.0]))
+    assert str(LAST_CALL[-1]) == "twice([1, 2] (float32))"

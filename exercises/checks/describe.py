@@ -14,16 +14,26 @@ LONG = 200
 
 @dataclass
 class Call:
-    """One call into the code under test, described when somebody asks."""
+    """One call into the code under test, described when somebody asks, with the small tensors as they were then."""
 
     name: str
     args: tuple = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.args = tuple(map(_as_it_is, self.args))
+        self.kwargs = {key: _as_it_is(value) for key, value in self.kwargs.items()}
+
     def __str__(self) -> str:
         parts = [describe(value) for value in self.args]
         parts += [f"{key}={describe(value)}" for key, value in self.kwargs.items()]
         return f"{self.name}({', '.join(parts)})"
+
+
+def _as_it_is(value: Any) -> Any:
+    """The value, and of a tensor that will be written out a copy: who is called may change it in place."""
+    written = isinstance(value, Tensor) and value.numel() <= SMALL
+    return value.detach().clone() if written else value
 
 
 def describe(value: Any) -> str:
