@@ -1,6 +1,7 @@
 """A call over the border as one node of the autograd graph."""
 
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -8,8 +9,25 @@ from torch.autograd import forward_ad
 
 from grader.border.wire import Violation
 
-if TYPE_CHECKING:
-    from grader.border.peer import Peer
+
+class RecordReference:
+    """Held by the graph that a record serves; when the graph is gone, the owner is told to forget the record."""
+
+    def __init__(self, number: int, gone: list[int]) -> None:
+        self.number = number
+        weakref.finalize(self, gone.append, number)
+
+
+class Line(Protocol):
+    """What a node needs to reach the other side: a `grader.border.peer.Peer`."""
+
+    def exchange(self, request: dict, tensors: list[Tensor]) -> tuple[dict, list[Tensor]]: ...
+
+    def refer(self, record: Any) -> RecordReference: ...
+
+    def gradient(
+        self, record: RecordReference, connected: list[Tensor] | None, grads: list[Tensor | None], wanted: list[bool]
+    ) -> list[Tensor | None]: ...
 
 
 class Slot:
@@ -26,7 +44,7 @@ class Slot:
         self.sent = sent
         self.answer: dict = {}
         self.arrived: list[Tensor] = []
-        self.record: Any = None
+        self.record: RecordReference | None = None
 
 
 def in_forward_mode() -> bool:
@@ -42,7 +60,7 @@ class RemoteCall(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(peer: "Peer", request: dict, slot: Slot, anchor: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(peer: Line, request: dict, slot: Slot, anchor: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
         answer, arrived = peer.exchange(request, [tensors[k] for k in slot.sent])
         flags = answer.get("gradient")
         if not isinstance(flags, list) or len(flags) != len(arrived):
@@ -91,7 +109,7 @@ class RemoteCall(torch.autograd.Function):
         return (*(next(results) if flag is True else None for flag in flags), None)
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple, peer: "Peer", request: dict, slot: Slot, anchor: Tensor, *tensors: Tensor):
+    def vmap(info: Any, in_dims: tuple, peer: Line, request: dict, slot: Slot, anchor: Tensor, *tensors: Tensor):
         """One call for each element of the mapped dimension; the answers are stacked."""
         dims = in_dims[4:]
         rows = []

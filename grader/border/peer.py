@@ -18,7 +18,6 @@ import contextlib
 import copy
 import itertools
 import secrets
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from grader.border.changes import apply_changes, changes
-from grader.border.node import Slot, call_node, in_forward_mode
+from grader.border.node import RecordReference, Slot, call_node, in_forward_mode
 from grader.border.shared import SharedGenerator, SharedModule
 from grader.border.standins import FUNCTIONAL, RemoteModule
 from grader.border.untrusted import MIRRORED, OUR_VIEW, a_list, flags, is_side, mentions, whole
@@ -49,14 +48,6 @@ class Record:
 
     inputs: list[Tensor | None]
     outputs: list[Tensor]
-
-
-class RecordReference:
-    """Held by the graph that a record serves; when the graph is gone, the owner is told to forget the record."""
-
-    def __init__(self, number: int, gone: list[int]) -> None:
-        self.number = number
-        weakref.finalize(self, gone.append, number)
 
 
 class Peer:
@@ -226,7 +217,7 @@ class Peer:
         inputs = [leaf if leaf.requires_grad else None for leaf in leaves]
         for side, number in mentions(message.get("modules")):
             inputs += [p if p.requires_grad else None for p in self._parameters(MIRRORED[side], number)]
-        target = self._target(message.get("target"), message.get("method"))
+        target = self.target(message.get("target"), message.get("method"))
         result = target(*args, **kwargs)
         answer, tensors = self._answer(result, inputs)
         answer["changed"] = changes(leaves, before, needs, tensors)
@@ -287,7 +278,8 @@ class Peer:
             self._records[answer["record"]] = Record(inputs, list(outgoing.tensors))
         return answer, outgoing.tensors
 
-    def _target(self, number: Any, method: Any) -> Callable:
+    def target(self, number: Any, method: Any) -> Callable:
+        """What the other side may call of an object of ours."""
         target = self._exported(number)
         if method is None:
             return target

@@ -1,21 +1,27 @@
 """What one side holds in place of an object that the other side owns."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from grader.border.peer import Peer
-
 
 FUNCTIONAL = "<functional call>"
 """The method name that stands for torch.func.functional_call."""
 
 
+class Caller(Protocol):
+    """What a stand-in needs to reach the object that it stands for: a `grader.border.peer.Peer`."""
+
+    def call(self, target: int, method: str | None, args: tuple, kwargs: dict[str, Any]) -> Any: ...
+
+    def get(self, target: int, name: str) -> Any: ...
+
+    def clone(self, target: int) -> Any: ...
+
+
 class RemoteFunction:
     """A function of the other side's, or a method of one of its objects."""
 
-    def __init__(self, peer: "Peer", target: int, method: str | None, name: str) -> None:
+    def __init__(self, peer: Caller, target: int, method: str | None, name: str) -> None:
         self._peer, self._target, self._method = peer, target, method
         self.__name__ = self.__qualname__ = name
 
@@ -35,7 +41,7 @@ class RemoteFunction:
 class RemoteObject:
     """An object of the other side's: its methods can be called, and read where that side shows attributes."""
 
-    def __init__(self, peer: "Peer", target: int, type_name: str, methods: tuple[str, ...]) -> None:
+    def __init__(self, peer: Caller, target: int, type_name: str, methods: tuple[str, ...]) -> None:
         self._peer, self._target, self._type_name, self._methods = peer, target, type_name, methods
 
     def __getattr__(self, name: str) -> Any:
@@ -52,7 +58,7 @@ class RemoteObject:
 class RemoteModule(nn.Module):
     """An nn.Module of the other side's. Its parameters and buffers are copies that both sides keep equal."""
 
-    def __init__(self, peer: "Peer", target: int, type_name: str, methods: tuple[str, ...]) -> None:
+    def __init__(self, peer: Caller, target: int, type_name: str, methods: tuple[str, ...]) -> None:
         super().__init__()
         self._peer, self._target, self._type_name, self._methods = peer, target, type_name, methods
         self._known: dict[str, Tensor] = {}

@@ -4,24 +4,38 @@ Functions and objects cross as handles, the owner keeps them. A module's handle 
 generator's with its state. What both sides know already is only named: "mine" or "yours", to whoever sends it.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
 
-from grader.border.shared import SharedGenerator, generator_state, is_index, share, stand_in
-from grader.border.standins import RemoteFunction, RemoteModule, RemoteObject
+from grader.border.shared import SharedGenerator, SharedModule, generator_state, is_index, share, stand_in
+from grader.border.standins import Caller, RemoteFunction, RemoteModule, RemoteObject
 from grader.border.untrusted import a_list, whole
 from grader.border.wire import Decoding, Violation, crosses, encode
 
-if TYPE_CHECKING:
-    from grader.border.peer import Peer
+
+class Handles(Caller, Protocol):
+    """Who keeps the numbers of the objects that crossed: a `grader.border.peer.Peer`."""
+
+    def export(self, value: Any) -> int: ...
+
+    def standin(self, number: int, build: Callable[[], Any]) -> Any: ...
+
+    def number_of(self, standin: Any) -> int | None: ...
+
+    def share(self, side: str, number: int, shared: SharedModule | SharedGenerator) -> None: ...
+
+    def shares(self, side: str, number: int) -> bool: ...
+
+    def target(self, number: Any, method: Any) -> Callable: ...
 
 
 class Outgoing:
     """Encodes the values of one message: tensors are numbered, objects exported, modules mentioned."""
 
-    def __init__(self, peer: "Peer") -> None:
+    def __init__(self, peer: Handles) -> None:
         self.tensors: list[Tensor] = []
         self.mentions: list[list] = []
         self._peer = peer
@@ -93,7 +107,7 @@ class Outgoing:
 class Incoming:
     """Decodes the values of one message."""
 
-    def __init__(self, peer: "Peer", tensors: list[Tensor]) -> None:
+    def __init__(self, peer: Handles, tensors: list[Tensor]) -> None:
         self._peer, self._tensors = peer, tensors
         self._decoding = Decoding(self._other)
 
@@ -115,7 +129,7 @@ class Incoming:
         raise Violation(f"a value with the unknown tag {tag[:20]!r}")
 
     def _ours(self, number: Any, method: Any) -> Any:
-        return self._peer._target(number, method)
+        return self._peer.target(number, method)
 
     def _function(self, number: int, name: Any, methods: tuple[str, ...]) -> RemoteFunction:
         return RemoteFunction(self._peer, number, None, str(name)[:200])
