@@ -119,7 +119,7 @@ def _with_progress(
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
     )
     start = time.monotonic()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -131,7 +131,7 @@ def _with_progress(
             if not console.is_terminal:
                 score, points = sum(row["score"] for row in rows), sum(row["points"] for row in rows)
                 said = f"{len(graded)}/{len(work)} {unit.submission.name} {unit.stem}: {score:g} of {points:g}"
-                console.print(f"{said}  ({time.monotonic() - start:.0f} s)", markup=False, highlight=False)
+                console.print(f"{said}  ({time.monotonic() - start:.0f} s)", markup=False, emoji=False, highlight=False)
 
         schedule.grade(work, terms, jobs, done)
     return graded

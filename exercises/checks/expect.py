@@ -132,8 +132,15 @@ def raises(kind: type[Exception], call: Callable[[], Any], why: str, *, naming: 
 def unchanged(why: str, **arguments: tuple[Tensor, Tensor]) -> None:
     """Each named argument, given as (what it was, what it is now), was not changed in place."""
     for name, (before, after) in arguments.items():
-        if not torch.equal(before, after):
+        if not _equal(before, after):
             raise Mismatch(why, f"changed {name}", f"{name} was changed in place", f"{name} as it was given")
+
+
+def _equal(before: Tensor, after: Tensor) -> bool:
+    """Equal to the last bit, NaN to NaN."""
+    if before.shape != after.shape or before.dtype != after.dtype:
+        return False
+    return torch.equal(before, after) or bool(((before == after) | ((before != before) & (after != after))).all())
 
 
 def untouched(call: Callable[..., Any], why: str, **arguments: Tensor) -> Any:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from grader.border.shared import is_index, same_bits
-from grader.border.untrusted import a_list
+from grader.border.untrusted import a_list, changes_to
 from grader.border.wire import Violation
 
 
@@ -32,12 +32,10 @@ def apply_changes(changed: Any, arrived: tuple, sent: list[Tensor]) -> None:
     if not isinstance(changed, dict):
         raise Violation("changes that are none")
     for key in ("values", "grads"):
-        for change in a_list(changed.get(key)):
-            if not isinstance(change, list) or len(change) != 2:
-                raise Violation("a change to nothing")
-            if not is_index(change[0], sent) or not is_index(change[1], list(arrived)):
-                raise Violation("a change to an argument that was not given")
-            target, value = sent[change[0]], arrived[change[1]].detach()
+        for place, number in changes_to(changed.get(key), len(sent)):
+            if not is_index(number, arrived):
+                raise Violation("a change to a value that was not sent")
+            target, value = sent[place], arrived[number].detach()
             if value.shape != target.shape or value.dtype != target.dtype:
                 raise Violation("an argument changed into another one")
             with torch.no_grad():
@@ -45,7 +43,7 @@ def apply_changes(changed: Any, arrived: tuple, sent: list[Tensor]) -> None:
                     target.grad = value.clone()
                 else:
                     target.copy_(value)
-    for k in a_list(changed.get("flags")):
+    for k in a_list(changed.get("flags"))[: len(sent)]:
         if not is_index(k, sent):
             raise Violation("a change to an argument that was not given")
         if sent[k].is_leaf and sent[k].is_floating_point():

@@ -286,7 +286,7 @@ class Peer:
         if not isinstance(method, str):
             raise Violation("a method without a name")
         if method == FUNCTIONAL and isinstance(target, nn.Module):
-            return lambda state, args, kwargs: torch.func.functional_call(target, state, tuple(args), kwargs)
+            return lambda state, args, kwargs: _functional_call(target, state, args, kwargs)
         if not self._open_objects and method not in public_methods(target):
             raise Violation("a method that is not offered")
         return getattr(target, method)
@@ -322,7 +322,10 @@ class Peer:
             raise Violation("a message that does not say how many tensors are its own")
         for number in a_list(message.get("gone")):
             self._records.pop(whole(number), None)
-        for change in a_list(message.get("sync")):
+        changes = a_list(message.get("sync"))
+        if len(changes) > len(self._shared):
+            raise Violation("more changes than there is to change")
+        for change in changes:
             if not isinstance(change, list) or len(change) != 3 or not is_side(change[0]):
                 raise Violation("a change to nothing")
             self._sharing(MIRRORED[change[0]], change[1]).apply(change[2], carried)
@@ -377,6 +380,16 @@ class Peer:
 
 def _leaf(tensor: Tensor, need: bool) -> Tensor:
     return tensor.requires_grad_() if need and (tensor.is_floating_point() or tensor.is_complex()) else tensor
+
+
+def _functional_call(module: nn.Module, state: Any, args: Any, kwargs: Any) -> Any:
+    """`torch.func.functional_call`, for a state that came over the border: other attributes are nobody's business."""
+    names = {name for name, _ in (*module.named_parameters(), *module.named_buffers())}
+    if not isinstance(state, dict) or not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise Violation("a call of a module without its state and arguments")
+    if not all(name in names and isinstance(value, Tensor) for name, value in state.items()):
+        raise Violation("parameters that a module does not have")
+    return torch.func.functional_call(module, state, tuple(args), kwargs)
 
 
 def _mode() -> str:

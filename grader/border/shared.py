@@ -6,13 +6,14 @@ time, so there is nothing to merge.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 import torch
 from torch import Generator, Tensor, nn
 
+from grader.border.untrusted import changes_to
 from grader.border.wire import Violation, crosses
 
 SMALL = 1 << 16
@@ -30,6 +31,11 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
         return False
     a, b = a.detach(), b.detach()
     return torch.equal(a, b) or bool(((a == b) | ((a != a) & (b != b))).all())
+
+
+def _transformed(tensor: Tensor) -> bool:
+    """Whether torch.func put it in a parameter's place for the time of a call; it goes over as that call's argument."""
+    return torch._C._functorch.is_functorch_wrapped_tensor(tensor)
 
 
 @dataclass
@@ -71,7 +77,9 @@ class Place:
 
     @property
     def tensor(self) -> Tensor | None:
-        return (self.part._parameters if self.kind == "p" else self.part._buffers).get(self.name)
+        table = self.part._parameters if self.kind == "p" else self.part._buffers
+        tensor = table[self.name] if self.name in table else None  # noqa: SIM401 - a ScriptModule's table has no get
+        return None if tensor is None or _transformed(tensor) else tensor
 
     def remember(self) -> None:
         tensor = self.tensor
@@ -160,15 +168,12 @@ class SharedModule:
 
     def _pairs(self, changes: Any, tensors: list[Tensor] | None) -> list[tuple[Place, Any]]:
         pairs = []
-        for change in changes if isinstance(changes, list) else []:
-            if not isinstance(change, list) or len(change) != 2 or not is_index(change[0], self.places):
-                raise Violation("a change to a parameter that is not there")
-            value = change[1]
+        for place, value in changes_to(changes, len(self.places)):
             if tensors is not None and value is not None:
                 if not is_index(value, tensors):
                     raise Violation("a change to a value that was not sent")
                 value = tensors[value]
-            pairs.append((self.places[change[0]], value))
+            pairs.append((self.places[place], value))
         return pairs
 
 
@@ -182,7 +187,7 @@ def _overwrite(place: Place, value: Tensor | None) -> None:
         tensor.data = value.clone()
 
 
-def is_index(value: Any, items: list) -> TypeGuard[int]:
+def is_index(value: Any, items: Sequence) -> TypeGuard[int]:
     return type(value) is int and 0 <= value < len(items)
 
 

@@ -16,14 +16,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from exercises.checks.describe import Call
-from exercises.checks.expect import LAST_CALL
+from exercises.checks.expect import LAST_CALL, unchanged
 from grader.checks import global_seed
 from grader.course import section
 from grader.faults import Missing
 
+KEEP = "a function leaves its arguments as they are: whoever called may need them again"
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 SEED = 0
 """The seed of the checks at the desk, unless the learner gives another: the output is the same twice."""
 
@@ -47,12 +49,23 @@ def _noting(name: str, target: Callable) -> Callable:
     def call(*args: Any, **kwargs: Any) -> Any:
         LAST_CALL.append(Call(name, args, kwargs))
         del LAST_CALL[:-1]
+        given = [(where, value, value.detach().clone()) for where, value in _tensors(args, kwargs)]
         result = target(*args, **kwargs)
+        # Checks compute what they expect from what they hand out: it must be what it was
+        unchanged(KEEP, **{where: (before, value.detach()) for where, value, before in given})
         if isinstance(result, nn.Module) and not any(result is arg for arg in args):
             result.register_forward_pre_hook(_note_forward(name), with_kwargs=True)
         return result
 
     return call
+
+
+def _tensors(args: tuple, kwargs: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    """The tensors among the arguments, with what a message calls them; inside torch.func none can be looked at."""
+    names = [f"{ordinal} argument" for ordinal in ORDINALS[: len(args)]]
+    for name, value in (*zip(names, args, strict=False), *kwargs.items()):
+        if isinstance(value, Tensor) and not torch._C._functorch.is_functorch_wrapped_tensor(value):
+            yield name, value
 
 
 def _note_forward(name: str) -> Callable:

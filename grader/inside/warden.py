@@ -82,6 +82,7 @@ class Warden:
 
     def _obey(self, order: dict, descriptors: list[int]) -> None:
         if order["op"] == "load":
+            self._empty()  # without namespaces of its own a submission has the folders of the one before
             self.loading, self.source_fd = order, os.dup(descriptors[0])
             self._start_template(descriptors[1])
         elif order["op"] == "check":
@@ -169,6 +170,9 @@ class Warden:
             if not select.select([self.template], [], [], PATIENCE_SECONDS)[0]:
                 kill(self.template_pid)  # it should have told us; it is not ours any more
             self._tell_end(self._hear())
+        self._empty()
+
+    def _empty(self) -> None:
         for folder, mode in self.scratch.items():
             empty(folder, mode)
 

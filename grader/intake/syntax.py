@@ -17,6 +17,8 @@ from typing import Self
 
 SECONDS = 20.0
 """A compilation takes milliseconds; what takes this long was made to."""
+TOTAL_SECONDS = 30.0
+"""Of all texts of a submission together."""
 MEMORY_BYTES = 2**30
 """A real module of 1 MiB needs a quarter of this."""
 TOTAL_CHARACTERS = 2**24
@@ -70,6 +72,7 @@ class Compiler:
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
         self._characters = 0
+        self._left = TOTAL_SECONDS
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +91,7 @@ class Compiler:
         if "\0" in text:
             return SyntaxProblem(text.count("\n", 0, text.index("\0")) + 1, "a NUL byte, which no text has")
         self._characters += len(text)
-        if self._characters > TOTAL_CHARACTERS:
+        if self._characters > TOTAL_CHARACTERS or self._left <= 0:
             return SyntaxProblem(1, "there is too much of it to compile")
         try:
             data = text.encode()
@@ -96,11 +99,14 @@ class Compiler:
             line = text.count("\n", 0, error.start) + 1
             return SyntaxProblem(line, "half of a surrogate pair, which is no character")
         self._start()
+        began = time.monotonic()
         try:
             line, message = self._ask(data)
         except OSError:
             self._end()
             return SyntaxProblem(1, "Python's compiler does not survive it")
+        finally:
+            self._left -= time.monotonic() - began
         return SyntaxProblem(line, message) if line else None
 
     def _start(self) -> None:

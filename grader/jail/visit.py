@@ -21,7 +21,9 @@ from grader.jail.limits import Clock, Output
 FIRST_OBJECT = 1
 """The number under which a check's process knows the submission's module."""
 SETTLE_SECONDS = 20
-"""How long we wait to be told that a process ended, and that all it left is gone."""
+"""How long we wait to be told that all a process left is gone."""
+END_SECONDS = 5
+"""How long we wait to be told how a process ended that closed its connection: it may live on. It is charged."""
 KILLED_OURS = "it ended a process of the grader's in the jail"
 
 
@@ -174,7 +176,9 @@ class WatchedChannel(Channel):
             self._since = None
 
     def _how_it_ended(self) -> BaseException:
-        if select.select([self._control], [], [], SETTLE_SECONDS)[0]:
+        with self._clock.running():
+            told = select.select([self._control], [], [], END_SECONDS)[0]
+        if told:
             try:
                 answer, _ = receive_order(self._control)
             except OrderError:
