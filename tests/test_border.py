@@ -61,6 +61,9 @@ def zeroed_copy(model, x):
 def functional(model, x):
     zeros = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     return torch.func.functional_call(model, zeros, (x, x))
+def functional_gradient(model, x):
+    def loss(parameters): return torch.func.functional_call(model, parameters, (x, x)).square().sum()
+    return torch.func.grad(loss)({name: p.detach() for name, p in model.named_parameters()})
 def eval_and_freeze(model):
     model.eval(); model.requires_grad_(False)
 def strides(x): return list(x.stride()), x.is_contiguous()
@@ -366,6 +369,15 @@ def test_a_deep_copy_is_a_copy(code):
 
 def test_functional_call_takes_other_parameters(code):
     assert code.functional(Model(), X).abs().max() == 0
+
+
+def test_torch_func_differentiates_a_functional_call(code):
+    model = Model()
+    found = code.functional_gradient(model, X)
+    parameters = dict(model.named_parameters())
+    want = torch.autograd.grad(model(X, X).square().sum(), list(parameters.values()))
+    for name, grad in zip(parameters, want, strict=True):
+        torch.testing.assert_close(found[name], grad)
 
 
 def test_layouts_survive(code):

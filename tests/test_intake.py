@@ -395,6 +395,16 @@ def test_a_compiler_that_hangs_is_given_up_on(monkeypatch):
     assert time.monotonic() - start < 5
 
 
+def test_all_texts_of_a_submission_have_one_time_to_compile(monkeypatch):
+    monkeypatch.setattr(syntax, "TOTAL_SECONDS", 0.2)
+    slow = "'slow' in text and __import__('time').sleep(0.15); line, message = 0"
+    monkeypatch.setattr(syntax, "_CHILD", syntax._CHILD.replace("line, message = 0", slow))
+    with syntax.Compiler() as compiler:
+        answers = [compiler.problem("slow = 1") for _ in range(4)]
+    assert answers[0] is None
+    assert "too much of it to compile" in str(answers[-1])
+
+
 def test_a_compiler_that_does_not_start_is_not_the_submissions_fault(tmp_path, monkeypatch):
     monkeypatch.setattr(syntax, "_CHILD", "raise SystemExit")
     with pytest.raises(RuntimeError, match="cannot be started"):

@@ -78,11 +78,12 @@ class Place:
     @property
     def tensor(self) -> Tensor | None:
         table = self.part._parameters if self.kind == "p" else self.part._buffers
-        tensor = table[self.name] if self.name in table else None  # noqa: SIM401 - a ScriptModule's table has no get
-        return None if tensor is None or _transformed(tensor) else tensor
+        return table[self.name] if self.name in table else None  # noqa: SIM401 - a ScriptModule's table has no get
 
     def remember(self) -> None:
         tensor = self.tensor
+        if tensor is not None and _transformed(tensor):
+            return
         self.told = Copy.of(tensor)
         self.told_grad = Copy.of(tensor.grad if tensor is not None and tensor.is_leaf else None)
         self.told_flag = tensor is not None and tensor.requires_grad
@@ -122,7 +123,7 @@ class SharedModule:
         flags: list = []
         for k, place in enumerate(self.places):
             tensor = place.tensor
-            if tensor is None or not crosses(tensor):
+            if tensor is None or _transformed(tensor) or not crosses(tensor):
                 continue
             grad = tensor.grad if tensor.is_leaf else None
             if place.told is None or not place.told.matches(tensor):
