@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from exercises.checks.expect import LAST_CALL
+from exercises.checks.expect import LAST_CALL, Mismatch
 from grader.desk import desk
 from tests.classroom import Classroom, open_classroom
 
@@ -158,7 +158,8 @@ def test_tidy_undoes_what_code_at_the_desk_switches() -> None:
     assert np.random.get_state()[1].tolist() == before[1]
 
 
-def test_a_call_is_told_with_its_arguments_as_they_were() -> None:
+def test_a_change_to_an_argument_is_a_mistake_and_the_call_is_told_as_it_was() -> None:
     code = desk.Desk(SimpleNamespace(twice=lambda x: x.mul_(2)))
-    code.twice(torch.tensor([1.0, 2.0]))
+    with pytest.raises(Mismatch, match="first argument was changed in place"):
+        code.twice(torch.tensor([1.0, 2.0]))
     assert str(LAST_CALL[-1]) == "twice([1, 2] (float32))"
