@@ -1334,6 +1334,7 @@ NETWORKS = (
     ({"in_channels": 3, "width": 16, "multipliers": (1, 2)}, (3, 3, 6, 10)),
     ({"in_channels": 2, "width": 24, "multipliers": (2, 1), "classes": 4}, (1, 2, 8, 4)),
     ({"width": 8, "multipliers": (1, 1, 2, 1)}, (2, 1, 24, 16)),
+    ({"width": 8, "multipliers": (1, 2)}, (1, 1, 4, 4)),
     ({"width": 8, "multipliers": (1,), "classes": 2}, (4, 1, 5, 7)),
 )
 """Constructor arguments, and the shape of a batch: sides need only be divisible by 2 ** (levels - 1)."""
@@ -1364,6 +1365,16 @@ def test_UNet_keeps_the_dtype_and_takes_any_t_once_it_has_learned(code, rng):
             expect.holds(float(got.abs().max()) > 0, "a network that was moved away from its initialisation answers", got=got, want="numbers")  # fmt: skip
 
 
+def test_UNet_is_as_wide_as_it_is_told(code):
+    def size(*args) -> int:
+        return sum(parameter.numel() for parameter in made(code, *args).parameters())
+
+    why = "a level has width times its multiplier channels: more of either are more parameters"
+    sizes = [size(1, 8, (1, 1)), size(1, 16, (1, 1)), size(1, 16, (2, 1)), size(1, 16, (2, 2))]
+    expect.holds(sizes == sorted(set(sizes)), why, got=sizes, want="more parameters each time")
+    expect.equal(size(), size(1, 32, (1, 2, 2)), "by default one channel, width 32 and multipliers (1, 2, 2)")
+
+
 def unlike(one: Tensor, other: Tensor) -> bool:
     """Whether two answers differ by more than float64 rounds."""
     return float((one - other).detach().abs().max()) > 1e-9 * float(one.detach().abs().max())
@@ -1381,7 +1392,7 @@ def test_UNet_tells_one_time_from_another(code, rng):
 
 
 def test_UNet_tells_one_label_from_another(code, rng):
-    for classes in (2, 5):
+    for classes in (2, 5, 12):
         network = awake(code, rng, 1, 8, (1, 2), classes=classes).eval()
         x, t = images(rng, 1, 1, 4, 4)
         x, t = x.expand(classes, 1, 4, 4), t.expand(classes)
