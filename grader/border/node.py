@@ -68,7 +68,8 @@ class RemoteCall(torch.autograd.Function):
         slot.answer, slot.arrived = answer, arrived
         if answer.get("record") is not None:
             slot.record = peer.refer(answer["record"])
-        return (*arrived, anchor.clone())
+        own = (tensor.clone() for tensor in arrived)  # a view of the message could not be changed in place
+        return (*own, anchor.clone())
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, ...]) -> None:
