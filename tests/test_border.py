@@ -68,7 +68,6 @@ def change_result(model, x, t):
     result = model(x, t)
     result *= 2
     return result
-def looks(model): return hasattr(model, "beta_min"), getattr(model, "secret", 3)
 def eval_and_freeze(model):
     model.eval(); model.requires_grad_(False)
 def strides(x): return list(x.stride()), x.is_contiguous()
@@ -388,12 +387,6 @@ def test_torch_func_differentiates_a_functional_call(code):
 def test_what_a_model_answered_may_be_changed_in_place(code):
     model = Model()
     torch.testing.assert_close(code.change_result(model, X, X), 2 * model(X, X))
-
-
-def test_an_object_of_the_checks_has_no_attributes_to_look_for(code):
-    model = Model()
-    model.beta_min, model.secret = 0.1, 7
-    assert code.looks(model) == (False, 3)
 
 
 def test_layouts_survive(code):

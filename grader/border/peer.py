@@ -258,10 +258,8 @@ class Peer:
 
     def _serve_get(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
         target, name = self._exported(message.get("target")), message.get("name")
-        if not isinstance(name, str) or (not self._open_objects and name.startswith("_")):
+        if not self._open_objects or not isinstance(name, str):
             raise Violation("a look into an object that shows nothing")
-        if not self._open_objects:  # an honest hasattr(sde, "beta_min") is told no
-            raise AttributeError(name)
         return self._answer(getattr(target, name), [])
 
     def _serve_clone(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
