@@ -1,7 +1,7 @@
 """The checks of a section, collected once by pytest and run against any number of implementations.
 
-A check is a test function in `exercises/checks/test_sN_name.py` named `test_<exercise>_<sentence>`. It reaches the code
-under test through the fixture `code`, and may ask for `rng`, a seeded torch.Generator; everything else it needs, it
+A check is a test function in `exercises/checks/sN_name/test_<exercise>.py` named `test_<exercise>_<sentence>`. It reaches
+the code under test through the fixture `code`, and may ask for `rng`, a seeded torch.Generator; everything else it needs, it
 draws with Hypothesis or makes itself. That is what lets the same function run at the learner's desk, in the judge
 against a jail, and in the diagnosis against known mistakes.
 """
@@ -116,13 +116,12 @@ def from_stub(error: BaseException) -> bool:
 
 @cache
 def collect(stem: str) -> tuple[Check, ...]:
-    """The checks of section `stem`, in the order of the file."""
+    """The checks of section `stem`: exercise by exercise in the order of the course, each in the order of its file."""
     catcher = _Catcher()
-    path = ROOT / "exercises" / "checks" / f"test_{stem}.py"
     with contextlib.redirect_stdout(io.StringIO()) as said:
         status = pytest.main(
             [
-                str(path),
+                str(section(stem).checks),
                 "--collect-only",
                 "-q",
                 "-p",
@@ -141,7 +140,8 @@ def collect(stem: str) -> tuple[Check, ...]:
         )
     if status != pytest.ExitCode.OK:
         raise RuntimeError(f"the checks of {stem} cannot be collected:\n{said.getvalue()}")
-    return tuple(_check(item, stem) for item in catcher.items)
+    order = list(section(stem).exercises)
+    return tuple(sorted((_check(item, stem) for item in catcher.items), key=lambda check: order.index(check.exercise)))
 
 
 class _Catcher:
@@ -164,16 +164,18 @@ def _check(item: pytest.Function, stem: str) -> Check:
     fixtures = tuple(name for name in item.fixturenames if name not in parameters and name != "request")
     if unknown := set(fixtures) - set(FIXTURES):
         raise RuntimeError(f"{item.nodeid} asks for {sorted(unknown)}; a check may ask for {FIXTURES} only")
-    return Check(item.name, exercise_of(item.originalname, stem), item.obj, parameters, fixtures)
+    return Check(item.name, exercise_of(item, stem), item.obj, parameters, fixtures)
 
 
-def exercise_of(test: str, stem: str) -> str:
-    """The exercise that a test belongs to: the longest exercise name N such that the test is called test_N_...
+def exercise_of(item: pytest.Function, stem: str) -> str:
+    """The exercise that a check belongs to: its file's.
 
     Raises:
-        RuntimeError: no exercise of the section is named by the test.
+        RuntimeError: the file is no exercise's of the section, or the check's name does not begin with the exercise's.
     """
-    names = [name for name in section(stem).exercises if test.startswith(f"test_{name}_")]
-    if not names:
-        raise RuntimeError(f"{test} names no exercise of {stem}: call it test_<exercise>_<sentence>")
-    return max(names, key=len)
+    name = item.path.stem.removeprefix("test_")
+    if name not in section(stem).exercises:
+        raise RuntimeError(f"{item.path.name} names no exercise of {stem}: call it test_<exercise>.py")
+    if not item.originalname.startswith(f"test_{name}_"):
+        raise RuntimeError(f"{item.originalname} in {item.path.name}: call it test_{name}_<sentence>")
+    return name

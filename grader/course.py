@@ -68,11 +68,13 @@ class Section:
 
     @property
     def checks(self) -> Path:
-        return ROOT / "exercises" / "checks" / f"test_{self.stem}.py"
+        """The folder of its checks, a file an exercise."""
+        return ROOT / "exercises" / "checks" / self.stem
 
     @property
     def misconceptions(self) -> Path:
-        return ROOT / "solutions" / "misconceptions" / f"{self.stem}.toml"
+        """The folder of the mistakes that people make in it, a file an exercise."""
+        return ROOT / "solutions" / "misconceptions" / self.stem
 
 
 @cache

@@ -267,26 +267,34 @@ def test_needs_are_what_the_solution_calls(exercise):
 FOLDERS = {
     "exercises": ("{}.py", {"__init__.py", "conftest.py", "course.toml"}),
     "exercises/checks": (
-        "test_{}.py",
-        {"__init__.py", "cases.py", "chance.py", "describe.py", "expect.py", "spies.py"},
+        "{}",
+        {"__init__.py", "cases.py", "chance.py", "describe.py", "expect.py", "rules.py", "spies.py"},
     ),
     "exercises/end_to_end": ("test_{}.py", {"__init__.py"}),
     "exercises/gallery": ("{}.py", {"__init__.py"}),
     "exercises/lessons": ("{}.md", {"README.md"}),
     "exercises/shortcut": ("test_{}.py", {"__init__.py"}),
     "solutions": ("{}.py", {"__init__.py"}),
-    "solutions/misconceptions": ("{}.toml", set()),
+    "solutions/misconceptions": ("{}", set()),
     "solutions/numbers": ("{}.py", {"__init__.py"}),
     "solutions/pictures": ("{}.py", {"__init__.py", "__main__.py", "paper.py"}),
 }
-"""For each folder, what a section's file is called, and the files that belong to no section."""
+"""For each folder, what a section's file or folder is called, and the files that belong to no section."""
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_each_file_belongs_to_a_section_and_no_section_lacks_one(folder):
     pattern, given = FOLDERS[folder]
-    files = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
+    entries = (path for path in (ROOT / folder).iterdir() if path.name != "__pycache__")
+    files = {path.name for path in entries if path.is_file() or "." not in pattern}
     assert files == given | {pattern.format(stem) for stem in sections()}
+
+
+@pytest.mark.parametrize("stem", sections())
+def test_each_exercise_has_a_file_of_checks_and_one_of_misconceptions(stem):
+    names = set(section(stem).exercises)
+    assert {path.stem for path in section(stem).checks.glob("test_*")} == {f"test_{name}" for name in names}
+    assert {path.name for path in section(stem).misconceptions.iterdir()} == {f"{name}.toml" for name in names}
 
 
 def test_each_folder_is_known():
@@ -304,8 +312,8 @@ def test_each_alternative_belongs_to_a_section():
 def test_no_two_checks_or_exercises_share_a_name():
     """Of two functions with one name in a file, Python keeps the second: the first would never run."""
     names = Counter(exercise.name for exercise in EXERCISES)
-    for of in sections().values():
-        body = ast.parse(of.checks.read_text(encoding="utf-8")).body
+    for path in (path for of in sections().values() for path in of.checks.glob("*.py")):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
         within = Counter(node.name for node in body if isinstance(node, ast.FunctionDef))
         names.update(name for name in within.elements() if name.startswith("test_") or within[name] > 1)
     assert [name for name, count in names.items() if count > 1] == []

@@ -121,7 +121,7 @@ def test_what_passes_leads_on_to_what_is_next(classroom: Classroom) -> None:
 
 def test_some_of_the_checks_of_an_exercise_give_no_points(classroom: Classroom) -> None:
     classroom.hand_in(("return (x_t - (1 - a).sqrt() * eps) / a.sqrt()", "raise NotImplementedError"))
-    run = classroom.pytest("exercises/checks/test_s1_forward_reverse.py::test_q_sample_by_hand")
+    run = classroom.pytest("exercises/checks/s1_forward_reverse/test_q_sample.py::test_q_sample_by_hand")
     assert "passes 1 of its" in run.stdout
     assert "0 of 2 points asked for" in run.stdout
 

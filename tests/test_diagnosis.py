@@ -224,7 +224,6 @@ def test_a_keyboard_interrupt_comes_through():
 
 ENTRY = """
 [[misconception]]
-exercise = "compute_alpha_bar"
 name = "a mistake"
 find = "dim=0"
 replace = "dim=1"
@@ -239,8 +238,7 @@ explanation = "So it is."
         (ENTRY.replace('"dim=0"', '"betas"'), "'a mistake'.*occurs [2-9] times.*choose text"),
         (ENTRY.replace('"dim=1"', '"dim=0"'), "'a mistake'.*same as `find`"),
         (ENTRY.replace('"dim=1"', '"dim=("'), "'a mistake'.*not Python.*mend"),
-        (ENTRY + ENTRY, "entry 2.*name is taken"),
-        (ENTRY.replace('"compute_alpha_bar"', '"compute"'), "entry 1.*not an exercise.*mend"),
+        (ENTRY + ENTRY, "'a mistake'.*name is taken"),
         (ENTRY.replace("find =", "finds ="), "entry 1 .'a mistake'.*one too many"),
         (ENTRY.replace('name = "a mistake"', ""), "entry 1.*lacks a key"),
         (ENTRY.replace("[[misconception]]", "[[mistake]]"), r"write \[\[misconception\]\] tables only"),
@@ -250,11 +248,19 @@ explanation = "So it is."
 def test_a_bad_entry_is_an_error_that_names_it_and_the_remedy(tmp_path, monkeypatch, text, remedy):
     solution = section(STEM).solution.read_bytes()
     monkeypatch.setattr("grader.course.ROOT", tmp_path)
-    section(STEM).misconceptions.parent.mkdir(parents=True)
+    section(STEM).misconceptions.mkdir(parents=True)
     section(STEM).solution.write_bytes(solution)
-    section(STEM).misconceptions.write_text(text, encoding="utf-8")
+    (section(STEM).misconceptions / "compute_alpha_bar.toml").write_text(text, encoding="utf-8")
     with pytest.raises(MisconceptionError, match=remedy):
         load.__wrapped__(STEM)[0].module()
+
+
+def test_a_file_that_is_no_exercises_is_an_error_that_names_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("grader.course.ROOT", tmp_path)
+    section(STEM).misconceptions.mkdir(parents=True)
+    (section(STEM).misconceptions / "compute.toml").write_text(ENTRY, encoding="utf-8")
+    with pytest.raises(MisconceptionError, match=r"holds compute\.toml; call a file <exercise>\.toml"):
+        load.__wrapped__(STEM)
 
 
 def test_an_edit_stays_within_its_exercise_and_reaches_those_that_call_it():

@@ -207,7 +207,7 @@ def test_the_course_version_changes_with_what_a_verdict_depends_on(tmp_path, mon
     extra.write_text("x = 1")
     files = results._course_files()
     names = {path.relative_to(ROOT).as_posix() for path in files}
-    assert {"exercises/course.toml", f"exercises/checks/test_{STEM}.py", "exercises/toolkit/extract.py",
+    assert {"exercises/course.toml", f"exercises/checks/{STEM}/test_q_sample.py", "exercises/toolkit/extract.py",
             f"solutions/{STEM}.py", "grader/checks.py"} <= names  # fmt: skip
     monkeypatch.setattr(results, "_course_files", lambda: files[1:])
     course_version.cache_clear()

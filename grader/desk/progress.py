@@ -112,7 +112,7 @@ class Progress:
         Nor is one known where the course's solutions are absent, as in a student release.
         """
         stem, name = standing.exercise.section, standing.exercise.name
-        if not section(stem).misconceptions.is_file():
+        if not section(stem).misconceptions.is_dir():
             return None
         from grader.diagnosis import diagnose  # not before it is needed: most runs have nothing to diagnose
 

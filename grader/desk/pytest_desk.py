@@ -79,11 +79,13 @@ class Place:
 def place_of(item: pytest.Item) -> Place | None:
     """The place of a test in the course, None if it is not the course's."""
     path = item.path.resolve()
-    folder, stem = path.parent.name, path.stem.removeprefix("test_")
-    ours = path.parent.parent == ROOT / "exercises" and folder in FOLDERS and stem in sections()
-    if not ours or not isinstance(item, pytest.Function):
+    if not isinstance(item, pytest.Function) or not path.is_relative_to(ROOT / "exercises"):
         return None
-    return Place(folder, stem, exercise_of(item.originalname, stem) if folder == "checks" else "")
+    folder, *inner = path.relative_to(ROOT / "exercises").parts
+    if folder == "checks" and len(inner) == 2 and inner[0] in sections():
+        return Place(folder, inner[0], exercise_of(item, inner[0]))
+    stem = path.stem.removeprefix("test_")
+    return Place(folder, stem) if folder in FOLDERS and len(inner) == 1 and stem in sections() else None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -126,8 +128,9 @@ def _order(place: Place) -> tuple[int, int, int]:
 @pytest.fixture
 def code(request: pytest.FixtureRequest) -> Desk:
     """The learner's module of the section that the test belongs to."""
-    stem = request.path.stem.removeprefix("test_")
-    return Desk(request.config.stash[RUN].progress.module(stem))
+    place = place_of(request.node)
+    assert place is not None, f"{request.node.nodeid} asks for `code` and is no test of the course"
+    return Desk(request.config.stash[RUN].progress.module(place.stem))
 
 
 @pytest.fixture

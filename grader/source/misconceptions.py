@@ -1,6 +1,6 @@
 """The mistakes that people make, each an edit of the reference solution with a name and an explanation.
 
-`solutions/misconceptions/sN_name.toml` lists a section's as `[[misconception]]` tables. They are what the checks are
+`solutions/misconceptions/sN_name/<exercise>.toml` lists an exercise's as `[[misconception]]` tables. They are what the checks are
 tested with, and what a wrong answer is compared with to tell the learner which mistake it looks like.
 """
 
@@ -74,37 +74,44 @@ class Misconception:
         raise self._error(f"the reference defines no {self.exercise!r}; name an exercise of the section")
 
     def _error(self, problem: str) -> MisconceptionError:
-        return MisconceptionError(f"{section(self.section).misconceptions.name}, {self.name!r}: {problem}")
+        return MisconceptionError(f"{self.exercise}.toml, {self.name!r}: {problem}")
 
 
 @cache
 def load(stem: str) -> tuple[Misconception, ...]:
-    """The misconceptions of section `stem`, in the order of the file; none if it has no file.
+    """The misconceptions of section `stem`, exercise by exercise, each in the order of its file; none if it has no folder.
 
     Raises:
-        MisconceptionError: the file cannot be read, or an entry lacks a key, has one too many, or a name used before.
+        MisconceptionError: a file cannot be read or is no exercise's, or an entry lacks a key, has one too many, or a
+            name used before.
     """
-    path = section(stem).misconceptions
+    folder = section(stem).misconceptions
+    if stray := sorted(path.name for path in folder.glob("*") if path.stem not in section(stem).exercises):
+        raise MisconceptionError(f"{folder.name}/ holds {', '.join(stray)}; call a file <exercise>.toml")
+    loaded: dict[str, Misconception] = {}
+    for exercise in section(stem).exercises:
+        for misconception in _of_exercise(stem, exercise):
+            if misconception.name in loaded:
+                raise MisconceptionError(f"{exercise}.toml, {misconception.name!r}: the name is taken; choose another")
+            loaded[misconception.name] = misconception
+    return tuple(loaded.values())
+
+
+def _of_exercise(stem: str, exercise: str) -> list[Misconception]:
+    path = section(stem).misconceptions / f"{exercise}.toml"
     if not path.is_file():
-        return ()
+        return []
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise MisconceptionError(f"{path.name} is not TOML: {error}") from error
     if data.keys() - {"misconception"}:
         raise MisconceptionError(f"{path.name} holds {sorted(data)}; write [[misconception]] tables only")
-    loaded: dict[str, Misconception] = {}
+    found = []
     for number, entry in enumerate(data.get("misconception", []), start=1):
-        where = f"{path.name}, entry {number} ({entry.get('name', 'without a name')!r})"
         try:
-            misconception = Misconception(section=stem, **entry)
+            found.append(Misconception(section=stem, exercise=exercise, **entry))
         except TypeError as error:
+            where = f"{path.name}, entry {number} ({entry.get('name', 'without a name')!r})"
             raise MisconceptionError(f"{where} lacks a key or has one too many: {error}") from error
-        if misconception.exercise not in section(stem).exercises:
-            raise MisconceptionError(
-                f"{where}: {misconception.exercise!r} is not an exercise of {stem}; mend `exercise`"
-            )
-        if misconception.name in loaded:
-            raise MisconceptionError(f"{where}: the name is taken; choose another")
-        loaded[misconception.name] = misconception
-    return tuple(loaded.values())
+    return found

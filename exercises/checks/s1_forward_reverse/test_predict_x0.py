@@ -1,0 +1,41 @@
+"""The checks of predict_x0."""
+
+import torch
+from hypothesis import given
+
+from exercises.checks import cases, expect
+from exercises.checks.cases import numbers, tracked
+from exercises.checks.rules import EACH, FLOW, KEEP, SINGLE
+from exercises.checks.s1_forward_reverse.formulas import unjump
+from exercises.checks.s1_forward_reverse.inputs import corners
+
+
+def test_predict_x0_by_hand(code):
+    got = code.predict_x0(numbers(1.4)[None], torch.tensor([1]), numbers(1.0)[None], numbers(0.64, 0.36))
+    expect.close(got, numbers(1.0)[None], "(1.4 - √0.64 * 1) / √0.36 = 1: the jump of x_0 = 1 undone")
+
+
+@given(case=cases.batches())
+def test_predict_x0_solves_the_jump_for_the_data(code, case):
+    got = code.predict_x0(case.x_t, case.t, case.eps, case.alpha_bar)
+    expect.close(got, unjump(case), "x_0 = (x_t - √(1-ᾱ_t) ε) / √ᾱ_t")
+
+
+def test_predict_x0_works_on_any_shape_and_layout(code, rng):
+    for case in corners(rng):
+        expect.close(code.predict_x0(case.x_t, case.t, case.eps, case.alpha_bar), unjump(case), EACH)
+
+
+def test_predict_x0_keeps_the_dtype_and_its_arguments(code, rng):
+    for case in cases.precisions(rng):
+        got = expect.untouched(
+            code.predict_x0, KEEP, x_t=case.x_t, t=case.t, eps=case.eps, alpha_bar=case.alpha_bar
+        )  # fmt: skip
+        expect.close(got, unjump(case.exactly()).to(case.x_t.dtype), KEEP, **SINGLE)
+
+
+def test_predict_x0_lets_gradients_through(code, rng):
+    case = cases.gradual(rng)
+    x_t, eps = tracked(case.x_t, case.eps)
+    got, pull, a = code.predict_x0(x_t, case.t, eps, case.alpha_bar), case.noise, case.at(case.alpha_bar)
+    expect.gradients(got, pull, FLOW, x_t=(x_t, pull / a.sqrt()), eps=(eps, -((1 - a) / a).sqrt() * pull))

@@ -1,0 +1,213 @@
+"""The checks of train_denoiser."""
+
+from itertools import pairwise
+
+import torch
+from torch import Generator, Tensor, nn
+
+from exercises.checks import cases, chance, expect
+from exercises.checks.cases import numbers
+from exercises.checks.rules import KEEP
+from exercises.checks.s1_forward_reverse.draws import all_apart
+from exercises.checks.spies import Exact, Slopes, Spy
+from exercises.toolkit.worlds import Gaussian
+
+LEVELS = (0.9, 0.75, 0.5, 0.3, 0.1)
+ROWS, BATCH, STEPS = 40, 20, 56
+"""56 * 20 draws miss one of 40 rows once in 5e10 runs, and two draws of 20 rows are the same set once in 1e11."""
+FLOATS = "the losses come back as a list of one float a step"
+SHOWN = "each step shows the model batch_size noised rows, in the data's dtype, each with its own int64 t"
+
+
+def school(code, generator: Generator | None, model: nn.Module, data: Tensor, steps: int, **rest: float) -> list[float]:
+    """Train the model on data at `LEVELS`; the losses."""
+    losses = code.train_denoiser(model, data, numbers(*LEVELS), steps, generator=generator, **rest)
+    whole = isinstance(losses, list | tuple)
+    kinds = {"float" if isinstance(loss, float) else type(loss).__name__ for loss in losses} if whole else set()
+    came = [type(losses).__name__, *sorted(kinds)]
+    expect.holds(kinds == {"float"}, FLOATS, got=came, want=f"a list of {steps} floats")
+    expect.equal(len(losses), steps, FLOATS)
+    return list(losses)
+
+
+def far_apart(rng: Generator, *shape: int, rows: int = ROWS) -> Tensor:
+    """Data in which row i lies around 1000 (i + 1): a noised row can be told from the others."""
+    offset = 1000 * torch.arange(1, rows + 1, dtype=torch.float64)
+    return offset.reshape(-1, *[1] * len(shape)) + cases.normal((rows, *shape), rng)
+
+
+def lessons(model: Spy, data: Tensor, steps: int, batch: int = BATCH) -> tuple[Tensor, Tensor, Tensor]:
+    """What the model was shown: rows and levels, (steps, batch), and the noise in x_t, (steps, batch, elements)."""
+    expect.equal(len(model.seen), steps, "each step calls the model once, with one batch")
+    rows, noises = [], []
+    for seen in model.seen:
+        expect.tensor(seen.x_t, SHOWN, shape=(batch, *data.shape[1:]), dtype=data.dtype)
+        expect.tensor(seen.t, SHOWN, shape=(batch,), dtype=torch.int64)
+        inside = bool(((seen.t >= 0) & (seen.t < len(LEVELS))).all())
+        expect.holds(inside, "t is a level of the schedule", got=seen.t, want=f"0 <= t < {len(LEVELS)}")
+        a = numbers(*LEVELS)[seen.t].reshape(-1, *[1] * (data.ndim - 1))
+        rows.append(((seen.x_t / a.sqrt()).flatten(1).mean(1) / 1000).round().long().clamp(1, len(data)) - 1)
+        noises.append(((seen.x_t - a.sqrt() * data[rows[-1]]) / (1 - a).sqrt()).flatten(1))
+    return torch.stack(rows), torch.stack([seen.t for seen in model.seen]), torch.stack(noises)
+
+
+def attend(
+    code, rng: Generator, data: Tensor, steps: int = STEPS, batch: int = BATCH
+) -> tuple[Spy, list[float]]:  # fmt: skip
+    """A spy that was trained on the data, so slowly that its answer stays near 0.25; and the losses."""
+    model = Spy(weight=0.0)
+    return model, school(code, rng, model, data, steps, batch_size=batch, lr=1e-5)
+
+
+def test_train_denoiser_shows_noised_rows_of_all_the_data_at_levels_of_their_own(code, rng):
+    data = far_apart(rng, 2, 2)
+    rows, levels, noise = lessons(attend(code, rng, data)[0], data, STEPS)
+    why = "x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε with ε ~ N(0, 1), drawn afresh for each step, row and element"
+    all_apart(noise, why, ("steps", "rows", "elements"))
+    chance.standard_normal(noise, why, axes=("steps", "rows", "elements"))
+    for batch_rows, batch_levels in zip(rows, levels, strict=True):
+        expect.holds(len(batch_levels.unique()) > 1, "each row of a batch has its own t", got=1, want="several t")
+        expect.holds(len(batch_rows.unique()) > 1, "a batch is made of many rows", got=1, want="several rows")
+    missed = sorted(set(range(ROWS)) - set(rows.flatten().tolist()))
+    expect.holds(not missed, f"{STEPS * BATCH} draws reach each of {ROWS} rows", got=missed, want="no row left out")
+
+
+def test_train_denoiser_draws_levels_and_rows_uniformly(code, rng):
+    data = far_apart(rng, 1, rows=8192)
+    rows, levels, _ = lessons(attend(code, rng, data, steps=4, batch=4096)[0], data, 4, batch=4096)
+    chance.uniform(levels, len(LEVELS), "t is uniform on 0 .. T-1, both ends included")
+    chance.uniform(rows // 2048, 4, "rows are drawn from all the data alike: as often from each quarter of it")
+
+
+def test_train_denoiser_draws_rows_levels_and_noise_afresh(code, rng):
+    data = far_apart(rng, 3)
+    rows, levels, noise = lessons(attend(code, rng, data)[0], data, STEPS)
+    more, _, _ = lessons(attend(code, rng, data, steps=1)[0], data, 1)
+    first, *later = torch.cat([rows, more]).sort(1).values
+    repeats = any(torch.equal(first, batch) for batch in later)
+    why = "the rows of a step are drawn at random: not the same in each step, or in each run"
+    expect.holds(not repeats, why, got="the rows of the first step again", want="other rows")
+    repeats = sum(torch.equal(one, two) for one, two in pairwise(levels))
+    # One of 55 pairs may agree, for who mirrors ten t draws ten: two pairs do once in 6e10 runs, (55 / 5**10)**2 / 2.
+    why = "t is drawn afresh each step"
+    expect.holds(repeats < 2, why, got="the t of the step before again", want="other t")
+    row, counts = rows.flatten(), rows.flatten().bincount(minlength=ROWS)
+    sums = torch.zeros(ROWS, noise.shape[2], dtype=torch.float64).index_add_(0, row, noise.flatten(0, 1))
+    sums = sums[counts > 0] / counts[counts > 0].sqrt()[:, None]
+    chance.standard_normal(sums, "a row meets fresh noise each time it is drawn: the mean of n noises is N(0, 1/n)")
+    often = [levels.flatten()[row == index] for index in range(ROWS) if counts[index] > 20]
+    fixed = any(len(times.unique()) == 1 for times in often)  # once in 4e12 runs: 40 / 5**20
+    why = "a row meets another t each time it is drawn"
+    expect.holds(not fixed, why, got="a row that always has the same t", want="several t")
+
+
+def test_train_denoiser_returns_and_descends_the_loss_of_the_guessed_noise(code, rng):
+    data = far_apart(rng, 2, 2)
+    model, losses = attend(code, rng, data, steps=8)
+    _, _, noise = lessons(model, data, 8)
+    errors = torch.stack([seen.answer.flatten(1) for seen in model.seen]) - noise
+    why = "each loss is mean (ε - ε_θ(x_t, t))² over the step's batch, before its update"
+    expect.close(numbers(*losses), errors.square().mean((1, 2)), why)
+    expect.equal(len(model.pulls), 8, "each step goes backward once")
+    pulls = torch.stack(model.pulls).flatten(2)
+    scale = float((pulls[0] * errors[0]).sum() / errors[0].square().sum())
+    expect.holds(scale > 0, "each step goes downhill", got="uphill", want="downhill")
+    expect.close(pulls / scale, errors, "each step descends the gradient of its own loss")
+
+
+class Line(nn.Module):
+    """A model with a matrix and a bias, as most layers have."""
+
+    def __init__(self, rng: Generator) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(cases.normal((2, 2), rng))
+        self.bias = nn.Parameter(cases.normal((2,), rng))
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        return x_t @ self.weight + self.bias
+
+
+def test_train_denoiser_moves_every_parameter_and_leaves_it_trainable(code, rng):
+    model = Line(rng)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    school(code, rng, model, cases.normal((ROWS, 2), rng), 3, batch_size=BATCH)
+    still = [name for name, parameter in model.named_parameters() if torch.equal(parameter, before[name])]
+    expect.equal(still, [], "every parameter is trained, matrices and biases: these stayed where they were")
+    flags = [parameter.requires_grad for parameter in model.parameters()]
+    expect.equal(flags, [True] * len(flags), "training can go on: the parameters still require gradients")
+
+
+def test_train_denoiser_goes_on_where_nothing_is_left_to_learn(code, rng):
+    model = Exact(Gaussian(mean=0.0, variance=0.0), numbers(*LEVELS))  # data that is all zero: x_t is scaled noise
+    data = torch.zeros(ROWS, 2, dtype=torch.float64)
+    # with a tiny lr, for Adam moves even where rounding errors are all that it sees
+    losses = school(code, rng, model, data, 5, batch_size=BATCH, lr=1e-9)
+    expect.close(numbers(*losses), torch.zeros(5, dtype=torch.float64), "a perfect model has a loss of zero, each step")
+
+
+def stroll(code, rng: Generator, turning: bool = False, **rest: float) -> Tensor:
+    """Where 40 steps take the parameters of `Slopes`, (41, 2)."""
+    model = Slopes(turning)
+    school(code, rng, model, cases.normal((ROWS, 2), rng), 40, batch_size=BATCH, **rest)
+    expect.equal(len(model.path), 40, "each step calls the model once, with one batch")
+    return model.walk()
+
+
+def test_train_denoiser_steps_by_lr_however_steep_the_loss_like_adam(code, rng):
+    path = stroll(code, rng, lr=1e-3) / 1e-3
+    downhill = (path[1:] < path[:-1]).sum(0).tolist()
+    expect.equal(downhill, [40, 40], "each of 40 steps moves each parameter of the model downhill, in place")
+    ratio = float(path[-1, 1] / path[-1, 0])
+    why = "Adam moves by about lr a step however small the gradient: here one is 100 times the other"
+    expect.holds(0.8 < ratio < 1.25, why, got=round(ratio, 2), want="equal distances, a ratio of 1")
+    way = -float(path[-1, 0])
+    why = (
+        "with a steady gradient Adam moves by lr a step: 40 lr in 40 steps, or less with a slow start like RAdam's 3 lr"
+    )
+    expect.holds(2 < way < 60, why, got=round(way), want="between 2 and 60")
+    late = float(((path[40] - path[20]) / path[20]).min())
+    why = "Adam does not tire: with a steady gradient its later steps are as long as the first"
+    expect.holds(late > 0.7, why, got=round(late, 1), want="1 or more")
+    slow = float((stroll(code, rng, lr=1e-4)[-1, 0] / 1e-4) / path[-1, 0])
+    why = "the learning rate is lr: a tenth of it goes a tenth of the way"
+    expect.holds(0.8 < slow < 1.25, why, got=round(slow, 1), want="the same way in units of lr, a ratio of 1")
+
+
+def test_train_denoiser_forgets_old_gradients_and_keeps_its_momentum(code, rng):
+    steady, turning = stroll(code, rng), stroll(code, rng, turning=True)
+    drift = float((turning[-1] / steady[-1]).abs().max())
+    why = "gradients that change sign each step lead nowhere, unless those of earlier steps are still added in"
+    expect.holds(drift < 0.25, why, got=round(drift, 1), want="hardly a move, below 0.25 of the steady way")
+    swing = float(((turning[-1] - turning[-2]) / (steady[-1] - steady[-2])).abs().max())
+    why = "Adam's moments live through the whole training: made anew each step, it swings back and forth by lr"
+    expect.holds(swing < 0.8, why, got=round(swing, 1), want="shorter swings, below 0.8 of a steady step")
+
+
+def test_train_denoiser_takes_its_randomness_from_the_generator_alone(code, rng):
+    data, seed = far_apart(rng, 2), int(torch.randint(2**31, (), generator=rng))
+
+    def train(seed: int, skipped: int = 0) -> Tensor:
+        generator = Generator().manual_seed(seed)
+        torch.rand(skipped, generator=generator)
+        model, losses = attend(code, generator, data, steps=3)
+        return numbers(*losses, model.weight.item(), model.bias.item())
+
+    first = train(seed)
+    why = "the same generator state gives the same training"
+    expect.holds(torch.allclose(train(seed), first), why, got="other losses", want="the same losses")
+    for other in (train(seed + 1), train(seed, skipped=1)):
+        why = "another generator state gives another training"
+        expect.holds(not torch.equal(other, first), why, got="the same training", want="other losses")
+
+
+def test_train_denoiser_has_its_defaults_and_keeps_dtype_and_data(code, rng):
+    data, alpha_bar, spy, slopes = cases.normal((512, 2), rng).float(), numbers(*LEVELS), Spy(), Slopes()
+    expect.untouched(lambda data, table: code.train_denoiser(spy, data, table, 3), KEEP, data=data, alpha_bar=alpha_bar)
+    expect.equal(len(spy.seen), 3, "each step calls the model once, with one batch")
+    for seen in spy.seen:
+        expect.tensor(seen.x_t, "256 rows a step by default, in the data's dtype", shape=(256, 2), dtype=torch.float32)
+    school(code, None, slopes, data, 40)
+    ratio = float(slopes.walk()[-1, 0] / stroll(code, rng, lr=1e-3)[-1, 0])
+    expect.holds(
+        0.8 < ratio < 1.25, "lr is 1e-3 by default", got=round(ratio, 1), want="the way of lr=1e-3, a ratio of 1"
+    )

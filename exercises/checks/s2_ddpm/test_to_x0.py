@@ -1,0 +1,78 @@
+"""The checks of to_x0."""
+
+import torch
+from hypothesis import given
+from torch import Tensor
+
+from exercises.checks import cases, expect
+from exercises.checks.cases import numbers, tracked
+from exercises.checks.rules import EACH, FLOW, KEEP, SINGLE
+from exercises.checks.s2_ddpm.formulas import converted, jump, roots, slopes_x0
+from exercises.checks.s2_ddpm.rules import KINDS, NAMED, UNKNOWN
+
+TO_X0 = {
+    "eps": "x_0 = (x_t - √(1-ᾱ_t) ε) / √ᾱ_t",
+    "x0": "a prediction of x0 is x0",
+    "v": "x_0 = √ᾱ_t x_t - √(1-ᾱ_t) v",
+}
+
+
+def test_to_x0_by_hand(code):
+    x_t, t, alpha_bar = numbers(1.4)[None], torch.tensor([1]), numbers(0.64, 0.36)
+    for kind, prediction in (("eps", 1.0), ("x0", 1.0), ("v", -0.2)):
+        got = code.to_x0(numbers(prediction)[None], x_t, t, alpha_bar, kind)
+        why = "x_0 = ε = 1 at ᾱ = 0.36 makes x_t = 0.6 + 0.8 = 1.4 and v = 0.6 - 0.8 = -0.2; "
+        expect.close(got, numbers(1.0)[None], why + TO_X0[kind])
+
+
+@given(case=cases.batches())
+def test_to_x0_finds_the_data_in_any_prediction(code, case):
+    for kind in KINDS:
+        got = code.to_x0(case.eps, case.x_t, case.t, case.alpha_bar, kind)
+        expect.close(got, converted(case, slopes_x0(case, kind)), f"{kind}: {TO_X0[kind]}")
+
+
+@given(case=cases.batches())
+def test_to_x0_undoes_the_jump(code, case):
+    signal, static = roots(case)
+    targets = {"eps": case.noise, "x0": case.x0, "v": signal * case.noise - static * case.x0}
+    for kind, target in targets.items():
+        got = code.to_x0(target, jump(case), case.t, case.alpha_bar, kind)
+        expect.close(got, case.x0, f"a perfect prediction of {kind} gives the data back: {TO_X0[kind]}")
+
+
+def test_to_x0_works_on_any_shape_and_layout(code, rng):
+    for case in cases.corners(rng):
+        for kind in KINDS:
+            got = code.to_x0(case.eps, case.x_t, case.t, case.alpha_bar, kind)
+            expect.close(got, converted(case, slopes_x0(case, kind)), EACH)
+
+
+def test_to_x0_keeps_the_dtype_and_its_arguments(code, rng):
+    for case in cases.precisions(rng):
+        for kind in KINDS:
+            got = expect.untouched(
+                lambda *arguments, kind=kind: code.to_x0(*arguments, kind=kind),
+                KEEP, prediction=case.eps, x_t=case.x_t, t=case.t, alpha_bar=case.alpha_bar,
+            )  # fmt: skip
+            want = converted(case.exactly(), slopes_x0(case.exactly(), kind))
+            expect.close(got, want.to(case.x_t.dtype), KEEP, **SINGLE)
+
+
+def test_to_x0_lets_gradients_through(code, rng):
+    case = cases.gradual(rng)
+    for kind in KINDS:
+        p, x_t = tracked(case.eps, case.x_t)
+        got, pull = code.to_x0(p, x_t, case.t, case.alpha_bar, kind), case.noise
+        of_p, of_x_t = slopes_x0(case, kind)
+        expect.gradients(got, pull, FLOW, prediction=(p, of_p * pull), x_t=(x_t, of_x_t * pull))
+
+
+def test_to_x0_refuses_an_unknown_kind(code, rng):
+    case = cases.gradual(rng)
+    for kind in UNKNOWN:
+
+        def convert(kind: str = kind) -> Tensor:
+            return code.to_x0(case.eps, case.x_t, case.t, case.alpha_bar, kind)
+
+        expect.raises(ValueError, convert, NAMED, naming="kind")
