@@ -23,10 +23,11 @@ grade: $(STAMP) ## grade the sample cohort into results/
 test: $(STAMP) ## test the course and the grader
 	$(RUN) pytest tests --ignore tests/bench -p no:benchmark -m "not slow" -n auto --dist loadfile $(PYTEST_FLAGS)
 
-check: $(STAMP) ## lint, format, types, and that what is generated is fresh
+check: $(STAMP) ## lint, format, types, layers, and that what is generated is fresh
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	$(RUN) mypy
+	.venv/bin/lint-imports
 	$(RUN) grader.source.stubs --check
 
 exercises: $(STAMP) ## write the stubs again from solutions/; a stub that holds answers is kept

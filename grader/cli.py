@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from grader.course import find_exercise, sections
-from grader.desk import learner
+from grader.desk import commands as learner
 from grader.intake import reading as intake
-from grader.jail import doctor, isolation
-from grader.judging import results, schedule
+from grader.judging import cohort, results, schedule, store
 from grader.reports import report
+from grader.sandbox.host import doctor, isolation
 
 STATE = Path(".unstatic")
 """Where results are kept as they come, so that a killed run resumes; in the current folder."""
@@ -82,19 +82,14 @@ def _grade(options: argparse.Namespace) -> int:
         raise UsageError(f"--isolation: {error}") from error
     if level == "none":
         console.print("[bold red]The submissions are not isolated from this machine.[/] `unstatic doctor` says why.")
-    seed = options.seed if options.seed is not None else schedule.stored_seed(STATE)
-    terms = schedule.Terms(seed, level, results.Store(STATE / "results.jsonl"), options.force)
+    seed = options.seed if options.seed is not None else cohort.stored_seed(STATE)
+    terms = cohort.Terms(seed, level, store.Store(STATE / "results.jsonl"), options.force)
     submissions = [intake.read(path) for path in options.submissions]
-    work = schedule.units(submissions, options.only)
-    graded = _with_progress(console, work, terms, options.jobs)
-    rows = [
-        (one.name, _noted(one, [row for unit in work if unit.submission is one for row in graded[id(unit)]]))
-        for one in submissions
-    ]
-    document = results.document(seed, level, rows)
+    document = _graded(console, submissions, terms, options)
     _write(document, options)
     Console().print(report.table(document))
-    return int(any(row["verdict"] == "grader-error" for _, found in rows for row in found))
+    rows = (row for one in document["submissions"] for row in one["exercises"])
+    return int(any(row["verdict"] == "grader-error" for row in rows))
 
 
 def _check_usage(options: argparse.Namespace) -> None:
@@ -110,10 +105,10 @@ def _check_usage(options: argparse.Namespace) -> None:
         raise UsageError(f"--seed: {options.seed} is negative; give 0 or more")
 
 
-def _with_progress(
-    console: Console, work: Sequence[schedule.Unit], terms: schedule.Terms, jobs: int
-) -> dict[int, list[results.Row]]:
-    graded: dict[int, list[results.Row]] = {}
+def _graded(
+    console: Console, submissions: list[intake.Submission], terms: cohort.Terms, options: argparse.Namespace
+) -> results.Document:
+    """The cohort graded, with a bar on a terminal and a line a unit elsewhere."""
     columns = (
         TextColumn("grading"),
         BarColumn(),
@@ -123,27 +118,16 @@ def _with_progress(
     )
     start = time.monotonic()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=len(work))
+        task = progress.add_task("", total=None)
 
-        def done(unit: schedule.Unit, rows: list[results.Row]) -> None:
-            graded[id(unit)] = rows
-            progress.update(task, advance=1, description=unit.submission.name)
+        def told(unit: schedule.Unit, rows: list[results.Row], done: int, of: int) -> None:
+            progress.update(task, total=of, completed=done, description=unit.submission.name)
             if not console.is_terminal:
                 score, points = sum(row["score"] for row in rows), sum(row["points"] for row in rows)
-                said = f"{len(graded)}/{len(work)} {unit.submission.name} {unit.stem}: {score:g} of {points:g}"
+                said = f"{done}/{of} {unit.submission.name} {unit.stem}: {score:g} of {points:g}"
                 console.print(f"{said}  ({time.monotonic() - start:.0f} s)", markup=False, emoji=False, highlight=False)
 
-        schedule.grade(work, terms, jobs, done)
-    return graded
-
-
-def _noted(submission: intake.Submission, rows: list[results.Row]) -> list[results.Row]:
-    """The rows, what the sender may want to know added to the first one's message."""
-    if not rows or not submission.notes:
-        return rows
-    notes = "\n".join(f"note       {note}" for note in submission.notes)
-    first = {**rows[0], "message": "\n".join(part for part in (rows[0]["message"], notes) if part)}
-    return [first, *rows[1:]]  # type: ignore[list-item]
+        return cohort.grade(submissions, terms, only=options.only, jobs=options.jobs, told=told)
 
 
 def _write(document: results.Document, options: argparse.Namespace) -> None:

@@ -7,9 +7,9 @@
     ├── TimedOut              it used up its time
     ├── OutOfMemory           it met its memory limit
     ├── OutputLimit           it wrote more than may be written
-    └── Tampered              it broke the rules of the border
+    └── Tampered              it broke the rules of the connection
     GraderFault               ours: never charged to a learner
-    └── LostCell              the process that keeps a submission in is gone; twice is the submission's doing
+    └── LostGuest              the process that keeps a submission in is gone; twice is the submission's doing
 
 `verdict_of` maps an exception to the verdict it means.
 """
@@ -17,7 +17,7 @@
 import builtins
 from functools import cache
 
-from grader.border.errors import builtin_class
+from grader.rpc.errors import builtin_class
 
 
 class CheckFault(Exception):
@@ -89,7 +89,7 @@ class GraderFault(Exception):
     verdict = "grader-error"
 
 
-class LostCell(GraderFault):
+class LostGuest(GraderFault):
     """The process that keeps a submission in is gone, or does not work any more. Once it may be our fault."""
 
 
@@ -102,7 +102,7 @@ def _raised_class(name: str) -> type[Raised]:
 
 
 def raised(data: dict) -> Raised:
-    """A `Raised` from what `errors.describe` said on the other side of the border, or here; nothing in it is trusted."""
+    """A `Raised` from what `errors.describe` said on the other side of the connection, or here; nothing in it is trusted."""
     bases, line = data.get("bases"), data.get("line")
     kind, text, function = (str(data.get(key, ""))[:2000] for key in ("kind", "text", "function"))
     family = _raised_class(builtin_class(bases if isinstance(bases, list) else []).__name__)

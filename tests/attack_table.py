@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from grader.course import ROOT
-from grader.jail import isolation
 from grader.judging import judge as judging
 from grader.judging.judge import Judge
+from grader.sandbox.host import isolation
 from tests import built
 from tests.corpus import attacks
 

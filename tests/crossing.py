@@ -1,4 +1,4 @@
-"""Two ends of the border in two processes, without a sandbox around the second: for the tests of the border."""
+"""Two ends of the connection in two processes, without a sandbox around the second: for the tests of the connection."""
 
 import contextlib
 import os
@@ -9,26 +9,26 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from grader import faults
-from grader.border import errors
-from grader.border.peer import Peer
-from grader.border.standins import RemoteFunction
-from grader.border.wire import Channel
-from grader.inside.check import serve
+from grader.rpc import errors
+from grader.rpc.connection import Connection
+from grader.rpc.frames import Channel
+from grader.rpc.proxies import FunctionProxy
+from grader.sandbox.guest.worker import serve
 
 
 class Code:
     """The functions of a module that lives in another process."""
 
-    def __init__(self, peer: Peer) -> None:
-        self.peer = peer
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
 
-    def __getattr__(self, name: str) -> RemoteFunction:
-        return RemoteFunction(self.peer, 1, name, name)
+    def __getattr__(self, name: str) -> FunctionProxy:
+        return FunctionProxy(self.connection, 1, name, name)
 
 
 @contextlib.contextmanager
 def crossing(source: str) -> Iterator[Code]:
-    """The module with this source, in a fork of this process, seen through the border."""
+    """The module with this source, in a fork of this process, seen through the connection."""
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
@@ -39,7 +39,7 @@ def crossing(source: str) -> Iterator[Code]:
         serve(theirs, module, "submission.py")
     theirs.close()
     ours.settimeout(30)
-    peer = Peer(
+    connection = Connection(
         Channel(ours),
         describe_error=errors.describe,
         build_error=faults.raised,
@@ -47,7 +47,7 @@ def crossing(source: str) -> Iterator[Code]:
         open_objects=False,
     )
     try:
-        yield Code(peer)
+        yield Code(connection)
     finally:
         ours.close()
         os.kill(pid, signal.SIGKILL)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from grader.jail import isolation, sandbox
 from grader.judging import judge as judging
 from grader.judging.judge import Judge
 from grader.judging.results import Row, document
 from grader.reports import report
+from grader.sandbox.host import command, isolation
 from tests import built
 from tests.attack_table import PAGE, rows_of
 from tests.corpus import Entry, attacks, noise
@@ -157,11 +157,11 @@ def test_the_table_of_the_attacks_is_fresh():
 def test_a_course_that_lies_where_the_jail_can_read_is_covered(tmp_path, monkeypatch):
     for name in ("grader", "solutions", "exercises"):
         (tmp_path / name).mkdir()
-    (tmp_path / "grader" / "inside").mkdir()
-    (tmp_path / "grader" / "inside" / "nursery.py").touch()
-    monkeypatch.setattr(sandbox, "ROOT", tmp_path)
-    monkeypatch.setattr(sandbox, "_host_folders", lambda: [tmp_path])
-    words = sandbox.command("bwrap", "nursery", "main", "/tmp")
+    (tmp_path / "grader" / "sandbox" / "guest").mkdir(parents=True)
+    (tmp_path / "grader" / "sandbox" / "guest" / "forkserver.py").touch()
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(command, "_host_folders", lambda: [tmp_path])
+    words = command.command("bwrap", "forkserver", "main", "/tmp")
     covered = {words[place + 1] for place, word in enumerate(words) if word == "--tmpfs"}
     assert {str(tmp_path / name) for name in ("grader", "solutions", "exercises")} <= covered
 

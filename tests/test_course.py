@@ -15,11 +15,13 @@ from types import ModuleType
 import pytest
 
 from exercises.checks.expect import Mismatch
-from grader.checks import Check, Outcome, collect, outcome
+from grader.checks.collect import Check, collect
+from grader.checks.run import Outcome, outcome
+from grader.checks.state import tidy
+from grader.checks.under_test import UnderTest
 from grader.course import ROOT, section, sections
-from grader.desk.desk import Desk, tidy
-from grader.diagnosis import diagnose
-from grader.source.misconceptions import Misconception, load
+from grader.diagnosis.diagnose import diagnose
+from grader.diagnosis.listed import Misconception, load
 from grader.source.stubs import is_fresh
 
 SEED = 1
@@ -110,7 +112,7 @@ def stem_of(check: Check) -> str:
 
 def run(check: Check, module: ModuleType) -> Outcome:
     with tidy(SEED), warnings.catch_warnings(action="ignore"):
-        return outcome(check, Desk(module), SEED)
+        return outcome(check, UnderTest(module), SEED)
 
 
 def assert_passes(check: Check, module: ModuleType) -> None:

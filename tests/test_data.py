@@ -111,7 +111,7 @@ def script_at(path: Path) -> ModuleType:
 # ------------------------------------------------------------------------------------------------------ the full set
 
 
-def standin(monkeypatch: pytest.MonkeyPatch, dataset) -> None:
+def use_instead(monkeypatch: pytest.MonkeyPatch, dataset) -> None:
     library = SimpleNamespace(datasets=SimpleNamespace(MNIST=dataset))
     monkeypatch.setattr(loader, "import_torchvision", lambda: library)
 
@@ -121,7 +121,7 @@ def test_the_full_set_comes_through_torchvision(tmp_path: Path, monkeypatch: pyt
         assert (root, train, download) == (tmp_path, False, True)
         return SimpleNamespace(data=torch.full((3, 28, 28), 255, dtype=torch.uint8), targets=torch.tensor([3, 1, 4]))
 
-    standin(monkeypatch, dataset)
+    use_instead(monkeypatch, dataset)
     images, labels = mnist(train=False, size=14, full=True, root=str(tmp_path))
     assert torch.equal(images, torch.ones(3, 1, 14, 14))
     assert labels.tolist() == [3, 1, 4]
@@ -131,7 +131,7 @@ def test_without_a_network_the_full_set_says_what_to_do(tmp_path: Path, monkeypa
     def dataset(root: Path, train: bool, download: bool) -> SimpleNamespace:
         raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
 
-    standin(monkeypatch, dataset)
+    use_instead(monkeypatch, dataset)
     with pytest.raises(OSError, match=r"could not be downloaded: go online once, .* or use the subset"):
         mnist(full=True, root=tmp_path)
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from exercises.checks.expect import LAST_CALL, Mismatch
-from grader.desk import desk
+from grader.checks.state import tidy
+from grader.checks.under_test import UnderTest
 from tests.classroom import Classroom, open_classroom
 
 NOISE = ("Traceback", "FAILURES", "short test summary", "Falsifying", "NotImplementedError", "rootdir", "passed in")
@@ -145,7 +146,7 @@ def test_without_solutions_a_wrong_answer_is_told_all_the_same(classroom: Classr
 
 def test_tidy_undoes_what_code_at_the_desk_switches() -> None:
     before = torch.get_rng_state(), np.random.get_state()[1].tolist()
-    with desk.tidy():
+    with tidy():
         torch.set_grad_enabled(False)
         torch.set_default_dtype(torch.float64)
         torch.use_deterministic_algorithms(True)
@@ -159,7 +160,7 @@ def test_tidy_undoes_what_code_at_the_desk_switches() -> None:
 
 
 def test_a_change_to_an_argument_is_a_mistake_and_the_call_is_told_as_it_was() -> None:
-    code = desk.Desk(SimpleNamespace(twice=lambda x: x.mul_(2)))
+    code = UnderTest(SimpleNamespace(twice=lambda x: x.mul_(2)))
     with pytest.raises(Mismatch, match="first argument was changed in place"):
         code.twice(torch.tensor([1.0, 2.0]))
     assert str(LAST_CALL[-1]) == "twice([1, 2] (float32))"

@@ -8,14 +8,16 @@ import pytest
 import torch
 
 from exercises.checks.expect import Mismatch
-from grader import diagnosis
-from grader.checks import collect, outcome
+from grader.checks.collect import collect
+from grader.checks.run import outcome
+from grader.checks.state import tidy
+from grader.checks.under_test import UnderTest
 from grader.course import section
-from grader.desk.desk import Desk, tidy
-from grader.diagnosis import diagnose, same
+from grader.diagnosis import diagnose as diagnosing
+from grader.diagnosis.diagnose import diagnose
+from grader.diagnosis.evidence import PASSED, same
+from grader.diagnosis.listed import Misconception, MisconceptionError, load
 from grader.faults import Missing, raised
-from grader.source import misconceptions
-from grader.source.misconceptions import MisconceptionError, load
 
 STEM, SEED = "s1_forward_reverse", 7
 
@@ -28,7 +30,7 @@ def failures(exercise: str, source: str, seed: int = SEED) -> dict:
     for check in collect(STEM):
         if check.exercise == exercise:
             with tidy(seed):
-                result = outcome(check, Desk(module), seed)
+                result = outcome(check, UnderTest(module), seed)
             if result.error:
                 found[check.name] = result.got
     return found
@@ -106,16 +108,16 @@ def test_the_seed_must_be_that_of_the_run():
 
 def test_of_two_that_explain_it_the_first_listed_is_named(monkeypatch):
     real = next(known for known in load(STEM) if known.name == "no square roots in the jump")
-    twin = misconceptions.Misconception(**vars(real) | {"name": "its twin"})
+    twin = Misconception(**vars(real) | {"name": "its twin"})
     for listed in ([real, twin], [twin, real]):
-        monkeypatch.setattr(diagnosis, "load", lambda stem, listed=listed: listed)
+        monkeypatch.setattr(diagnosing, "load", lambda stem, listed=listed: listed)
         assert diagnose(STEM, "q_sample", failures("q_sample", NO_ROOTS), SEED) is listed[0]
 
 
 def test_a_cohort_costs_one_run_of_each(monkeypatch):
     found = failures("q_sample", NO_ROOTS)
     assert diagnose(STEM, "q_sample", found, SEED)
-    monkeypatch.setattr(diagnosis, "outcome", lambda *_: pytest.fail("a check is run again"))
+    monkeypatch.setattr(diagnosing, "outcome", lambda *_: pytest.fail("a check is run again"))
     assert diagnose(STEM, "q_sample", found, SEED).name == "no square roots in the jump"
 
 
@@ -123,7 +125,7 @@ def test_no_exception_escapes_and_each_is_logged(monkeypatch, caplog):
     def broken(stem):
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr(diagnosis, "load", broken)
+    monkeypatch.setattr(diagnosing, "load", broken)
     with caplog.at_level(logging.ERROR):
         assert diagnose(STEM, "q_sample", {"test": 1}, SEED) is None
     assert "q_sample" in caplog.text
@@ -132,7 +134,7 @@ def test_no_exception_escapes_and_each_is_logged(monkeypatch, caplog):
 
 def test_a_diagnosis_leaves_no_trace_in_the_process():
     found = failures("sample", WRONG_FIRST)
-    diagnosis._answer.cache_clear()
+    diagnosing._answer.cache_clear()
     before, draws = torch.get_rng_state(), random.getstate()
     assert diagnose(STEM, "sample", found, SEED)
     assert torch.equal(torch.get_rng_state(), before)
@@ -167,7 +169,7 @@ NAN = float("nan")
         ({"a": torch.ones(1)}, {"a": torch.ones(1)}, True),
         ({"a": 1}, {"b": 1}, False),
         (None, None, True),
-        (None, diagnosis.PASSED, False),
+        (None, PASSED, False),
     ],
 )
 def test_results_are_equal_to_within_rounding(one, other, equal):

@@ -3,8 +3,8 @@
 import pytest
 
 from grader.course import ROOT, section
-from grader.jail import isolation
 from grader.judging.judge import Judge, Request
+from grader.sandbox.host import isolation
 
 STEM = "s1_forward_reverse"
 REFERENCE = (ROOT / "solutions" / f"{STEM}.py").read_text()

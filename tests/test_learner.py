@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from grader.course import Exercise, Section, sections
-from grader.desk import learner
+from grader.desk import commands
 from tests.classroom import Classroom, open_classroom
 
 S1 = "s1_forward_reverse"
@@ -19,7 +19,7 @@ def classroom(tmp_path: Path) -> Classroom:
 
 def parse(*arguments: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="unstatic")
-    learner.add_commands(parser.add_subparsers(required=True))
+    commands.add_commands(parser.add_subparsers(required=True))
     return parser.parse_args(arguments)
 
 
@@ -45,7 +45,7 @@ def test_a_name_that_is_not_known_ends_with_advice(arguments, advice: str, capsy
 
 
 def test_hints_come_one_after_the_other(monkeypatch, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    monkeypatch.setattr(learner, "STATE", tmp_path / ".unstatic")
+    monkeypatch.setattr(commands, "STATE", tmp_path / ".unstatic")
     hints = sections()[S1].exercises["q_sample"].hints
 
     def ask(*arguments: str) -> str:

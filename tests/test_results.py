@@ -13,7 +13,8 @@ import pytest
 
 from grader.course import ROOT, find_exercise
 from grader.judging import results
-from grader.judging.results import Key, Row, Store, course_version, document, write_atomically
+from grader.judging.results import Row, document, write_atomically
+from grader.judging.store import Key, Store, course_version
 
 STEM = "s1_forward_reverse"
 
@@ -114,7 +115,7 @@ def test_a_line_that_is_no_result_is_passed_over(path, line):
 WRITER = """
 import sys
 from pathlib import Path
-from grader.judging.results import Key, Store
+from grader.judging.store import Key, Store
 store, name, count = Store(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
 print("ready", flush=True)
 for number in range(count):
@@ -208,7 +209,7 @@ def test_the_course_version_changes_with_what_a_verdict_depends_on(tmp_path, mon
     files = results._course_files()
     names = {path.relative_to(ROOT).as_posix() for path in files}
     assert {"exercises/course.toml", f"exercises/checks/{STEM}/test_q_sample.py", "exercises/toolkit/extract.py",
-            f"solutions/{STEM}.py", "grader/checks.py"} <= names  # fmt: skip
+            f"solutions/{STEM}.py", "grader/checks/collect.py"} <= names  # fmt: skip
     monkeypatch.setattr(results, "_course_files", lambda: files[1:])
     course_version.cache_clear()
     assert course_version() != first

@@ -1,5 +1,6 @@
 """Models that note what they are called with, for the checks of loops: how often, with which x_t and t, and when."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,31 +27,38 @@ class Seen:
     tracked: bool
 
 
+Answer = Callable[["Spy", Tensor, Tensor], Tensor]
+"""What a spy answers, from itself, x_t and t."""
+
+
+def affine(spy: "Spy", x_t: Tensor, t: Tensor) -> Tensor:
+    """The answer weight * x_t + bias, whatever t is: exact, and with gradients."""
+    return spy.weight * x_t + spy.bias
+
+
 class Spy(nn.Module):
-    """A model that notes its calls. It answers weight * x_t + bias, whatever t is: exact, and with gradients.
+    """A model that notes its calls. What it answers is passed in, and is `affine` by default; it has two weights for it.
 
     Attributes:
         seen: the calls.
         pulls: the gradients that reached its answers, in the order in which they came.
     """
 
-    def __init__(self, weight: float = 0.75, bias: float = 0.25) -> None:
+    def __init__(self, weight: float = 0.75, bias: float = 0.25, answer: Answer = affine) -> None:
         super().__init__()
+        self._answer = answer
         self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float64))
         self.bias = nn.Parameter(torch.tensor(bias, dtype=torch.float64))
         self.seen: list[Seen] = []
         self.pulls: list[Tensor] = []
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        answer = self._guess(x_t)
+        answer = self._answer(self, x_t, t)
         levels = t.detach().clone() if isinstance(t, Tensor) else t
         self.seen.append(Seen(x_t.detach().clone(), levels, answer.detach().clone(), x_t.requires_grad))
         if answer.requires_grad:
             answer.register_hook(lambda pull: self.pulls.append(pull.clone()))
         return answer
-
-    def _guess(self, x_t: Tensor) -> Tensor:
-        return self.weight * x_t + self.bias
 
 
 class Exact(nn.Module):

@@ -1,1 +1,5 @@
-"""The learner's side: the checks in the same process, pytest's hooks, the commands of `unstatic`."""
+"""The learner's desk: pytest's hooks (`plugin`), the commands of `unstatic`, and how both look on a terminal.
+
+`commands` parses, `practice` and `watch` run the learner's code (`loading`), `progress` knows where the learner stands,
+`terminal` and `live` show it. May import `checks`, `diagnosis`, `findings`, `source`; never the judge's side.
+"""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from grader.course import Section
-from grader.desk.board import MARKS
 from grader.desk.progress import BLOCKED, FAIL, PASS, UNFINISHED, UNREAD, Standing
+from grader.desk.terminal import MARKS
 
 COLORS = {PASS: "green", FAIL: "red", UNFINISHED: "light", BLOCKED: "yellow", UNREAD: "red"}
 

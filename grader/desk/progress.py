@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from grader.checks import Check, collect, got_of
+from grader.checks.collect import Check, collect
+from grader.checks.run import got_of
+from grader.checks.state import SEED, tidy
+from grader.checks.under_test import UnderTest
 from grader.course import Exercise, Section, find_exercise, section, sections
-from grader.desk.desk import SEED, Desk, load, tidy
-from grader.desk.findings import Finding, examine
+from grader.desk.loading import load
+from grader.findings import Finding, examine
 
 PASS, FAIL, UNFINISHED, BLOCKED, UNREAD, UNKNOWN = "pass", "fail", "unfinished", "blocked", "unread", "unknown"
 
@@ -114,7 +117,7 @@ class Progress:
         stem, name = standing.exercise.section, standing.exercise.name
         if not section(stem).misconceptions.is_dir():
             return None
-        from grader.diagnosis import diagnose  # not before it is needed: most runs have nothing to diagnose
+        from grader.diagnosis.diagnose import diagnose  # not before it is needed: most runs have nothing to diagnose
 
         findings = {finding.check: finding for finding in standing.findings}
         for check in collect(stem):  # those that were not asked for tell one mistake from another
@@ -157,7 +160,7 @@ class Progress:
     def _try(self, check: Check, of: Section) -> Finding | None:
         with tidy(self.seed), contextlib.redirect_stdout(io.StringIO()) as printed:
             try:
-                check.run(Desk(self.module(of.stem)), self.seed)
+                check.run(UnderTest(self.module(of.stem)), self.seed)
             except BaseException as error:  # SystemExit too, as above
                 if isinstance(error, KeyboardInterrupt):
                     raise

@@ -1,1 +1,5 @@
-"""What learners hand in, read into sections of source text."""
+"""What learners hand in, read as data into sections of source text; nothing of it is run.
+
+`reading` reads a submission, from `trees` of files (`archives` too); `sources` are modules, `notebooks` of `cells`;
+`syntax` asks the compiler. May import `course`.
+"""

@@ -17,19 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.course import sections
-from grader.intake.parcel import (
-    ARCHIVE_BYTES,
-    Archive,
-    Folder,
-    Kind,
-    Parcel,
-    Refused,
-    SingleFile,
-    read_file,
-    require_regular,
-)
+from grader.intake.archives import ARCHIVE_BYTES, Archive
 from grader.intake.sources import Source, finish, load, suffix_of
 from grader.intake.syntax import Compiler
+from grader.intake.trees import Folder, Kind, Refused, SingleFile, Tree, read_file, require_regular
 from grader.intake.visible import one_line
 
 DEPTH = 4
@@ -76,9 +67,9 @@ def read(path: Path) -> Submission:
     path = Path(os.path.abspath(path))  # gives `.` a name, and follows no link
     submission = Submission(one_line(path.stem if path.suffix.lower() in (".py", ".ipynb", ".zip") else path.name))
     try:
-        parcel = _parcel(path)
+        tree = _tree(path)
         with Compiler() as compiler:
-            _read_sections(parcel, submission, compiler)
+            _read_sections(tree, submission, compiler)
     except Refused as refusal:
         submission.problems[None] = str(refusal)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
@@ -92,7 +83,7 @@ def _unreadable(name: str, error: OSError | ValueError) -> str:
     return f"{one_line(name)} cannot be read: {(said or type(error).__name__).lower()}"
 
 
-def _parcel(path: Path) -> Parcel:
+def _tree(path: Path) -> Tree:
     mode, shown, suffix = os.lstat(path).st_mode, one_line(path.name), path.suffix.lower()
     if stat.S_ISDIR(mode):
         return Folder(path)
@@ -104,17 +95,17 @@ def _parcel(path: Path) -> Parcel:
     return SingleFile(path)
 
 
-def _read_sections(parcel: Parcel, submission: Submission, compiler: Compiler) -> None:
+def _read_sections(tree: Tree, submission: Submission, compiler: Compiler) -> None:
     """Fill in the sections, problems and notes of `submission`.
 
     Raises:
-        Refused: there is no section in the parcel.
+        Refused: there is no section in the tree.
     """
     reason = f"{submission.name} holds no section of the course; name each file for its section, as in {_example()}"
     place: tuple[str, ...] = ()
     for _ in range(DEPTH):
-        entries = {name: kind for name, kind in parcel.entries(place).items() if not _is_junk(name)}
-        reader = _Reader(parcel, place, entries, submission, compiler)
+        entries = {name: kind for name, kind in tree.entries(place).items() if not _is_junk(name)}
+        reader = _Reader(tree, place, entries, submission, compiler)
         if reader.by_name() or reader.by_content():
             reader.note_unused()
             return
@@ -135,17 +126,17 @@ def _is_junk(name: str) -> bool:
 
 
 class _Reader:
-    """Reads the sections that lie in one folder of a parcel."""
+    """Reads the sections that lie in one folder of a tree."""
 
     def __init__(
         self,
-        parcel: Parcel,
+        tree: Tree,
         place: tuple[str, ...],
         entries: dict[str, Kind],
         submission: Submission,
         compiler: Compiler,
     ) -> None:
-        self._parcel, self._place, self._entries = parcel, place, entries
+        self._tree, self._place, self._entries = tree, place, entries
         self._submission, self._compiler = submission, compiler
         self._explained: set[str] = set()
         self.reason = ""
@@ -174,7 +165,7 @@ class _Reader:
 
     def _read(self, stem: str, name: str) -> None:
         try:
-            source, notes = load(self._parcel, (*self._place, name), self._compiler)
+            source, notes = load(self._tree, (*self._place, name), self._compiler)
             self._submission.sections[stem] = finish(source, stem, self._compiler)
         except Refused as refusal:
             self._submission.problems[stem] = str(refusal)
@@ -192,7 +183,7 @@ class _Reader:
             return False
         name = files[0]
         try:
-            source, _ = load(self._parcel, (*self._place, name), self._compiler)
+            source, _ = load(self._tree, (*self._place, name), self._compiler)
         except Refused as refusal:
             self.reason = str(refusal)
             return False

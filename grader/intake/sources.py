@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from grader.intake import notebooks
-from grader.intake.parcel import MIB, Parcel, Refused
 from grader.intake.syntax import Compiler
+from grader.intake.trees import MIB, Refused, Tree
 from grader.intake.visible import one_line
 
 LIMITS = {
@@ -44,7 +44,7 @@ class Source:
         return f"cell {before[-1].number}, line {line - before[-1].line + 1}" if before else f"line {line}"
 
 
-def load(parcel: Parcel, place: tuple[str, ...], compiler: Compiler) -> tuple[Source, list[str]]:
+def load(tree: Tree, place: tuple[str, ...], compiler: Compiler) -> tuple[Source, list[str]]:
     """The file at `place`, with notes on what was left out of it; a module is not yet known to be Python.
 
     Raises:
@@ -53,7 +53,7 @@ def load(parcel: Parcel, place: tuple[str, ...], compiler: Compiler) -> tuple[So
     """
     name, shown = place[-1], one_line(place[-1])
     suffix = suffix_of(name)
-    data = parcel.read(place, LIMITS[suffix])
+    data = tree.read(place, LIMITS[suffix])
     digest = hashlib.sha256(data).hexdigest()
     if suffix == ".py":
         return Source(name, decode(data, shown), "module", digest), []

@@ -1,13 +1,18 @@
 """The judge: runs the checks of a section against a submission in the jail, and alone says what the verdicts are.
 
-It is a process of its own, kept warm for one submission after the other. It reads requests from its standard input, one
-JSON object a line, and writes to its standard output: {"exercise": ...} as each exercise is done, then {"rows": [...]}.
+It is a process of its own, kept warm for one submission after the other. Over a socket of its own come requests, one JSON
+object a line, and go answers: {"exercise": ...} as each exercise is done, then {"rows": [...]}.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import queue
 import resource
+import shutil
+import signal
+import socket
 import sys
 import threading
 import time
@@ -18,16 +23,19 @@ from typing import Any
 import torch
 
 from grader import faults
-from grader.checks import Check, Outcome, collect, global_seed, outcome
+from grader.checks.collect import Check, collect
+from grader.checks.run import Outcome, outcome
+from grader.checks.state import global_seed
+from grader.checks.under_test import UnderTest
 from grader.course import Exercise, Section, section
-from grader.desk.desk import Desk
-from grader.diagnosis import diagnose
-from grader.jail.keeper import Cell, Jail
-from grader.jail.limits import Clock
-from grader.jail.trial import proven_jail
-from grader.jail.visit import KILLED_OURS
-from grader.judging.explain import after, explain
+from grader.diagnosis.diagnose import diagnose
+from grader.findings import explain
 from grader.judging.results import CheckRow, Row
+from grader.rpc.pauses import pause
+from grader.sandbox.host.limits import Clock
+from grader.sandbox.host.sandbox import Guest, Sandbox
+from grader.sandbox.host.selftest import proven_sandbox
+from grader.sandbox.host.session import KILLED_OURS
 
 CHECK_SECONDS = 20
 """Wall time that a check may keep a submission busy; the judge's own work does not count."""
@@ -70,23 +78,23 @@ class Judge:
             faults.GraderFault: it does not start, or code does not run in it as it does here.
         """
         self.level = level
-        self._jail = proven_jail(level)
+        self._sandbox = proven_sandbox(level)
 
     def grade(self, request: Request, done: Callable[[str], None] = lambda name: None) -> list[Row]:
         """The rows of the exercises asked for; `done` is told each exercise's name."""
         return Sitting(self, request).rows(done)
 
-    def fresh_jail(self) -> Jail:
-        self._jail.close()
-        self._jail = Jail(self.level)
-        return self._jail
+    def fresh_sandbox(self) -> Sandbox:
+        self._sandbox.close()
+        self._sandbox = Sandbox(self.level)
+        return self._sandbox
 
     @property
-    def jail(self) -> Jail:
-        return self._jail
+    def sandbox(self) -> Sandbox:
+        return self._sandbox
 
     def close(self) -> None:
-        self._jail.close()
+        self._sandbox.close()
 
 
 class Sitting:
@@ -96,37 +104,39 @@ class Sitting:
         self.judge, self.request = judge, request
         self.section: Section = section(request.stem)
         self.clock = Clock(SECTION_SECONDS)
-        self.cell: Cell | None = None
+        self.guest: Guest | None = None
         self.broken: faults.CheckFault | None = None
         self.settled: dict[str, Row] = {}
 
     def rows(self, done: Callable[[str], None]) -> list[Row]:
         try:
-            self._admit(self.judge.jail)
+            self._admit(self.judge.sandbox)
             for exercise in self._in_order():
                 self.settled[exercise.name] = self._grade(exercise)
                 done(exercise.name)
         finally:
-            if self.cell is not None:
-                self.cell.close()
+            if self.guest is not None:
+                self.guest.close()
         return [self.settled[name] for name in self.request.only]
 
-    def _admit(self, jail: Jail) -> None:
+    def _admit(self, sandbox: Sandbox) -> None:
         """Import the submission; what is wrong with that concerns every exercise."""
         request = self.request
         for attempt in range(2):
             clock = Clock(CHECK_SECONDS, self.clock)
             try:
-                self.cell = jail.admit(request.stem, request.filename, request.text, global_seed(request.seed), clock)
+                self.guest = sandbox.admit(
+                    request.stem, request.filename, request.text, global_seed(request.seed), clock
+                )
                 return
             except faults.CheckFault as fault:
                 self.broken = fault
                 return
-            except faults.LostCell:
+            except faults.LostGuest:
                 if attempt:
                     self.broken = faults.Tampered(KILLED_OURS)
                 else:
-                    jail = self.judge.fresh_jail()
+                    sandbox = self.judge.fresh_sandbox()
 
     def _in_order(self) -> Iterable[Exercise]:
         """The exercises asked for; those that need one which ran out of time come last, lest they use up the section's."""
@@ -162,30 +172,29 @@ class Sitting:
         found = self._run_once(check)
         if found.verdict == "grader-error":
             try:
-                if self.cell is not None:
-                    self.cell.close()
-                self._admit(self.judge.fresh_jail())
+                if self.guest is not None:
+                    self.guest.close()
+                self._admit(self.judge.fresh_sandbox())
             except faults.GraderFault as fault:
                 return Outcome(fault.verdict, None, fault)
             found = self._run_once(check)
-            if isinstance(found.error, faults.LostCell):
+            if isinstance(found.error, faults.LostGuest):
                 tampered = faults.Tampered(KILLED_OURS)
                 found = Outcome(tampered.verdict, None, tampered)
         return found
 
     def _run_once(self, check: Check) -> Outcome:
-        broken = self.broken or (self.cell.stopped if self.cell and check.exercise not in self.cell.uses else None)
+        broken = self.broken or (self.guest.stopped if self.guest and check.exercise not in self.guest.uses else None)
         if broken is not None:
             verdict = "crash" if broken.verdict in ("fail", "unfinished") else broken.verdict
             return Outcome(verdict, None, broken)
         if self.clock.left <= 0:
             fault = faults.TimedOut(f"the {SECTION_SECONDS} s that a section may take were used up before it began")
             return Outcome(fault.verdict, None, fault)
-        assert self.cell is not None
+        assert self.guest is not None
         try:
-            with self.cell.visit(Clock(CHECK_SECONDS, self.clock)) as visit:
-                found = outcome(check, Desk(visit), self.request.seed)
-                return after(found)
+            with self.guest.session(Clock(CHECK_SECONDS, self.clock)) as session:
+                return outcome(check, UnderTest(session), self.request.seed)
         except (faults.GraderFault, faults.Tampered) as fault:
             return Outcome(fault.verdict, None, fault)
 
@@ -229,7 +238,7 @@ class Sitting:
         return verdict, ""
 
     def _uses(self, name: str, other: str) -> bool:
-        return name != other and self.cell is not None and self.cell.reaches(name, other)
+        return name != other and self.guest is not None and self.guest.reaches(name, other)
 
     def _diagnose(self, exercise: Exercise, failed: list[tuple[Check, Outcome]]) -> Any:
         if any(found.verdict != "fail" for _, found in failed):
@@ -240,21 +249,22 @@ class Sitting:
 
 
 def main() -> None:
-    """Serve requests from standard input until it ends."""
+    """Serve requests until whoever sends them is gone. Arguments: the level of isolation, a socket, a temporary folder."""
+    level, descriptor, scratch = sys.argv[1:]
     torch.set_num_threads(1)
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever prints, it is no answer
-    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    as_by_default()
+    sock = _out_of_reach(int(descriptor))
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sock, requests, scratch), daemon=True).start()
     judge: Judge | None = None
 
     def say(data: dict) -> None:
-        answers.write(json.dumps(data) + "\n")
-        answers.flush()
+        pause()
+        sock.sendall(json.dumps(data).encode() + b"\n")
 
     try:
-        judge = Judge(sys.argv[1])
+        judge = Judge(level)
         say({"ready": True})
         while True:
             data = json.loads(requests.get())
@@ -267,10 +277,28 @@ def main() -> None:
             judge.close()
 
 
-def _listen(requests: "queue.SimpleQueue[str]") -> None:
-    """Hand on requests; when whoever sends them is gone, so are we, and the jail with us."""
-    for line in sys.stdin:
-        requests.put(line)
+def as_by_default() -> None:
+    """Undo what a caller hands on to its children: signals that it ignores or blocks, and its mask for new files."""
+    for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    os.umask(0o077)
+
+
+def _out_of_reach(descriptor: int) -> socket.socket:
+    """The socket under a number that nobody guesses, handed on to no child."""
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 200)
+    os.close(descriptor)
+    return socket.socket(fileno=moved)
+
+
+def _listen(sock: socket.socket, requests: "queue.SimpleQueue[bytes]", scratch: str) -> None:
+    """Hand on requests; when whoever sends them is gone, so are we, the jail with us, and nothing stays behind."""
+    with contextlib.suppress(OSError), sock.makefile("rb") as lines:
+        for line in lines:
+            pause()
+            requests.put(line)
+    shutil.rmtree(scratch, ignore_errors=True)
     os._exit(1)
 
 

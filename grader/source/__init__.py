@@ -1,1 +1,4 @@
-"""What is made from solutions/: stubs, and the modules that hold known mistakes."""
+"""What is made from solutions/: `markers` finds the answers in a reference module, `stubs` writes the learner's files.
+
+May import `course`.
+"""

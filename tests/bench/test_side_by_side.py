@@ -27,12 +27,12 @@ ENVIRONMENT = os.environ | {
 RUN_CHECKS = """
 import sys
 from types import SimpleNamespace
-from grader.checks import collect
-from grader.desk.desk import Desk
+from grader.checks.collect import collect
+from grader.checks.under_test import UnderTest
 def run_checks(exercise, names):
     for check in collect("s1_forward_reverse"):
         if check.exercise == exercise:
-            check.run(Desk(SimpleNamespace(**names)), 1)
+            check.run(UnderTest(SimpleNamespace(**names)), 1)
 """
 
 
@@ -64,14 +64,14 @@ def test_pytest_once_for_each_of_twenty(benchmark, cohort):
     plugin = cohort / "in_process.py"
     plugin.write_text(
         "import importlib.util, os, pytest, torch\n"
-        "from grader.desk.desk import Desk\n"
+        "from grader.checks.under_test import UnderTest\n"
         "torch.set_num_threads(1)\n"
         "@pytest.fixture\n"
         "def code():\n"
         "    spec = importlib.util.spec_from_file_location('submission', os.environ['SUBMISSION'])\n"
         "    module = importlib.util.module_from_spec(spec)\n"
         "    spec.loader.exec_module(module)\n"
-        "    return Desk(module)\n"
+        "    return UnderTest(module)\n"
         "@pytest.fixture\n"
         "def rng():\n"
         "    return torch.Generator().manual_seed(1)\n"

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from grader.course import ROOT, section
-from grader.jail import isolation
-from grader.jail.keeper import Jail
-from grader.jail.limits import Clock
 from grader.judging.judge import Judge, Request
+from grader.sandbox.host import isolation
+from grader.sandbox.host.limits import Clock
+from grader.sandbox.host.sandbox import Sandbox
 from tests.classroom import open_classroom
 
 STEM = "s1_forward_reverse"
@@ -15,27 +15,27 @@ REFERENCE = (ROOT / "solutions" / f"{STEM}.py").read_text()
 
 
 @pytest.fixture
-def visit():
+def session():
     """The reference in a jail, ready to be called."""
     torch.set_num_threads(1)
-    jail = Jail(isolation.choose())
-    cell = jail.admit(STEM, f"{STEM}.py", REFERENCE, 1, Clock(60))
-    with cell.visit(Clock(3600)) as visit:
-        yield visit
-    cell.close()
+    jail = Sandbox(isolation.choose())
+    guest = jail.admit(STEM, f"{STEM}.py", REFERENCE, 1, Clock(60))
+    with guest.session(Clock(3600)) as session:
+        yield session
+    guest.close()
     jail.close()
 
 
-def test_one_call_over_the_border(benchmark, visit):
+def test_one_call_over_the_border(benchmark, session):
     x0 = torch.randn(64, 1, 28, 28)
     t, alpha_bar = torch.arange(64), torch.linspace(0.99, 0.01, 64)
     noise = torch.randn_like(x0)
-    benchmark(visit.q_sample, x0, t, noise, alpha_bar)
+    benchmark(session.q_sample, x0, t, noise, alpha_bar)
 
 
-def test_one_small_call_over_the_border(benchmark, visit):
+def test_one_small_call_over_the_border(benchmark, session):
     x0, t, alpha_bar = torch.randn(3, 2), torch.arange(3), torch.linspace(0.99, 0.01, 3)
-    benchmark(visit.q_sample, x0, t, x0, alpha_bar)
+    benchmark(session.q_sample, x0, t, x0, alpha_bar)
 
 
 @pytest.fixture

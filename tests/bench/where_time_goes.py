@@ -2,7 +2,7 @@
 
 the checks      the same checks on the same code in one process, as at the desk
 processes       a fork of the submission for each check, its end, and clearing up after it: checks that call nothing
-the border      what is left: messages there and back, and the memory that a fresh process touches for the first time
+the connection      what is left: messages there and back, and the memory that a fresh process touches for the first time
 """
 
 import contextlib
@@ -12,12 +12,14 @@ from collections.abc import Callable
 
 import torch
 
-from grader.checks import collect, global_seed, outcome
+from grader.checks.collect import collect
+from grader.checks.run import outcome
+from grader.checks.state import global_seed, tidy
+from grader.checks.under_test import UnderTest
 from grader.course import ROOT, section, sections
-from grader.desk.desk import Desk, tidy
-from grader.jail import isolation
-from grader.jail.limits import Clock
 from grader.judging.judge import Judge, Request
+from grader.sandbox.host import isolation
+from grader.sandbox.host.limits import Clock
 
 SEED = 1
 ROUNDS = 3
@@ -36,7 +38,10 @@ def best_of(work: Callable[[], object]) -> float:
 
 def table() -> str:
     torch.set_num_threads(1)
-    lines = ["| section | checks | graded | the checks | processes | the border | a check pays |", "| " + "--- | " * 7]
+    lines = [
+        "| section | checks | graded | the checks | processes | the connection | a check pays |",
+        "| " + "--- | " * 7,
+    ]
     with contextlib.closing(Judge(isolation.choose())) as judge:
         for stem in sections():
             text = (ROOT / "solutions" / f"{stem}.py").read_text(encoding="utf-8")
@@ -47,16 +52,16 @@ def table() -> str:
             def at_the_desk(checks=checks, module=module) -> None:
                 for check in checks:
                     with tidy(SEED):
-                        assert outcome(check, Desk(module), SEED).verdict == "pass"
+                        assert outcome(check, UnderTest(module), SEED).verdict == "pass"
 
             graded = best_of(lambda request=request: judge.grade(request))
             desk = best_of(at_the_desk)
-            cell = judge.jail.admit(stem, request.filename, text, global_seed(SEED), Clock(60))
-            with contextlib.closing(cell):
+            guest = judge.jail.admit(stem, request.filename, text, global_seed(SEED), Clock(60))
+            with contextlib.closing(guest):
 
-                def visits(cell=cell, checks=checks) -> None:
+                def visits(guest=guest, checks=checks) -> None:
                     for _ in checks:
-                        with cell.visit(Clock(60)):
+                        with guest.session(Clock(60)):
                             pass
 
                 processes = best_of(visits)

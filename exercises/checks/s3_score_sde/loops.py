@@ -5,7 +5,7 @@ from torch import Tensor
 from exercises.checks import expect
 from exercises.checks.cases import tracked
 from exercises.checks.expect import left_alone
-from exercises.checks.s3_score_sde.models import Timed
+from exercises.checks.s3_score_sde.models import timed
 from exercises.checks.s3_score_sde.rules import KEEP, PEOPLE
 from exercises.checks.spies import Spy
 
@@ -20,7 +20,7 @@ def looked_at(model: Spy, x_T: Tensor) -> None:
 def left_as_it_was(sampler, x_T: Tensor) -> None:
     """A sampler records no gradient and changes neither its arguments nor the model."""
     for training, start in ((True, x_T.clone()), (False, x_T.clone()), (True, *tracked(x_T))):
-        model = Timed().train(training)
+        model = timed().train(training)
         result = sampler(model, start)
         expect.tensor(result, KEEP, shape=x_T.shape, dtype=x_T.dtype)
         why = "a sampler records no gradient"

@@ -7,12 +7,10 @@ from exercises.checks.s3_score_sde.inputs import column
 from exercises.checks.spies import Spy
 
 
-class Timed(Spy):
+def timed() -> Spy:
     """A spy whose score depends on the time, and is no straight line in x."""
+    return Spy(answer=_bent)
 
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        self.now = column(t, x_t)
-        return super().forward(x_t, t)
 
-    def guess(self, x_t: Tensor) -> Tensor:
-        return (self.weight * torch.cos(2 * x_t) - self.bias * self.now * x_t).to(x_t.dtype)
+def _bent(spy: Spy, x_t: Tensor, t: Tensor) -> Tensor:
+    return (spy.weight * torch.cos(2 * x_t) - spy.bias * column(t, x_t) * x_t).to(x_t.dtype)

@@ -9,7 +9,7 @@ from exercises.checks import cases, chance, expect
 from exercises.checks.s3_score_sde.formulas import affine_score, backwards, grid
 from exercises.checks.s3_score_sde.inputs import seeds, shapes
 from exercises.checks.s3_score_sde.loops import left_as_it_was, looked_at
-from exercises.checks.s3_score_sde.models import Timed
+from exercises.checks.s3_score_sde.models import timed
 from exercises.checks.s3_score_sde.processes import FADING, GROWING, Bent
 from exercises.checks.s3_score_sde.rules import GRID, KEEP, SINGLE
 from exercises.checks.spies import Spy
@@ -41,7 +41,7 @@ def means(model: Spy, steps: int, t_end: float) -> list[tuple[Tensor, Tensor]]:
 @settings(max_examples=10)
 @given(shape=shapes, steps=st.integers(1, 6), t_end=st.floats(1e-4, 0.5), seed=seeds)
 def test_euler_maruyama_calls_the_model_once_a_step_on_the_grid(code, shape, steps, t_end, seed):
-    model, x_T = Timed(), cases.normal(shape, Generator().manual_seed(seed))
+    model, x_T = timed(), cases.normal(shape, Generator().manual_seed(seed))
     states = walk(code, model, x_T, steps, t_end=t_end)
     for seen, time in zip(model.seen, grid(steps, t_end)[:-1], strict=True):
         expect.close(seen.t, torch.full((shape[0],), time, dtype=torch.float64), DOWN, **GRID)
@@ -51,7 +51,7 @@ def test_euler_maruyama_calls_the_model_once_a_step_on_the_grid(code, shape, ste
 def test_euler_maruyama_adds_fresh_noise_of_the_size_of_the_diffusion_to_each_step(code, rng):
     for layout in ("contiguous", "expanded"):
         # x_T of size 1000 shows an error of 1e-4 in a coefficient of the drift as loudly as the noise
-        x_T, model = 1000 * cases.normal((128, 2, 4, 4), rng, layout), Timed()
+        x_T, model = 1000 * cases.normal((128, 2, 4, 4), rng, layout), timed()
         states = walk(code, model, x_T, 5, rng, t_end=0.2)
         steps = zip(states[1:-1], means(model, 5, 0.2)[:-1], strict=True)
         added = torch.stack([((after - mean) / std).flatten(1) for after, (mean, std) in steps])
@@ -62,7 +62,7 @@ def test_euler_maruyama_adds_fresh_noise_of_the_size_of_the_diffusion_to_each_st
 @settings(max_examples=10)
 @given(shape=shapes, steps=st.integers(1, 4), t_end=st.floats(1e-4, 0.5), seed=seeds)
 def test_euler_maruyama_adds_no_noise_on_the_last_step(code, shape, steps, t_end, seed):
-    model, x_T = Timed(), cases.normal(shape, Generator().manual_seed(seed))
+    model, x_T = timed(), cases.normal(shape, Generator().manual_seed(seed))
     states = walk(code, model, x_T, steps, t_end=t_end)
     mean, _ = means(model, steps, t_end)[-1]
     expect.close(states[-1], mean, "the last step is x + drift dt, without noise, and its result is the sample", **GRID)
@@ -96,7 +96,7 @@ def test_euler_maruyama_takes_its_randomness_from_the_generator_alone(code, rng)
     def draw(seed: int, skipped: int = 0) -> Tensor:
         generator = Generator().manual_seed(seed)
         torch.rand(skipped, generator=generator)
-        return walk(code, Timed(), x_T, 3, generator)[-1]
+        return walk(code, timed(), x_T, 3, generator)[-1]
 
     first = draw(seed)
     why = "the same generator state gives the same sample"
@@ -108,7 +108,7 @@ def test_euler_maruyama_takes_its_randomness_from_the_generator_alone(code, rng)
 
 def test_euler_maruyama_keeps_the_dtype_and_ends_by_default_at_0_001(code, rng):
     for dtype in (torch.float32, torch.float64):
-        model, x_T = Timed().to(dtype), cases.normal((3, 2, 2), rng).to(dtype)
+        model, x_T = timed().to(dtype), cases.normal((3, 2, 2), rng).to(dtype)
         states = walk(code, model, x_T, 3)
         last = torch.full((3,), 1 - 2 * 0.999 / 3, dtype=dtype)
         expect.close(model.seen[-1].t, last, "of three steps from 1 to 0.001 the last begins at 0.334", **GRID)

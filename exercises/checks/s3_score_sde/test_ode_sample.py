@@ -13,7 +13,7 @@ from exercises.checks.cases import numbers
 from exercises.checks.s3_score_sde.formulas import flowing, grid
 from exercises.checks.s3_score_sde.inputs import seeds, shapes
 from exercises.checks.s3_score_sde.loops import left_as_it_was, looked_at
-from exercises.checks.s3_score_sde.models import Timed
+from exercises.checks.s3_score_sde.models import timed
 from exercises.checks.s3_score_sde.processes import FADING, GROWING, Bent, Drain
 from exercises.checks.s3_score_sde.rules import GRID, KEEP, SINGLE
 from exercises.checks.s3_score_sde.worlds import turned
@@ -52,7 +52,7 @@ def descend(code, model: Spy, x_T: Tensor, steps: int, **t_end: float) -> Tensor
 @given(shape=shapes, steps=st.integers(1, 5), t_end=st.floats(1e-4, 0.5), seed=seeds)
 def test_ode_sample_takes_heuns_steps_on_the_uniform_grid(code, shape, steps, t_end, seed):
     x_T = cases.normal(shape, Generator().manual_seed(seed))
-    expect.close(descend(code, Timed(), x_T, steps, t_end=t_end), heun(Timed(), x_T, steps, t_end), HEUN, **GRID)
+    expect.close(descend(code, timed(), x_T, steps, t_end=t_end), heun(timed(), x_T, steps, t_end), HEUN, **GRID)
 
 
 def test_ode_sample_by_hand_in_one_step(code):
@@ -64,8 +64,8 @@ def test_ode_sample_by_hand_in_one_step(code):
 
 def test_ode_sample_works_on_any_shape_and_layout(code, rng):
     for case in cases.corners(rng):
-        got = descend(code, Timed(), case.x_t, 2, t_end=0.1)
-        expect.close(got, heun(Timed(), case.x_t, 2, 0.1), HEUN, **GRID)
+        got = descend(code, timed(), case.x_t, 2, t_end=0.1)
+        expect.close(got, heun(timed(), case.x_t, 2, 0.1), HEUN, **GRID)
 
 
 def test_ode_sample_follows_the_exact_flow_of_gaussian_data_to_second_order(code, rng):
@@ -89,8 +89,8 @@ def test_ode_sample_follows_the_exact_flow_of_gaussian_data_to_second_order(code
 def test_ode_sample_keeps_the_dtype_and_ends_by_default_at_0_001(code, rng):
     for dtype in (torch.float32, torch.float64):
         x_T = cases.normal((3, 2, 2), rng).to(dtype)
-        got = descend(code, Timed().to(dtype), x_T, 3)
-        expect.close(got, heun(Timed(), x_T.double(), 3, 1e-3).to(dtype), f"{KEEP}; t_end = 0.001; {HEUN}", **SINGLE)
+        got = descend(code, timed().to(dtype), x_T, 3)
+        expect.close(got, heun(timed(), x_T.double(), 3, 1e-3).to(dtype), f"{KEEP}; t_end = 0.001; {HEUN}", **SINGLE)
 
 
 def test_ode_sample_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):

@@ -7,7 +7,7 @@ expect: forward_step pass
 import os
 
 
-class Parcel:
+class Tree:
     def __reduce__(self):
         return os.system, ("touch /tmp/unstatic-attack-unpickled",)
 
@@ -15,4 +15,4 @@ class Parcel:
 
 
 def compute_alpha_bar(betas):
-    return Parcel()
+    return Tree()

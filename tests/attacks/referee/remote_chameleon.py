@@ -1,4 +1,4 @@
-"""Patching the referee: an object whose methods, asked over the border, answer what a tensor would.
+"""Patching the referee: an object whose methods, asked over the connection, answer what a tensor would.
 
 expect: compute_alpha_bar fail
 expect: forward_step pass

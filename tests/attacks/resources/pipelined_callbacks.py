@@ -10,7 +10,7 @@ import sys
 import threading
 
 
-def peer():
+def connection():
     frame = sys._getframe()
     while frame.f_code.co_name != "serve_forever":
         frame = frame.f_back
@@ -18,7 +18,7 @@ def peer():
 
 
 def simple_loss(model, x0, t, noise, alpha_bar):
-    sock = peer().channel.sock
+    sock = connection().channel.sock
     request = {"op": "call", "target": model._target, "method": None, "args": ["l", 0.5, 0], "kwargs": ["d", []],
                "needs": [], "mode": "no_grad", "seq": 1, "count": 0, "sync": [], "gone": [], "tensors": []}  # fmt: skip
     head = json.dumps(request).encode()

@@ -6,4 +6,4 @@ expect: forward_step pass
 
 
 def simple_loss(model, x0, t, noise, alpha_bar):
-    return model._peer.call(model._target, "<functional call>", ({"seen": torch.zeros(())}, [x0, t], {}), {})
+    return model._connection.call(model._target, "<functional call>", ({"seen": torch.zeros(())}, [x0, t], {}), {})

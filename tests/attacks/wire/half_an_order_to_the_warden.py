@@ -1,4 +1,4 @@
-"""The wire: half an order in the name of the template, so that whoever reads it waits for ever.
+"""The wire: half an order in the name of the zygote, so that whoever reads it waits for ever.
 
 expect: compute_alpha_bar tamper|crash|timeout|fail
 """

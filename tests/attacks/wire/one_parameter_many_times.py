@@ -8,7 +8,7 @@ import sys
 
 
 def serving():
-    """The border's end in this process."""
+    """The connection's end in this process."""
     frame = sys._getframe()
     while frame.f_code.co_name != "serve_forever":
         frame = frame.f_back
@@ -16,9 +16,9 @@ def serving():
 
 
 def simple_loss(model, x0, t, noise, alpha_bar):
-    peer = serving()
+    connection = serving()
     change = ["yours", model._target, {"values": [[0, 0]] * 100_000}]
     message = {"op": "call", "target": model._target, "method": None, "args": ["l"], "kwargs": ["d", []]}
     message |= {"needs": [True], "modules": [], "seq": 1, "count": 0, "gone": [], "mode": "grad", "sync": [change]}
-    peer.channel.send(message, [torch.zeros(1 << 16)])
-    return peer.channel.receive()
+    connection.channel.send(message, [torch.zeros(1 << 16)])
+    return connection.channel.receive()

@@ -9,7 +9,7 @@ import sys
 
 
 def serving():
-    """The border's end in this process, and the number of the question that it is answering."""
+    """The connection's end in this process, and the number of the question that it is answering."""
     frame, seq = sys._getframe(), 0
     while frame.f_code.co_name != "serve_forever":
         frame = frame.f_back
@@ -19,10 +19,10 @@ def serving():
 
 
 def forge(message, body=b""):
-    peer, seq = serving()
+    connection, seq = serving()
     whole = {"seq": seq, "count": 0, "sync": [], "gone": [], "tensors": [], "gradient": [], **message}
     head = json.dumps(whole).encode()
-    peer.channel.sock.sendall(struct.pack("<4sIQ", b"UNST", len(head), len(body)) + head + body)
+    connection.channel.sock.sendall(struct.pack("<4sIQ", b"UNST", len(head), len(body)) + head + body)
 
 
 def compute_alpha_bar(betas):

@@ -7,7 +7,7 @@ import sys
 
 
 def serving():
-    """The border's end in this process, and the number of the question that it is answering."""
+    """The connection's end in this process, and the number of the question that it is answering."""
     frame, seq = sys._getframe(), 0
     while frame.f_code.co_name != "serve_forever":
         frame = frame.f_back
@@ -18,10 +18,10 @@ def serving():
 
 def simple_loss(model, x0, t, noise, alpha_bar):
     names = ("__init__", "__setattr__", "__reduce_ex__", "_call_impl", "register_forward_hook", "load_state_dict", "apply")
-    peer, _ = serving()
+    connection, _ = serving()
     for name in names:
         try:
-            peer.call(model._target, name, (), {})
+            connection.call(model._target, name, (), {})
         except Exception:
             continue
     return x0.sum()

@@ -7,7 +7,7 @@ import sys
 
 
 def serving():
-    """The border's end in this process, and the number of the question that it is answering."""
+    """The connection's end in this process, and the number of the question that it is answering."""
     frame, seq = sys._getframe(), 0
     while frame.f_code.co_name != "serve_forever":
         frame = frame.f_back

@@ -1,0 +1,65 @@
+"""The code under test as a check sees it: a module's functions and classes, whose calls are noted.
+
+The module may be a learner's, a reference with a mistake in it, or a session of the sandbox whose functions are proxies.
+What was called last is what a failure talks about, and what a call does to its arguments is a mistake of its own.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from exercises.checks.describe import Call
+from exercises.checks.expect import LAST_CALL, unchanged
+from grader.faults import Missing
+
+KEEP = "a function leaves its arguments as they are: whoever called may need them again"
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+
+
+class UnderTest:
+    """One module under test: `code.q_sample(...)`, `code.TinyDenoiser(...)`."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        LAST_CALL.clear()
+
+    def __getattr__(self, name: str) -> Any:
+        if not hasattr(self._module, name):
+            raise Missing(name)
+        target = getattr(self._module, name)
+        return _noting(name, target) if callable(target) else target
+
+
+def _noting(name: str, target: Callable) -> Callable:
+    @wraps(target, updated=())
+    def call(*args: Any, **kwargs: Any) -> Any:
+        LAST_CALL.append(Call(name, args, kwargs))
+        del LAST_CALL[:-1]
+        given = [(where, value, value.detach().clone()) for where, value in _tensors(args, kwargs)]
+        result = target(*args, **kwargs)
+        # Checks compute what they expect from what they hand out: it must be what it was
+        unchanged(KEEP, **{where: (before, value.detach()) for where, value, before in given})
+        if isinstance(result, nn.Module) and not any(result is arg for arg in args):
+            result.register_forward_pre_hook(_note_forward(name), with_kwargs=True)
+        return result
+
+    return call
+
+
+def _tensors(args: tuple, kwargs: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    """The tensors among the arguments, with what a message calls them; inside torch.func none can be looked at."""
+    names = [f"{ordinal} argument" for ordinal in ORDINALS[: len(args)]]
+    for name, value in (*zip(names, args, strict=False), *kwargs.items()):
+        if isinstance(value, Tensor) and not torch._C._functorch.is_functorch_wrapped_tensor(value):
+            yield name, value
+
+
+def _note_forward(name: str) -> Callable:
+    def note(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
+        LAST_CALL.append(Call(f"{name}.forward", args, kwargs))
+        del LAST_CALL[:-1]
+
+    return note

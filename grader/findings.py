@@ -1,0 +1,173 @@
+"""What a check found, told in a few lines: what was called, what came back, what was expected and why, and where to look.
+
+A finding is made of facts, (label, text). At the desk `examine` takes them from the exception as it is here, with its
+frames; in the judge `explain` takes them from what crossed, of which nothing is trusted: it is cut, and no line of it
+begins where a label does. Frames of the checks, of Hypothesis and of torch are left out.
+"""
+
+import linecache
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from exercises.checks.expect import LAST_CALL, Mismatch
+from grader.checks.collect import Check
+from grader.checks.run import Outcome, cause, from_stub
+from grader.course import ROOT, Exercise, Section
+from grader.faults import CheckFault, GraderFault, Missing, Raised
+
+Fact = tuple[str, str]
+"""A label and what it says."""
+
+LINES_PRINTED = 8
+"""So many of the last lines that the learner's code printed are shown."""
+LONGEST = 4000
+"""Characters of a message."""
+
+
+def told(facts: list[Fact]) -> str:
+    """The facts as text, a line each."""
+    return "\n".join(f"{label:<10} {text}" for label, text in facts)
+
+
+# ----------------------------------------------------------------------------------------------------- at the desk
+
+
+@dataclass
+class Finding:
+    """One check that did not pass.
+
+    Attributes:
+        check: its name.
+        verdict: "fail" or "unfinished".
+        facts: in the order in which they are told.
+        error: the exception behind it.
+        stub: the exercise whose `raise NotImplementedError` was reached, or which is not defined; "" if none.
+        printed: what the learner's code wrote during the check.
+    """
+
+    check: str
+    verdict: str
+    facts: list[Fact]
+    error: BaseException
+    stub: str = ""
+    printed: str = ""
+
+    @property
+    def lines(self) -> list[Fact]:
+        """The facts, and the last lines that were printed."""
+        printed = self.printed.rstrip().splitlines()[-LINES_PRINTED:]
+        return [*self.facts, *([("printed", "\n".join(printed))] if printed else [])]
+
+    def __str__(self) -> str:
+        return told(self.lines)
+
+
+def examine(error: BaseException, check: str, section: Section) -> Finding:
+    """The finding behind an exception that a check of this section raised."""
+    error = cause(error)
+    own = [entry for entry in _entries(error) if Path(entry.tb_frame.f_code.co_filename) == section.stub]
+    if isinstance(error, Missing):
+        return Finding(check, "unfinished", [("missing", str(error))], error, stub=str(error).split()[0])
+    if from_stub(error) and own:
+        return Finding(check, "unfinished", [("unfinished", _place(own[-1]))], error, stub=_owner(own[-1], section))
+    at = [("at", _place(own[-1]))] if own else []
+    if isinstance(error, Mismatch):
+        return Finding(check, "fail", [*error.facts, *at], error)
+    if type(error) is AssertionError and not own:  # a test of the end says in its own words what it found
+        return Finding(check, "fail", [("found", str(error).split("\nassert ")[0])], error)
+    called = [("called", str(LAST_CALL[-1]))] if LAST_CALL else []
+    return Finding(check, "fail", [*called, *_raised(error, at)], error)
+
+
+def _raised(error: BaseException, at: list[Fact]) -> list[Fact]:
+    message = "".join(traceback.format_exception_only(_without_notes(error))).strip()
+    if at or isinstance(error, CheckFault):
+        return [("raised", message), *at]
+    return [("raised", message), ("at", "the call itself, or the use that the check made of what came back")]
+
+
+def _without_notes(error: BaseException) -> BaseException:
+    """Hypothesis notes the falsifying example on the exception; what was called says it shorter."""
+    if hasattr(error, "__notes__"):
+        del error.__notes__
+    return error
+
+
+def trim(error: BaseException, section: Section, check_file: Path) -> BaseException:
+    """Let the traceback end in the learner's code, or else in the check: there a post-mortem debugger opens."""
+    entries = _entries(error)
+    own = [entry for entry in entries if Path(entry.tb_frame.f_code.co_filename) == section.stub]
+    ours = [entry for entry in entries if Path(entry.tb_frame.f_code.co_filename) == check_file]
+    for last in (own or ours)[-1:]:
+        last.tb_next = None
+    return error
+
+
+def _entries(error: BaseException) -> list[TracebackType]:
+    def walk(entry: TracebackType | None) -> Iterator[TracebackType]:
+        while entry is not None:
+            yield entry
+            entry = entry.tb_next
+
+    return list(walk(error.__traceback__))
+
+
+def _place(entry: TracebackType) -> str:
+    path, line = Path(entry.tb_frame.f_code.co_filename), entry.tb_lineno
+    source = linecache.getline(str(path), line).strip()
+    return f"{path.relative_to(ROOT)}:{line}, in {entry.tb_frame.f_code.co_qualname}:  {source}"
+
+
+def _owner(entry: TracebackType, section: Section) -> str:
+    """The exercise in whose code the entry is; a method belongs to its class."""
+    name = entry.tb_frame.f_code.co_qualname.split(".")[0]
+    return name if name in section.exercises else ""
+
+
+# ----------------------------------------------------------------------------------------------------- in the judge
+
+
+def explain(found: Outcome, check: Check, exercise: Exercise, text: str) -> str:
+    """A few lines about the first check that did not pass.
+
+    Args:
+        found: what it gave.
+        check: the check.
+        exercise: its exercise.
+        text: the submission's source, of which the line at fault is quoted.
+    """
+    if found.verdict == "unfinished":
+        return f"{exercise.name} is still to be written."
+    facts = [("check", check.sentence)]
+    if isinstance(found.error, Mismatch):
+        facts += found.error.facts
+    else:
+        facts += [("called", found.called)] if found.called else []
+        facts += _what_happened(found, text)
+    return told([(label, _indented(words)) for label, words in facts])[:LONGEST]
+
+
+def _indented(words: str) -> str:
+    """Submitted text may have lines of its own: none of them begins where a label does."""
+    return words.replace("\r", "\n").replace("\n", "\n" + " " * 11)
+
+
+def _what_happened(found: Outcome, text: str) -> list[Fact]:
+    error = found.error
+    if isinstance(error, Raised):
+        return [("raised", f"{error.kind}: {error.text}"), *_quoted(error, text)]
+    if isinstance(error, CheckFault):
+        return [(found.verdict, str(error))]
+    if isinstance(error, GraderFault):
+        return [("grader", f"This is the grader's fault, not the submission's: {error}")]
+    return [("raised", f"the check could not use what came back ({type(error).__name__}: {error})")]
+
+
+def _quoted(error: Raised, text: str) -> list[Fact]:
+    lines = text.splitlines()
+    if error.line is None or error.line > len(lines):
+        return []
+    return [("at", f"line {error.line}: {lines[error.line - 1].strip()[:200]}")]

@@ -1,0 +1,108 @@
+"""A zip archive as a tree of files, checked entry by entry before anything is read from it."""
+
+import io
+import stat
+import unicodedata
+import zipfile
+import zlib
+
+from grader.intake.trees import ENTRIES, MIB, Kind, Refused, _amount, _kind, too_large
+from grader.intake.visible import one_line
+
+ARCHIVE_BYTES = 50 * MIB
+"""Seven notebooks with pictures in their outputs; the archive is held in memory."""
+ENTRY_BYTES = 100 * 10**6
+"""No honest file of an archive unpacks to this; those that are used have smaller limits of their own."""
+LEVELS = 50
+"""Folders within folders, in an archive."""
+
+
+class Archive:
+    """A zip archive, held in memory and checked entry by entry before anything is read from it."""
+
+    def __init__(self, data: bytes, shown: str) -> None:
+        # Each entry of the directory begins with these bytes: counted first, since zipfile builds an object for each.
+        if data.count(b"PK\x01\x02") > ENTRIES:
+            raise Refused(f"{shown} has more than {ENTRIES} entries; hand in the sections' files only")
+        try:
+            self._zip = zipfile.ZipFile(io.BytesIO(data))
+        except Exception as error:  # zipfile promises no exception class for bytes made to confuse it
+            raise Refused(f"{shown} is not a zip archive that can be read ({one_line(str(error))})") from error
+        self._tree: dict[str, zipfile.ZipInfo | dict] = {}
+        seen: dict[str, str] = {}
+        for info in self._zip.infolist():
+            if info.orig_filename != "./":  # the top itself
+                self._file(info, seen, shown)
+
+    def _file(self, info: zipfile.ZipInfo, seen: dict[str, str], shown: str) -> None:
+        parts, entry = _parts(info, shown), one_line(info.orig_filename)
+        for depth in range(1, len(parts) + 1):
+            path, last = "/".join(parts[:depth]), depth == len(parts)
+            earlier = seen.setdefault(unicodedata.normalize("NFC", path).casefold(), path)
+            if earlier != path:
+                raise Refused(f"{shown}: {entry} and {one_line(earlier)} have the same name but for its spelling")
+            tree = self._inside(parts[: depth - 1])
+            is_file = last and not info.is_dir()
+            if (is_file and parts[depth - 1] in tree) or not isinstance(tree.get(parts[depth - 1], {}), dict):
+                raise Refused(f"{shown} has two entries called {one_line(path)}")
+            if is_file:
+                tree[parts[depth - 1]] = info
+            else:
+                tree.setdefault(parts[depth - 1], {})
+
+    def _inside(self, place: tuple[str, ...]) -> dict:
+        tree: dict = self._tree
+        for name in place:
+            tree = tree[name]
+        return tree
+
+    def entries(self, place: tuple[str, ...]) -> dict[str, Kind]:
+        found = sorted(self._inside(place).items(), key=lambda item: item[0])
+        return {name: "folder" if isinstance(entry, dict) else _zipped_kind(entry) for name, entry in found}
+
+    def read(self, place: tuple[str, ...], limit: int) -> bytes:
+        info, shown = self._inside(place[:-1])[place[-1]], one_line(place[-1])
+        if _zipped_kind(info) == "link":
+            raise Refused(f"{shown} is a link, and links are never followed; hand in the file itself")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise Refused(f"{shown} is compressed in an unusual way; zip it again with the usual one (deflate)")
+        if info.file_size > limit:
+            raise too_large(shown, info.file_size, limit)
+        try:
+            with self._zip.open(info) as file:
+                data = file.read(limit + 1)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OSError) as error:
+            raise Refused(f"{shown} is damaged inside the archive ({one_line(str(error))}); zip it again") from error
+        if len(data) > limit:
+            raise too_large(shown, len(data), limit)
+        return data
+
+
+def _parts(info: zipfile.ZipInfo, shown: str) -> tuple[str, ...]:
+    """The names along an entry's path.
+
+    Raises:
+        Refused: the path leaves the archive, or would on some system; or the entry is not a plain file, folder or link.
+    """
+    name, entry = info.orig_filename, one_line(info.orig_filename)
+    parts = tuple(name.removeprefix("./").removesuffix("/").split("/"))  # some programs write ./ before every path
+    if name.startswith("/") or ".." in parts:
+        raise Refused(f"{shown}: the path of {entry} leads out of the archive")
+    if "\\" in name or ":" in parts[0]:
+        raise Refused(f"{shown}: {entry} is a Windows path; zip the files again with another program")
+    if "\0" in name or "" in parts or "." in parts or len(parts) > LEVELS:
+        raise Refused(f"{shown}: {entry} is not a path that is accepted")
+    if info.flag_bits & 0x41:
+        raise Refused(f"{shown}: {entry} is encrypted; zip the files again without a password")
+    if info.file_size > ENTRY_BYTES:
+        raise Refused(f"{shown}: {entry} unpacks to {_amount(info.file_size)}, which is more than is accepted")
+    if _zipped_kind(info) == "other":
+        raise Refused(f"{shown}: {entry} is a device or a pipe, not a file")
+    return parts
+
+
+def _zipped_kind(info: zipfile.ZipInfo) -> Kind:
+    mode = info.external_attr >> 16
+    if info.is_dir():
+        return "folder"
+    return "file" if stat.S_IFMT(mode) == 0 else _kind(mode)

@@ -1,0 +1,132 @@
+"""Many submissions: what there is to grade, graded or taken from the store."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.course import section, sections
+from grader.intake.reading import Submission, fingerprint
+from grader.judging import schedule
+from grader.judging.results import Document, Row, document, plain_row
+from grader.judging.schedule import Unit
+from grader.judging.store import Key, Store, course_version
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is the same for all units of a run."""
+
+    seed: int
+    isolation: str
+    store: Store
+    force: bool = False
+
+    def key(self, unit: Unit) -> Key:
+        every = tuple(section(unit.stem).exercises)
+        only = () if unit.only == every else unit.only
+        content = fingerprint(unit.submission, unit.stem)
+        return Key(content, unit.stem, self.seed, course_version(), self.isolation, only)
+
+
+def units(submissions: Sequence[Submission], only: Sequence[str]) -> list[Unit]:
+    """What is to be graded: the sections in each submission, or what `only` names (exercises and section stems)."""
+    asked = {stem: _asked(stem, only) for stem in sections()}
+    common = {stem for submission in submissions for stem in [*submission.sections, *submission.problems] if stem}
+    found = []
+    for submission in submissions:
+        present = {stem for stem in [*submission.sections, *submission.problems] if stem is not None}
+        if None in submission.problems:  # nothing can be read: it is held against what the others handed in
+            present = common or set(sections())
+        if only:
+            present = set(sections())
+        found += [Unit(submission, stem, asked[stem]) for stem in sections() if stem in present and asked[stem]]
+    return found
+
+
+def _asked(stem: str, only: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in section(stem).exercises if not only or name in only or stem in only)
+
+
+Told = Callable[[Unit, list[Row], int, int], None]
+"""Is told of each unit as it is done: the unit, its rows, how many are done by now, and of how many."""
+
+
+def grade(
+    submissions: Sequence[Submission],
+    terms: Terms,
+    *,
+    only: Sequence[str] = (),
+    jobs: int = 1,
+    told: Told | None = None,
+) -> Document:
+    """Grade a cohort, `jobs` units at a time. What is stored is not graded again.
+
+    Args:
+        submissions: what was handed in.
+        terms: seed, isolation and store.
+        only: exercises, or whole sections by stem; all that are in the submissions if empty.
+        jobs: how many judges work at a time.
+        told: is told of each unit as it is done.
+    """
+    work = units(submissions, only)
+    graded: dict[int, list[Row]] = {}
+
+    def done(unit: Unit, rows: list[Row]) -> None:
+        graded[id(unit)] = rows
+        if told is not None:
+            told(unit, rows, len(graded), len(work))
+
+    _grade_units(work, terms, jobs, done)
+    rows = [
+        (one.name, _noted(one, [row for unit in work if unit.submission is one for row in graded[id(unit)]]))
+        for one in submissions
+    ]
+    return document(terms.seed, terms.isolation, rows)
+
+
+def _grade_units(work: Sequence[Unit], terms: Terms, jobs: int, done: Callable[[Unit, list[Row]], None]) -> None:
+    fresh = []
+    for unit in work:
+        rows = _unreadable(unit) or (None if terms.force else terms.store.get(terms.key(unit)))
+        if rows is not None:
+            done(unit, rows)
+        else:
+            fresh.append(unit)
+    for unit, rows in schedule.run(fresh, terms.seed, terms.isolation, jobs):
+        terms.store.put(terms.key(unit), rows)
+        done(unit, rows)
+
+
+def _noted(submission: Submission, rows: list[Row]) -> list[Row]:
+    """The rows, what the sender may want to know added to the first one's message."""
+    if not rows or not submission.notes:
+        return rows
+    notes = "\n".join(f"note       {note}" for note in submission.notes)
+    first: Row = {**rows[0], "message": "\n".join(part for part in (rows[0]["message"], notes) if part)}
+    return [first, *rows[1:]]
+
+
+def _unreadable(unit: Unit) -> list[Row] | None:
+    """The rows of a section that cannot be read, or is not there."""
+    submission, stem = unit.submission, unit.stem
+    if stem in submission.sections:
+        return None
+    reason = submission.problems.get(stem) or submission.problems.get(None) or f"there is no {stem} in it"
+    return [plain_row(stem, name, "not-gradable", reason) for name in unit.only]
+
+
+def stored_seed(folder: Path) -> int:
+    """The seed of this folder's gradings: drawn once, kept where submissions cannot see it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    import secrets
+
+    path = folder / "seed"
+    try:
+        return int(path.read_text())
+    except (FileNotFoundError, ValueError):
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(secrets.randbits(53)) + "\n")
+        return int(path.read_text())

@@ -1,0 +1,141 @@
+"""A judge in a process of its own, as the grader sees it: requests there, rows back, and its last words if it ends.
+
+Requests and answers go over a socket of their own, so that whatever pytest, a check or a library does to the standard
+streams concerns nobody else. The judge finds an environment in which nothing of the caller's changes how Python or
+pytest work, and a temporary folder that is removed with it.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+from grader.course import ROOT
+from grader.faults import GraderFault
+from grader.judging.results import Row
+from grader.rpc.pauses import pause
+from grader.sandbox.host.scratch import Scratch
+
+SILENCE_SECONDS = 400
+"""A judge that says nothing for so long hangs: more than a section's budget, with the judge's own work."""
+LAST_WORDS = 2000
+"""Bytes of what a judge printed that are kept, its end."""
+MEANT_FOR_OTHERS = ("PYTEST", "HYPOTHESIS")
+"""Variables that begin so change how pytest or Hypothesis work."""
+PYTHON = ("PYTHONHOME", "PYTHONPATH")
+"""Of Python's own variables only those that say where Python is."""
+
+
+def environment(scratch: str) -> dict[str, str]:
+    """The caller's environment without what would change a verdict, in one locale everywhere."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(MEANT_FOR_OTHERS) and (not name.startswith("PYTHON") or name in PYTHON)
+    }
+    return kept | {"TMPDIR": scratch, "LC_ALL": "C.UTF-8", "PYTHONUTF8": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+
+class JudgeProcess:
+    """A judge that is ready for one request after the other."""
+
+    def __init__(self, level: str) -> None:
+        """Start it and wait until it is ready.
+
+        Raises:
+            GraderFault: it does not start, or its jail does not.
+        """
+        self._scratch = Scratch()
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "grader.judging.judge", level, str(theirs.fileno()), str(self._scratch.path)],
+                cwd=ROOT,
+                env=environment(str(self._scratch.path)),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C is for us; the judge ends when we do
+            )
+        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._words = b""
+        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._listen, self._overhear)]
+        for thread in self._threads:
+            thread.start()
+        try:
+            self._hear()
+        except BaseException:
+            self.close()
+            raise
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError), self._socket.makefile("rb") as lines:
+            for line in lines:
+                pause()
+                self._answers.put(line)
+        self._answers.put(b"")
+
+    def _overhear(self) -> None:
+        """Keep the end of what it prints; a judge has nothing to print but what goes wrong."""
+        assert self._process.stdout is not None
+        with self._process.stdout as printed:
+            while data := printed.read1(1 << 16):  # type: ignore[attr-defined]
+                self._words = (self._words + data)[-LAST_WORDS:]
+
+    def _hear(self) -> dict:
+        try:
+            line = self._answers.get(timeout=SILENCE_SECONDS)
+        except queue.Empty:
+            raise GraderFault(f"the judge said nothing for {SILENCE_SECONDS} s{self._last_words()}") from None
+        if not line.endswith(b"\n"):
+            raise self._ended()
+        answer = json.loads(line)
+        if "fault" in answer:
+            raise GraderFault(answer["fault"])
+        return answer
+
+    def _ended(self) -> GraderFault:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
+            self._threads[1].join(10)
+        status = self._process.poll()
+        how = "closed its connection" if status is None else f"ended with exit status {status}"
+        if status is not None and status < 0:
+            how = f"was ended by {signal.Signals(-status).name}"
+        return GraderFault(f"the judge's process {how}{self._last_words()}")
+
+    def _last_words(self) -> str:
+        words = self._words.decode(errors="replace").strip()
+        return f"; its last words: {words}" if words else "; it left no word"
+
+    def grade(self, request: dict) -> list[Row]:
+        """The rows of a request, which has the fields of `judge.Request`.
+
+        Raises:
+            GraderFault: the judge ends, or says that it cannot.
+        """
+        try:
+            pause()
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
+        except OSError as error:
+            raise self._ended() from error
+        while "rows" not in (answer := self._hear()):
+            pass
+        return answer["rows"]
+
+    def close(self) -> None:
+        """End it, and leave nothing of it behind."""
+        self._process.kill()
+        self._process.wait()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        self._socket.close()
+        self._scratch.close()

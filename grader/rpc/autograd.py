@@ -1,0 +1,141 @@
+"""A call over the connection as one node of the autograd graph."""
+
+import weakref
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from grader.rpc.limits import Violation
+
+
+class RecordReference:
+    """Held by the graph that a record serves; when the graph is gone, the owner is told to forget the record."""
+
+    def __init__(self, number: int, gone: list[int]) -> None:
+        self.number = number
+        weakref.finalize(self, gone.append, number)
+
+
+class Line(Protocol):
+    """What a node needs to reach the other side: a `grader.rpc.connection.Connection`."""
+
+    def exchange(self, request: dict, tensors: list[Tensor]) -> tuple[dict, list[Tensor]]: ...
+
+    def refer(self, record: Any) -> RecordReference: ...
+
+    def gradient(
+        self, record: RecordReference, connected: list[Tensor] | None, grads: list[Tensor | None], wanted: list[bool]
+    ) -> list[Tensor | None]: ...
+
+
+class Slot:
+    """What a `RemoteCall` needs and finds out beside tensors.
+
+    Attributes:
+        sent: which of the node's tensors are sent; the others only connect the graph.
+        answer: the answer's message.
+        arrived: the answer's tensors.
+        record: the reference to what the owner keeps for gradients; None if there are none.
+    """
+
+    def __init__(self, sent: range) -> None:
+        self.sent = sent
+        self.answer: dict = {}
+        self.arrived: list[Tensor] = []
+        self.record: RecordReference | None = None
+
+
+def in_forward_mode() -> bool:
+    """Whether dual numbers (`torch.func.jvp`) are about."""
+    return forward_ad._current_level >= 0
+
+
+class RemoteCall(torch.autograd.Function):
+    """`apply(connection, request, slot, anchor, *tensors)` sends a request and returns the answer's tensors.
+
+    `anchor` is a leaf that requires a gradient: with it, an answer that has a gradient at the other side (of a
+    parameter that only that side knows, say) has one here, whatever the arguments.
+    """
+
+    @staticmethod
+    def forward(connection: Line, request: dict, slot: Slot, anchor: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        answer, arrived = connection.exchange(request, [tensors[k] for k in slot.sent])
+        flags = answer.get("gradient")
+        if not isinstance(flags, list) or len(flags) != len(arrived):
+            raise Violation("an answer that does not say which of its tensors have gradients")
+        slot.answer, slot.arrived = answer, arrived
+        if answer.get("record") is not None:
+            slot.record = connection.refer(answer["record"])
+        own = (tensor.clone() for tensor in arrived)  # a view of the message could not be changed in place
+        return (*own, anchor.clone())
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, ...]) -> None:
+        ctx.connection, ctx.request, ctx.slot, _, *tensors = inputs
+        flags = [*ctx.slot.answer["gradient"], False]
+        ctx.mark_non_differentiable(*(out for out, flag in zip(output, flags, strict=True) if flag is not True))
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        wanted = list(ctx.needs_input_grad[4:])
+        if ctx.slot.record is None or not any(wanted) or all(grad is None for grad in grads[:-1]):
+            return (None, None, None, None, *(None for _ in wanted))
+        connected = ctx.saved_tensors if torch.is_grad_enabled() else None
+        results = ctx.connection.gradient(ctx.slot.record, connected, list(grads[:-1]), wanted)
+        return (None, None, None, None, *results)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
+        """J v from two vector-Jacobian products: u -> Jᵀu is linear, and its own transpose is J."""
+        tensors, given = list(ctx.saved_tensors), tangents[4:]
+        wanted = [tangent is not None for tangent in given]
+        flags = ctx.slot.answer["gradient"]
+        if ctx.slot.record is None or not any(wanted):
+            return (*(None for _ in flags), None)
+        outputs = [out for out, flag in zip(ctx.slot.arrived, flags, strict=True) if flag is True]
+        with torch.enable_grad():
+            probes = [torch.zeros_like(out, requires_grad=True) for out in outputs]
+            numbered = iter(probes)
+            grads = [next(numbered) if flag is True else None for flag in flags]
+            leaves = [tensor.detach() for tensor in tensors]
+            pulled = ctx.connection.gradient(ctx.slot.record, leaves, grads, wanted)
+            pairs = [(p, v) for p, v in zip(pulled, given, strict=True) if p is not None and p.requires_grad]
+            pushed = torch.autograd.grad([p for p, _ in pairs], probes, [v for _, v in pairs], allow_unused=True)
+        results = iter(pushed)
+        return (*(next(results) if flag is True else None for flag in flags), None)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, connection: Line, request: dict, slot: Slot, anchor: Tensor, *tensors: Tensor):
+        """One call for each element of the mapped dimension; the answers are stacked."""
+        dims = in_dims[4:]
+        rows = []
+        for k in range(info.batch_size):
+            picked = [t if d is None else t.select(d, k) for t, d in zip(tensors, dims, strict=True)]
+            own = slot if k == 0 else Slot(slot.sent)
+            rows.append(RemoteCall.apply(connection, dict(request), own, anchor, *picked))
+        outputs = tuple(torch.stack(column) for column in zip(*rows, strict=True))
+        return outputs, tuple(0 for _ in outputs)
+
+
+class PlainCall(torch.autograd.Function):
+    """`RemoteCall` without what `torch.func` needs, which costs a tenth of a small call."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, ...]:
+        output = RemoteCall.forward(*inputs)
+        ctx.set_materialize_grads(False)
+        RemoteCall.setup_context(ctx, inputs, output)
+        return output
+
+    backward = RemoteCall.backward
+
+
+def call_node(*inputs: Any, forward_mode: bool) -> tuple[Tensor, ...]:
+    """`RemoteCall.apply(*inputs)`, the quick way where nothing transforms it."""
+    transformed = forward_mode or torch._C._are_functorch_transforms_active()
+    return (RemoteCall if transformed else PlainCall).apply(*inputs)

@@ -1,0 +1,164 @@
+"""The values of one message: tensors by number, functions, objects, modules and generators by handle.
+
+Functions and objects cross as handles, the owner keeps them. A module's handle comes with its tree and tensors once, a
+generator's with its state. What both sides know already is only named: "mine" or "yours", to whoever sends it.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+
+from grader.rpc.handles import Handles
+from grader.rpc.limits import Violation
+from grader.rpc.messages import a_list, whole
+from grader.rpc.plain import Decoding, encode
+from grader.rpc.proxies import Caller, FunctionProxy, ModuleProxy, ObjectProxy
+from grader.rpc.sync import SharedGenerator, build_proxy, generator_state, is_index, share
+from grader.rpc.tensors import crosses
+
+
+class End(Caller, Protocol):
+    """Whose message it is: a `grader.rpc.connection.Connection`."""
+
+    handles: Handles
+
+    def target(self, number: Any, method: Any) -> Callable: ...
+
+
+class Outgoing:
+    """Encodes the values of one message: tensors are numbered, objects exported, modules mentioned."""
+
+    def __init__(self, connection: End) -> None:
+        self.tensors: list[Tensor] = []
+        self.mentions: list[list] = []
+        self._connection = connection
+        self._seen: dict[int, int] = {}
+
+    def encode(self, value: Any) -> Any:
+        return encode(value, self._other)
+
+    def mention(self, side: str, number: int) -> None:
+        if [side, number] not in self.mentions:
+            self.mentions.append([side, number])
+
+    def _other(self, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return self._tensor(value)
+        if isinstance(value, FunctionProxy) and value._connection is self._connection:
+            return ["yours", value._target, value._method]
+        if (number := self._connection.handles.number_of(value)) is not None:
+            if isinstance(value, ModuleProxy):
+                self.mention("yours", number)
+            return ["yours", number, None]
+        if isinstance(value, Generator):
+            return self._generator(value)
+        if isinstance(value, nn.Module):
+            return self._module(value)
+        if type(value).__module__ in ("builtins", "numpy") and not callable(value):
+            return ["?", _type_name(value)]
+        kind = "f" if callable(value) and not public_methods(value) else "o"
+        name = getattr(value, "__name__", None)
+        return [
+            kind,
+            self._connection.handles.export(value),
+            name if isinstance(name, str) else _type_name(value),
+            public_methods(value),
+        ]
+
+    def _tensor(self, tensor: Tensor) -> Any:
+        if type(tensor) not in (Tensor, nn.Parameter):
+            with torch._C.DisableTorchFunctionSubclass():
+                tensor = tensor.as_subclass(Tensor)
+        if not crosses(tensor):
+            return ["?", f"{tensor.layout} tensor of {tensor.dtype}"]
+        if id(tensor) not in self._seen:
+            self._seen[id(tensor)] = len(self.tensors)
+            self.tensors.append(tensor)
+        return ["T", self._seen[id(tensor)]]
+
+    def _number(self, tensor: Tensor) -> int:
+        self.tensors.append(tensor)
+        return len(self.tensors) - 1
+
+    def _generator(self, generator: Generator) -> Any:
+        number = self._connection.handles.export(generator)
+        if self._connection.handles.shares("ours", number):
+            return ["G", number, None]
+        self._connection.handles.share("ours", number, SharedGenerator(generator))
+        return ["G", number, self._number(generator.get_state())]
+
+    def _module(self, module: nn.Module) -> Any:
+        number = self._connection.handles.export(module)
+        self.mention("mine", number)
+        if self._connection.handles.shares("ours", number):
+            return ["m", number, None, []]
+        shared, description = share(module, self._number)
+        self._connection.handles.share("ours", number, shared)
+        return ["m", number, description, public_methods(module)]
+
+
+class Incoming:
+    """Decodes the values of one message."""
+
+    def __init__(self, connection: End, tensors: list[Tensor]) -> None:
+        self._connection, self._tensors = connection, tensors
+        self._decoding = Decoding(self._other)
+
+    def decode(self, data: Any) -> Any:
+        return self._decoding(data)
+
+    def _other(self, tag: str, parts: list) -> Any:
+        if tag == "T" and len(parts) == 1 and is_index(parts[0], self._tensors):
+            return self._tensors[parts[0]]
+        if len(parts) == 2 and tag == "yours":
+            return self._ours(*parts)
+        if len(parts) == 2 and tag == "G":
+            return self._connection.handles.proxy(whole(parts[0]), lambda: self._generator(*parts))
+        if len(parts) == 3 and tag in ("f", "o", "m"):
+            number, what, methods = parts
+            names = tuple(name for name in a_list(methods) if isinstance(name, str))
+            builders = {"f": self._function, "o": self._object, "m": self._module}
+            return self._connection.handles.proxy(whole(number), lambda: builders[tag](number, what, names))
+        raise Violation(f"a value with the unknown tag {tag[:20]!r}")
+
+    def _ours(self, number: Any, method: Any) -> Any:
+        return self._connection.target(number, method)
+
+    def _function(self, number: int, name: Any, methods: tuple[str, ...]) -> FunctionProxy:
+        return FunctionProxy(self._connection, number, None, str(name)[:200])
+
+    def _object(self, number: int, name: Any, methods: tuple[str, ...]) -> ObjectProxy:
+        return ObjectProxy(self._connection, number, str(name)[:200], methods)
+
+    def _module(self, number: int, description: Any, methods: tuple[str, ...]) -> ModuleProxy:
+        name = description.get("class") if isinstance(description, dict) else None
+        module = ModuleProxy(self._connection, number, str(name)[:200], methods)
+        self._connection.handles.share(
+            "theirs", number, build_proxy(module, description, [t.detach() for t in self._tensors])
+        )
+        module._known = dict(module.named_parameters()) | dict(module.named_buffers())
+        return module
+
+    def _generator(self, number: int, state: Any) -> Generator:
+        if not is_index(state, self._tensors):
+            raise Violation("a generator without a state")
+        generator = Generator()
+        generator.set_state(generator_state(self._tensors[state]))
+        self._connection.handles.share("theirs", number, SharedGenerator(generator))
+        return generator
+
+
+def public_methods(value: Any) -> list[str]:
+    """The methods that an object's own classes define for others; torch's machinery is left out."""
+    names: set[str] = set()
+    for kind in type(value).__mro__:
+        if kind.__module__ != "builtins" and not kind.__module__.startswith("torch."):
+            names |= {name for name, member in vars(kind).items() if callable(member) and not name.startswith("_")}
+    return sorted(names)
+
+
+def _type_name(value: Any) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"

@@ -1,0 +1,350 @@
+"""One end of the connection: calls, callbacks, modules and gradients over a `Channel`.
+
+Both processes run a `Connection`. Control passes back and forth like in one process: whoever sends a request waits for its
+answer, and meanwhile serves the requests that come the other way, so that a check can hand a model to the submission,
+and the submission can call it.
+
+**Functions and objects** cross as handles: the owner keeps the object, the other side holds a proxy that calls it.
+**Modules** cross as handles too, but the proxy is an nn.Module with real parameters and buffers, copies of the
+owner's (`grader.rpc.sync`). What one side changes in place (an optimiser's step, `.grad`, train/eval, a dtype) is sent
+with the next message.
+**Gradients**: each call is one node of the caller's graph (`grader.rpc.autograd`). The owner keeps what it computed as a
+`Record`; the node's backward is again a request, answered from the record and recorded in its turn, so that second
+derivatives, `torch.func` and a backward through a callback inside a call work.
+**Arguments** that the callee changed in place are changed in place at the caller's.
+"""
+
+import contextlib
+import copy
+import itertools
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from grader.rpc.arguments import apply_changes, changes
+from grader.rpc.autograd import RecordReference, Slot, call_node, in_forward_mode
+from grader.rpc.codec import Incoming, Outgoing, public_methods
+from grader.rpc.frames import Channel
+from grader.rpc.handles import Handles
+from grader.rpc.limits import Unsendable, Violation
+from grader.rpc.messages import MIRRORED, OUR_VIEW, a_list, flags, is_side, mentions, whole
+from grader.rpc.proxies import FUNCTIONAL, ModuleProxy
+
+
+@dataclass
+class Record:
+    """What a served request computed, kept while the other side may ask for its gradients.
+
+    Attributes:
+        inputs: the tensors that gradients may be asked for; None where one takes none.
+        outputs: the tensors that were sent back.
+    """
+
+    inputs: list[Tensor | None]
+    outputs: list[Tensor]
+
+
+class Connection:
+    """One end of the connection."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        describe_error: Callable[[BaseException], dict],
+        build_error: Callable[[dict], BaseException],
+        catches: type[BaseException],
+        open_objects: bool,
+    ) -> None:
+        """Take one end of a connection.
+
+        Args:
+            channel: carries the frames.
+            describe_error: an exception of our code, as plain data.
+            build_error: the exception that such data from the other side means.
+            catches: what is described to the other side instead of ending this process.
+            open_objects: whether the other side may read attributes of our objects and call any method of theirs. The
+                judge says no: of its objects only the public methods that their classes define can be called.
+        """
+        self.channel = channel
+        self._describe_error, self._build_error, self._catches = describe_error, build_error, catches
+        self._open_objects = open_objects
+        self._records: dict[int, Record] = {}
+        self._gone: list[int] = []
+        self._numbers = itertools.count(1)
+        self.handles = Handles(self._numbers)
+        self._anchor = torch.zeros((), requires_grad=True)
+
+    # ------------------------------------------------------------------------------------------------ we request
+
+    def call(self, target: int, method: str | None, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Call one of their objects, or a method of it."""
+        outgoing = Outgoing(self)
+        request = {"op": "call", "target": target, "method": method}
+        request["args"], request["kwargs"] = outgoing.encode(list(args)), outgoing.encode(kwargs)
+        if isinstance(self.handles.known(target), ModuleProxy):
+            outgoing.mention("yours", target)
+        request["modules"] = outgoing.mentions
+        parameters = [p for side, number in outgoing.mentions for p in self.handles.parameters(OUR_VIEW[side], number)]
+        return self._decode(*self._request(request, outgoing.tensors, parameters))
+
+    def get(self, target: int, name: str) -> Any:
+        """Read an attribute of one of their objects."""
+        return self._decode(*self._request({"op": "get", "target": target, "name": name}, [], []))
+
+    def clone(self, target: int) -> Any:
+        """A deep copy of one of their modules, made at their side."""
+        return self._decode(*self._request({"op": "clone", "target": target}, [], []))
+
+    def gradient(
+        self, record: RecordReference, connected: list[Tensor] | None, grads: list[Tensor | None], wanted: list[bool]
+    ) -> list[Tensor | None]:
+        """A vector-Jacobian product of a record of theirs; with `connected`, the inputs, it is differentiable itself."""
+        given = [grad for grad in grads if grad is not None]
+        numbers = iter(range(len(given)))
+        request = {
+            "op": "grad",
+            "record": record.number,
+            "grads": [None if grad is None else ["T", next(numbers)] for grad in grads],
+            "wanted": wanted,
+            "create": connected is not None,
+        }
+        results = self._decode(*self._request(request, given, list(connected or [])))
+        if not isinstance(results, list) or len(results) < len(wanted):
+            raise Violation("gradients of something else")
+        return results[: len(wanted)]
+
+    def _request(self, request: dict, sent: list[Tensor], connected: list[Tensor]) -> tuple[dict, tuple, list[Tensor]]:
+        """Send a request as a node of our graph.
+
+        Args:
+            request: the message.
+            sent: the tensors that it carries.
+            connected: tensors that the answer depends on as well, and that the other side has already.
+
+        Returns:
+            the answer, its tensors as results of the node, and the tensors that the request carried.
+        """
+        tensors = [*sent, *connected]
+        dual = in_forward_mode()
+        request["mode"] = _mode()
+        request["needs"] = [t.requires_grad or (dual and t.is_floating_point()) for t in tensors]
+        slot = Slot(range(len(sent)))
+        anchor = self._anchor.detach() if dual else self._anchor
+        *results, _ = call_node(self, request, slot, anchor, *tensors, forward_mode=dual)
+        return slot.answer, tuple(results), sent
+
+    def _decode(self, answer: dict, results: tuple, sent: list[Tensor]) -> Any:
+        apply_changes(answer.get("changed"), results, sent)
+        return Incoming(self, list(results)).decode(answer.get("value"))
+
+    def exchange(self, request: dict, tensors: list[Tensor]) -> tuple[dict, list[Tensor]]:
+        """Send a request and serve theirs until its answer comes.
+
+        Raises:
+            Violation: what came is no answer to this request.
+            BaseException: what `build_error` makes of an error of theirs.
+        """
+        request["seq"] = secrets.randbits(48)
+        self._send(request, tensors)
+        failed: BaseException | None = None
+        while True:
+            message, arrived = self._receive()
+            if message.get("op") not in ("return", "raise"):
+                failed = self._serve(message, arrived) or failed
+                continue
+            if message.get("seq") != request["seq"]:
+                raise Violation("an answer to a question that was not asked")
+            if isinstance(failed, AssertionError):  # a check that failed inside a model which it handed out
+                raise failed
+            if message["op"] == "raise":
+                raise self._build_error(message)
+            return message, arrived
+
+    # ----------------------------------------------------------------------------------------------- they request
+
+    def serve_forever(self) -> None:
+        """Serve requests until the other side closes, which raises `wire.Closed`."""
+        while True:
+            self._serve(*self._receive())
+
+    def _serve(self, message: dict, arrived: list[Tensor]) -> BaseException | None:
+        """Answer one request; returns the error if the answer was one."""
+        handlers = {
+            "call": self._serve_call,
+            "grad": self._serve_grad,
+            "get": self._serve_get,
+            "clone": self._serve_clone,
+        }
+        handler = handlers.get(str(message.get("op")))
+        if handler is None:
+            raise Violation("a message with an unknown purpose")
+        failed = None
+        try:
+            with _in_mode(message.get("mode")):
+                answer, tensors = handler(message, arrived)
+        except Violation:
+            raise
+        except self._catches as error:
+            failed, answer, tensors = error, {"op": "raise", **self._describe_error(error)}, []
+        try:
+            self._send({"seq": message.get("seq"), **answer}, tensors)
+        except Unsendable as error:
+            failed, answer = error, {"op": "raise", **self._describe_error(error)}
+            self._send({"seq": message.get("seq"), **answer}, [])
+        return failed
+
+    def _serve_call(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
+        needs = flags(message.get("needs"))
+        if len(needs) < len(arrived):
+            raise Violation("a call that does not say which tensors take gradients")
+        before = [tensor.clone() for tensor in arrived]
+        leaves = [_leaf(tensor, need) for tensor, need in zip(arrived, needs, strict=False)]
+        incoming = Incoming(self, leaves)
+        args, kwargs = incoming.decode(message.get("args")), incoming.decode(message.get("kwargs"))
+        if not isinstance(args, list) or not isinstance(kwargs, dict):
+            raise Violation("a call without arguments")
+        inputs = [leaf if leaf.requires_grad else None for leaf in leaves]
+        for side, number in mentions(message.get("modules")):
+            inputs += [p if p.requires_grad else None for p in self.handles.parameters(MIRRORED[side], number)]
+        target = self.target(message.get("target"), message.get("method"))
+        result = target(*args, **kwargs)
+        answer, tensors = self._answer(result, inputs)
+        answer["changed"] = changes(leaves, before, needs, tensors)
+        answer["gradient"] += [False] * (len(tensors) - len(answer["gradient"]))
+        return answer, tensors
+
+    def _serve_grad(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
+        record = self._records.get(whole(message.get("record")))
+        wanted, needs = flags(message.get("wanted")), flags(message.get("needs"))
+        grads, create = message.get("grads"), message.get("create") is True
+        if (
+            record is None
+            or len(wanted) != len(record.inputs)
+            or len(needs) < len(arrived)
+            or not isinstance(grads, list)
+        ):
+            raise Violation("gradients of a call that was not made")
+        leaves = [_leaf(tensor, create and need) for tensor, need in zip(arrived, needs, strict=False)]
+        decoded = [Incoming(self, leaves).decode(grad) for grad in grads]
+        pairs = [
+            (o, g) for o, g in zip(record.outputs, decoded, strict=False) if isinstance(g, Tensor) and o.requires_grad
+        ]
+        asked = [(k, tensor) for k, tensor in enumerate(record.inputs) if tensor is not None and wanted[k]]
+        results: list[Tensor | None] = [None] * len(record.inputs)
+        if pairs and asked:
+            found = torch.autograd.grad(
+                [out for out, _ in pairs],
+                [tensor for _, tensor in asked],
+                [grad for _, grad in pairs],
+                allow_unused=True,
+                create_graph=create,
+                retain_graph=True,
+            )
+            for (k, _), grad in zip(asked, found, strict=True):
+                results[k] = grad
+        connected = record.inputs if create else []
+        return self._answer(results, [*(leaf if leaf.requires_grad else None for leaf in leaves), *connected])
+
+    def _serve_get(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
+        target, name = self.handles.exported(message.get("target")), message.get("name")
+        if not self._open_objects or not isinstance(name, str):
+            raise Violation("a look into an object that shows nothing")
+        return self._answer(getattr(target, name), [])
+
+    def _serve_clone(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
+        target = self.handles.exported(message.get("target"))
+        if not isinstance(target, nn.Module):
+            raise Violation("a copy of something that is no module")
+        return self._answer(copy.deepcopy(target), [])
+
+    def _answer(self, result: Any, inputs: list[Tensor | None]) -> tuple[dict, list[Tensor]]:
+        """The answer that carries a result; what has a gradient is recorded."""
+        outgoing = Outgoing(self)
+        answer: dict = {"op": "return", "value": outgoing.encode(result)}
+        answer["gradient"] = [tensor.requires_grad for tensor in outgoing.tensors]
+        if any(answer["gradient"]):
+            answer["record"] = next(self._numbers)
+            self._records[answer["record"]] = Record(inputs, list(outgoing.tensors))
+        return answer, outgoing.tensors
+
+    def target(self, number: Any, method: Any) -> Callable:
+        """What the other side may call of an object of ours."""
+        target = self.handles.exported(number)
+        if method is None:
+            return target
+        if not isinstance(method, str):
+            raise Violation("a method without a name")
+        if method == FUNCTIONAL and isinstance(target, nn.Module):
+            return lambda state, args, kwargs: _functional_call(target, state, args, kwargs)
+        if not self._open_objects and method not in public_methods(target):
+            raise Violation("a method that is not offered")
+        return getattr(target, method)
+
+    # ----------------------------------------------------------------------------------------------------- messages
+
+    def _send(self, message: dict, tensors: list[Tensor]) -> None:
+        """Send a message, and with it what changed in the state that both sides share."""
+        carried = list(tensors)
+
+        def number(tensor: Tensor) -> int:
+            carried.append(tensor)
+            return len(carried) - 1
+
+        message["count"] = len(tensors)
+        message["sync"] = [
+            ["mine" if side == "ours" else "yours", key, delta]
+            for (side, key), shared in self.handles.shared.items()
+            if (delta := shared.changes(number)) is not None
+        ]
+        message["gone"], self._gone[:] = list(self._gone), []
+        self.channel.send(message, carried)
+
+    def _receive(self) -> tuple[dict, list[Tensor]]:
+        message, carried = self.channel.receive()
+        count = message.get("count")
+        if type(count) is not int or not 0 <= count <= len(carried):
+            raise Violation("a message that does not say how many tensors are its own")
+        for number in a_list(message.get("gone")):
+            self._records.pop(whole(number), None)
+        changes = a_list(message.get("sync"))
+        if len(changes) > len(self.handles.shared):
+            raise Violation("more changes than there is to change")
+        for change in changes:
+            if not isinstance(change, list) or len(change) != 3 or not is_side(change[0]):
+                raise Violation("a change to nothing")
+            self.handles.sharing(MIRRORED[change[0]], change[1]).apply(change[2], carried)
+        return message, carried[:count]
+
+    def refer(self, record: Any) -> RecordReference:
+        return RecordReference(whole(record), self._gone)
+
+
+def _leaf(tensor: Tensor, need: bool) -> Tensor:
+    return tensor.requires_grad_() if need and (tensor.is_floating_point() or tensor.is_complex()) else tensor
+
+
+def _functional_call(module: nn.Module, state: Any, args: Any, kwargs: Any) -> Any:
+    """`torch.func.functional_call`, for a state that came over the connection: other attributes are nobody's business."""
+    names = {name for name, _ in (*module.named_parameters(), *module.named_buffers())}
+    if not isinstance(state, dict) or not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise Violation("a call of a module without its state and arguments")
+    if not all(name in names and isinstance(value, Tensor) for name, value in state.items()):
+        raise Violation("parameters that a module does not have")
+    return torch.func.functional_call(module, state, tuple(args), kwargs)
+
+
+def _mode() -> str:
+    if torch.is_inference_mode_enabled():
+        return "inference"
+    return "grad" if torch.is_grad_enabled() else "no_grad"
+
+
+def _in_mode(mode: Any) -> contextlib.AbstractContextManager:
+    if mode == "inference":
+        return torch.inference_mode()
+    return torch.set_grad_enabled(mode != "no_grad")

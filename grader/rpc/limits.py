@@ -1,0 +1,32 @@
+"""The caps of a connection, and what is raised beyond them."""
+
+MAX_HEAD = 8 << 20
+"""Bytes of JSON in a frame: a list of 100,000 losses fits."""
+MAX_BODY = 1 << 28
+"""Bytes of tensors in a frame."""
+MAX_ELEMENTS = 1 << 27
+"""Elements of a tensor, after expanding."""
+MAX_EXPANDED = 1 << 30
+"""Bytes of a message's tensors, after expanding."""
+MAX_DEPTH = 40
+"""Nesting of lists, tuples and dicts."""
+MAX_ITEMS = 500_000
+"""Values in a message."""
+MAX_BITS = 1 << 12
+"""Bits of an integer; Python's JSON reads four times as many."""
+MAX_TENSORS = 20_000
+MAX_DIMS = 32
+MAX_HANDLES = 20_000
+"""Objects that one side may hand out in a check."""
+
+
+class Violation(Exception):
+    """A message that no honest connection sends: broken framing, an unknown tag, a cap exceeded."""
+
+
+class Unsendable(ValueError):
+    """A value of ours that is too large to cross."""
+
+
+class Closed(Exception):
+    """The other side is gone."""

@@ -1,0 +1,87 @@
+"""What one side holds in place of an object that the other side owns."""
+
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+FUNCTIONAL = "<functional call>"
+"""The method name that stands for torch.func.functional_call."""
+
+
+class Caller(Protocol):
+    """What a proxy needs to reach the object that it stands for: a `grader.rpc.connection.Connection`."""
+
+    def call(self, target: int, method: str | None, args: tuple, kwargs: dict[str, Any]) -> Any: ...
+
+    def get(self, target: int, name: str) -> Any: ...
+
+    def clone(self, target: int) -> Any: ...
+
+
+class FunctionProxy:
+    """A function of the other side's, or a method of one of its objects."""
+
+    def __init__(self, connection: Caller, target: int, method: str | None, name: str) -> None:
+        self._connection, self._target, self._method = connection, target, method
+        self.__name__ = self.__qualname__ = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._connection.call(self._target, self._method, args, kwargs)
+
+    def __copy__(self) -> "FunctionProxy":
+        return self
+
+    def __deepcopy__(self, memo: dict) -> "FunctionProxy":
+        return self
+
+    def __repr__(self) -> str:
+        return f"<function {self.__name__}>"
+
+
+class ObjectProxy:
+    """An object of the other side's: its methods can be called, and read where that side shows attributes."""
+
+    def __init__(self, connection: Caller, target: int, type_name: str, methods: tuple[str, ...]) -> None:
+        self._connection, self._target, self._type_name, self._methods = connection, target, type_name, methods
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in self._methods:
+            return FunctionProxy(self._connection, self._target, name, name)
+        return self._connection.get(self._target, name)
+
+    def __repr__(self) -> str:
+        return f"<{self._type_name}>"
+
+
+class ModuleProxy(nn.Module):
+    """An nn.Module of the other side's. Its parameters and buffers are copies that both sides keep equal."""
+
+    def __init__(self, connection: Caller, target: int, type_name: str, methods: tuple[str, ...]) -> None:
+        super().__init__()
+        self._connection, self._target, self._type_name, self._methods = connection, target, type_name, methods
+        self._known: dict[str, Tensor] = {}
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        current = dict(self.named_parameters()) | dict(self.named_buffers())
+        replaced = {name: tensor for name, tensor in current.items() if tensor is not self._known.get(name, tensor)}
+        if replaced:  # torch.func.functional_call: the owner does the same with its module
+            return self._connection.call(self._target, FUNCTIONAL, (replaced, list(args), kwargs), {})
+        return self._connection.call(self._target, None, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name.startswith("_"):
+                raise
+        if name in self._methods:
+            return FunctionProxy(self._connection, self._target, name, name)
+        return self._connection.get(self._target, name)
+
+    def __deepcopy__(self, memo: dict) -> "ModuleProxy":
+        return self._connection.clone(self._target)
+
+    def extra_repr(self) -> str:
+        return self._type_name

@@ -1,0 +1,215 @@
+"""The supervisor: first process of a submission's namespaces. Forks the zygote, and clears up after each check.
+
+Process 1 of namespaces of its own where they can be had. When the judge closes the supervisor's socket, the supervisor ends, and
+the kernel ends everything in its process namespace.
+"""
+
+import contextlib
+import os
+import resource
+import select
+import signal
+import socket
+import stat
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import NoReturn
+
+from grader.sandbox.guest.cleanup import descendants, empty, kill
+from grader.sandbox.guest.confine import libc
+from grader.sandbox.guest.orders import OrderError, receive_order, send_order
+from grader.sandbox.guest.walls import Walls
+from grader.sandbox.guest.zygote import Zygote
+
+PR_SET_CHILD_SUBREAPER = 36
+PATIENCE_SECONDS = 5
+"""How long the zygote may take to tell us what we ask, its import apart."""
+MOST_ROUNDS = 20
+"""How often new processes may appear while we clear up, before all are killed, the zygote included."""
+
+
+def begin(control: socket.socket, walls: Walls) -> NoReturn:
+    supervisor = None
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # process 1 is safe from signals, but for those it handles
+        if "bwrap" not in walls.layers and sys.platform == "linux":
+            libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        walls.raise_all()
+        os.setsid()  # kill(0) reaches a whole group: only what is the submission's may be in it
+        supervisor = Supervisor(control, walls.scratch)
+        supervisor.run()
+    except OrderError:
+        pass
+    except BaseException as error:
+        with contextlib.suppress(OrderError):
+            send_order(control, {"op": "broken", "why": f"{type(error).__name__}: {error}"[:500]})
+    if supervisor is not None:
+        supervisor.kill_all()
+    os._exit(0)
+
+
+class Supervisor:
+    """Forks the zygote, passes the judge's orders on to it, and clears up after each check.
+
+    The zygote and all below it are the submission's: what they say is believed of themselves only, and never waited
+    for without a limit.
+    """
+
+    def __init__(self, control: socket.socket, scratch: list[str]) -> None:
+        self.control = control
+        self.scratch = {Path(folder): stat.S_IMODE(os.stat(folder).st_mode) for folder in scratch}
+        self.zygote: socket.socket | None = None
+        self.zygote_pid = 0
+        self.zygote_status: int | None = None
+        self.loading: dict = {}
+        self.source_fd = -1
+        self.expected = ""
+        """What the zygote is to say next: "loaded" when its import ends, "exited" when a check does; else nothing."""
+        self.waiting: tuple[dict, list[int]] | None = None
+        """A check that begins when the import has ended."""
+        self.threaded = False
+        """The import left threads running: a fork has none of them, and may find a lock of theirs held for ever."""
+
+    def run(self) -> NoReturn:
+        while True:
+            watched = [self.control] + ([self.zygote] if self.zygote else [])
+            readable, _, _ = select.select(watched, [], [])
+            if self.control in readable:
+                self._obey(*receive_order(self.control))
+            elif self.zygote in readable:
+                self._report(self._hear())
+
+    def _obey(self, order: dict, descriptors: list[int]) -> None:
+        if order["op"] == "load":
+            self._empty()  # without namespaces of its own a submission has the folders of the one before
+            self.loading, self.source_fd = order, os.dup(descriptors[0])
+            self._start_zygote(descriptors[1])
+        elif order["op"] == "check":
+            self._prepare_check(order, descriptors)
+        elif order["op"] == "end":
+            self._clear()
+            send_order(self.control, {"op": "ended"})
+        for fd in descriptors:
+            os.close(fd)
+
+    def _report(self, message: dict) -> None:
+        """Tell the judge what the zygote said, unless it is what a check waits for."""
+        if self.waiting is None:
+            send_order(self.control, message)
+            return
+        (order, descriptors), self.waiting = self.waiting, None
+        if message["op"] == "loaded":
+            self._start_check(order, descriptors)
+        else:
+            send_order(self.control, {**message, "op": "exited"})
+        for fd in descriptors:
+            os.close(fd)
+
+    def _start_zygote(self, output_fd: int) -> None:
+        ours, theirs = socket.socketpair()
+        ours.settimeout(PATIENCE_SECONDS)
+        self.zygote_status = None
+        self.zygote_pid = os.fork()
+        if self.zygote_pid == 0:
+            self.control.detach()
+            ours.detach()
+            _close_all_but(theirs.fileno(), self.source_fd, output_fd)
+            Zygote(theirs, self.loading, self.source_fd, output_fd).run()
+        theirs.close()
+        self.zygote, self.expected = ours, "loaded"
+
+    def _prepare_check(self, order: dict, descriptors: list[int]) -> None:
+        if self.zygote is not None and self.threaded:
+            kill(self.zygote_pid)
+            self._hear()
+        if self.zygote is not None:
+            self._start_check(order, descriptors)
+        else:  # import again: an earlier check took it down, or each check needs its own
+            self._start_zygote(descriptors[1])
+            self.waiting = order, [os.dup(fd) for fd in descriptors]
+
+    def _start_check(self, order: dict, descriptors: list[int]) -> None:
+        assert self.zygote is not None
+        self.expected = "exited"
+        with contextlib.suppress(OrderError):
+            send_order(self.zygote, {**order, "here": self.threaded}, descriptors)
+
+    def _hear(self) -> dict:
+        """What the zygote says; of a zygote that is gone or says what it should not, how it ended."""
+        assert self.zygote is not None
+        try:
+            message, descriptors = receive_order(self.zygote)
+            for fd in descriptors:
+                os.close(fd)
+            if message.get("op") != self.expected:
+                raise OrderError("not what it was asked")
+        except OrderError:
+            gone = "exited" if self.expected == "exited" and self.threaded else "zygote-ended"
+            self.zygote.close()
+            self.zygote = None
+            kill(self.zygote_pid)
+            if self.zygote_status is None:
+                _, self.zygote_status = os.waitpid(self.zygote_pid, 0)
+            message = {"op": gone, "status": os.waitstatus_to_exitcode(self.zygote_status)}
+        if message["op"] == "loaded":
+            self.threaded = message.get("threads") != 1
+        self.expected = ""
+        return message
+
+    def _clear(self) -> None:
+        """Kill everything but the zygote, and empty the temporary folders."""
+        if self.waiting is not None:  # its time ended before the import did
+            for fd in self.waiting[1]:
+                os.close(fd)
+            self.waiting = None
+            kill(self.zygote_pid)
+            self._hear()
+        self._kill_others()
+        if self.expected and self.zygote is not None:
+            if not select.select([self.zygote], [], [], PATIENCE_SECONDS)[0]:
+                kill(self.zygote_pid)  # it should have told us; it is not ours any more
+            self._tell_end(self._hear())
+        self._empty()
+
+    def _empty(self) -> None:
+        for folder, mode in self.scratch.items():
+            empty(folder, mode)
+
+    def _tell_end(self, message: dict) -> None:
+        if message["op"] == "zygote-ended":
+            send_order(self.control, message)
+
+    def _kill_others(self) -> None:
+        killed: set[int] = set()
+        rounds = 0
+        while others := {pid for pid in descendants() if self.threaded or pid != self.zygote_pid}:
+            rounds += not others <= killed
+            if rounds > MOST_ROUNDS and os.getpid() == 1:
+                os.kill(-1, signal.SIGKILL)  # they fork faster than we look; this reaches all at once
+                if self.zygote is not None:
+                    self._tell_end(self._hear())
+            for pid in others:
+                kill(pid)
+            killed |= others
+            self._reap()
+
+    def kill_all(self) -> None:
+        """Leave no process; where we are process 1 the kernel would see to that, elsewhere it would not."""
+        while others := descendants():
+            for pid in others:
+                kill(pid)
+            self._reap()
+
+    def _reap(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] == self.zygote_pid:
+                    self.zygote_status = ended[1]
+
+
+def _close_all_but(*kept: int) -> None:
+    """Close every other descriptor, but for the standard streams: what a submission inherits, it can use."""
+    bounds = [2, *sorted(kept), 1 << 20]
+    for low, high in pairwise(bounds):
+        os.closerange(low + 1, min(high, resource.getrlimit(resource.RLIMIT_NOFILE)[0]))

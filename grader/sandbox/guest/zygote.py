@@ -1,0 +1,120 @@
+"""The zygote: imports the submission once, and forks for each check."""
+
+import importlib.util
+import os
+import socket
+import sys
+import threading
+from types import CodeType, FunctionType, ModuleType
+from typing import NoReturn
+
+from grader.rpc import errors
+from grader.sandbox.guest.orders import OrderError, receive_order, send_order
+from grader.sandbox.guest.process_state import seed, switch_back
+from grader.sandbox.guest.worker import flush, serve
+
+
+class Zygote:
+    """Imports the submission once and forks for each check."""
+
+    def __init__(self, orders: socket.socket, order: dict, source_fd: int, output_fd: int) -> None:
+        self.orders = orders
+        self.stem, self.filename = order["stem"], order["filename"]
+        self.seed = order["seed"]
+        with open(source_fd, encoding="utf-8", newline="") as source:
+            source.seek(0)
+            self.text = source.read()
+        self.output_fd = output_fd
+        self.module: ModuleType | None = None
+
+    def run(self) -> NoReturn:
+        _use_output(self.output_fd)
+        seed(self.seed)
+        answer = self._import()
+        switch_back()
+        seed(self.seed)  # each check finds the generators so
+        flush()
+        send_order(self.orders, {**answer, "threads": _threads()})
+        while True:
+            try:
+                order, (sock, output) = receive_order(self.orders)
+            except OrderError:
+                os._exit(0)
+            if order["here"]:
+                self._serve(sock, output)
+            self._check(sock, output)
+
+    def _import(self) -> dict:
+        """Run the module's code under its own name. What it raises is told; what it had defined until then is there."""
+        spec = importlib.util.spec_from_loader(self.stem, loader=None, origin=self.filename)
+        module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+        module.__file__ = self.filename
+        sys.modules[self.stem] = module
+        _remember_lines(self.filename, self.text)
+        stopped: dict | None = None
+        try:
+            exec(compile(self.text, self.filename, "exec"), module.__dict__)
+        except BaseException as error:
+            stopped = errors.describe(error, self.filename)
+        self.module = module
+        return {"op": "loaded", "uses": _uses(module), "stopped": stopped}
+
+    def _check(self, sock: int, output: int) -> None:
+        """Fork a check and tell how it ended."""
+        pid = os.fork()
+        if pid == 0:
+            self.orders.close()
+            self._serve(sock, output)
+        os.close(sock)
+        os.close(output)
+        _, status = os.waitpid(pid, 0)
+        send_order(self.orders, {"op": "exited", "status": os.waitstatus_to_exitcode(status)})
+
+    def _serve(self, sock: int, output: int) -> NoReturn:
+        _use_output(output)
+        assert self.module is not None
+        serve(socket.socket(fileno=sock), self.module, self.filename)
+
+
+def _uses(module: ModuleType) -> dict[str, list[str]]:
+    """Each public name of the module, with the names that its code, where it is written in Python, looks up."""
+    uses = {}
+    for name, value in list(vars(module).items())[:2000]:
+        if not name.startswith("_"):
+            functions = list(vars(value).values()) if isinstance(value, type) else [value]
+            codes = [function.__code__ for function in functions if isinstance(function, FunctionType)]
+            uses[name] = sorted({looked for code in codes for looked in _looked_up(code)})[:200]
+    return uses
+
+
+def _looked_up(code: CodeType) -> set[str]:
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= _looked_up(constant)
+    return names
+
+
+def _remember_lines(filename: str, text: str) -> None:
+    """Let tracebacks and inspect find the source, which is in no file."""
+    import linecache
+
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+
+
+def _use_output(fd: int) -> None:
+    """Send what is printed where the judge counts it."""
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    os.close(fd)
+
+
+def _threads() -> int:
+    """How many threads run, or are about to."""
+    import torch
+
+    try:
+        running = len(os.listdir("/proc/self/task"))
+    except OSError:
+        running = threading.active_count()
+    return max(running, torch.get_num_threads())

@@ -1,0 +1,92 @@
+"""A control group around a jail, where the kernel lets us make one: a cap on memory and processes for all of it together.
+
+Resource limits hold for single processes, and the one on their number does not hold for root.
+"""
+
+import contextlib
+import os
+import secrets
+import time
+from pathlib import Path
+
+from grader.sandbox.host.scratch import PREFIX, abandoned, hold
+
+MOUNT = Path("/sys/fs/cgroup")
+MEMORY = 6 << 30
+"""Bytes, for everything in a jail together."""
+PROCESSES = 300
+GONE_SECONDS = 3
+"""How long the kernel may take to let go of a group whose processes are dead."""
+
+
+def hierarchies() -> list[tuple[Path, dict[str, str]]]:
+    """Where groups are made, and the files that cap them: one folder in version 2 of the interface, one each in version 1."""
+    if (MOUNT / "cgroup.controllers").exists():
+        return [(MOUNT, {"memory.max": str(MEMORY), "pids.max": str(PROCESSES)})]
+    return [
+        (MOUNT / "memory", {"memory.limit_in_bytes": str(MEMORY)}),
+        (MOUNT / "pids", {"pids.max": str(PROCESSES)}),
+    ]
+
+
+class Cgroup:
+    """A group of its own for one jail."""
+
+    def __init__(self) -> None:
+        """Make the group.
+
+        Raises:
+            OSError: this machine does not let us.
+        """
+        self._folders: list[Path] = []
+        self._held: list[int] = []
+        name = (
+            f"{PREFIX}{secrets.token_hex(8)}"  # no process id: those come again, and mean another in another namespace
+        )
+        try:
+            for parent, caps in hierarchies():
+                _sweep(parent)
+                folder = parent / name
+                folder.mkdir()
+                self._folders.append(folder)
+                self._held.append(hold(folder))
+                for file, value in caps.items():
+                    (folder / file).write_text(value)
+        except OSError:
+            self.close()
+            raise
+
+    def add(self, pid: int) -> None:
+        """Put a process, and what it will fork, into the group."""
+        for folder in self._folders:
+            (folder / "cgroup.procs").write_text(str(pid))
+
+    def close(self) -> None:
+        """Remove the group; its processes must be dead."""
+        for folder in self._folders:
+            deadline = time.monotonic() + GONE_SECONDS
+            while folder.exists() and time.monotonic() < deadline:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+                    break
+                time.sleep(0.01)
+        for held in self._held:
+            os.close(held)
+        self._held.clear()
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the groups of graders that were killed: a living one holds its group."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if abandoned(folder):
+                folder.rmdir()
+
+
+def available() -> str:
+    """Why no group can be made here; "" if one can."""
+    try:
+        Cgroup().close()
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    return ""

@@ -1,0 +1,221 @@
+"""The judge's side of the jail: start it, put a submission in, and open a check.
+
+Sandbox    a sandbox with a warm forkserver in it; serves one submission after the other
+Guest    one section of one submission: its module is imported once
+Session   one check: a fresh fork of the guest (`grader.sandbox.host.session`)
+"""
+
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+
+from grader import faults
+from grader.sandbox.guest.orders import OrderError, receive_order, send_order
+from grader.sandbox.host.cgroup import Cgroup
+from grader.sandbox.host.command import command, environment, layers_of
+from grader.sandbox.host.limits import Clock, Output
+from grader.sandbox.host.session import KILLED_OURS, SETTLE_SECONDS, Session, ended, submission_error
+
+START_SECONDS = 120
+"""How long a jail may take to start; torch's import on a loaded machine is most of it."""
+
+
+class Sandbox:
+    """A sandbox that is warm: torch is imported, nothing of a submission is."""
+
+    def __init__(self, level: str) -> None:
+        """Start a jail.
+
+        Raises:
+            faults.GraderFault: it does not start; the message says what the sandbox said.
+        """
+        self.level = level
+        self._control, theirs = socket.socketpair()
+        self._scratch = tempfile.TemporaryDirectory(prefix="unstatic-")
+        self._group = Cgroup() if "cgroup" in layers_of(level) else None
+        with tempfile.TemporaryFile() as said:
+            self._process = subprocess.Popen(
+                command(level, "forkserver", "main", self._scratch.name, control_fd=theirs.fileno()),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                cwd=self._scratch.name,
+                pass_fds=[theirs.fileno()],
+                close_fds=True,
+                env=environment(self._scratch.name),
+            )
+            theirs.close()
+            try:
+                if self._group is not None:
+                    self._group.add(self._process.pid)
+                self._control.settimeout(START_SECONDS)
+                receive_order(self._control)
+                self._control.settimeout(None)
+            except (OrderError, OSError) as error:
+                self.close()
+                said.seek(0)
+                reason = said.read(2000).decode(errors="replace").strip()
+                raise faults.GraderFault(f"the jail ({level}) does not start: {reason or error}") from error
+
+    def admit(self, stem: str, filename: str, text: str, seed: int, clock: Clock) -> "Guest":
+        """Put a section of a submission into a guest of its own and import it.
+
+        Raises:
+            faults.CheckFault: the import hangs, crashes, raises, prints too much.
+            faults.GraderFault: the jail does not work.
+        """
+        ours, theirs = socket.socketpair()
+        try:
+            send_order(self._control, {"op": "supervisor"}, [theirs.fileno()])
+        except OrderError as error:
+            raise faults.GraderFault("the jail is gone") from error
+        theirs.close()
+        guest = Guest(ours, filename, guarded="bwrap" in layers_of(self.level))
+        try:
+            guest.load(stem, text, seed, clock)
+        except BaseException:
+            guest.close()
+            raise
+        return guest
+
+    def close(self) -> None:
+        """End the jail and everything in it."""
+        self._control.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        if self._group is not None:
+            self._group.close()
+        self._scratch.cleanup()
+
+
+class Guest:
+    """A section of a submission in the jail."""
+
+    def __init__(self, control: socket.socket, filename: str, guarded: bool) -> None:
+        """Hold a guest.
+
+        Args:
+            control: the supervisor's socket.
+            filename: what tracebacks call the submission.
+            guarded: whether the supervisor is out of the submission's reach; if not, its end is the submission's doing.
+        """
+        self.filename, self._guarded = filename, guarded
+        self.uses: dict[str, frozenset[str]] = {}
+        self.stopped: faults.CheckFault | None = None
+        """What ended the module's import before its end, if anything did; what it defined until then can be called."""
+        self._control = control
+
+    def load(self, stem: str, text: str, seed: int, clock: Clock) -> None:
+        with tempfile.TemporaryFile() as source, contextlib.closing(Output()) as output:
+            source.write(text.encode())
+            source.flush()
+            order = {"op": "load", "stem": stem, "filename": self.filename, "seed": seed}
+            self._order(order, [source.fileno(), output.writer])
+            output.close_writer()
+            answer = self._answer(output, clock)
+        if answer.get("op") != "loaded":
+            raise ended(answer.get("status"), "while it was imported")
+        self.uses = _names(answer.get("uses"))
+        if answer.get("stopped") is not None:
+            self.stopped = submission_error(answer["stopped"], "importing it ")
+
+    def reaches(self, name: str, other: str) -> bool:
+        """Whether the code of one function or class of the module uses another, be it by way of a third."""
+        seen: set[str] = set()
+        ahead = [name]
+        while ahead:
+            here = ahead.pop()
+            if here not in seen:
+                seen.add(here)
+                ahead += self.uses.get(here, frozenset())
+        return other in seen
+
+    @contextlib.contextmanager
+    def session(self, clock: Clock) -> Iterator["Session"]:
+        """A fresh process for one check."""
+        ours, theirs = socket.socketpair()
+        output = Output()
+        try:
+            self._order({"op": "check"}, [theirs.fileno(), output.writer])
+            theirs.close()
+            output.close_writer()
+            yield Session(ours, output, self._control, frozenset(self.uses), clock, self._lost)
+        finally:
+            theirs.close()
+            ours.close()
+            output.close()
+            self._clear()
+
+    def _clear(self) -> None:
+        """Have the supervisor kill what the check left; until it says so, nothing else runs in the guest.
+
+        Raises:
+            faults.Tampered: the check took down the process that it was forked from.
+        """
+        self._order({"op": "end"}, [])
+        deadline = time.monotonic() + SETTLE_SECONDS
+        tampered = False
+        while time.monotonic() < deadline:
+            if select.select([self._control], [], [], SETTLE_SECONDS)[0]:
+                told = self._receive().get("op")
+                tampered = tampered or told == "zygote-ended"
+                if told == "ended":
+                    if tampered:
+                        raise faults.Tampered(KILLED_OURS)
+                    return
+        raise faults.GraderFault("the jail did not clear up after a check")
+
+    def _order(self, order: dict, descriptors: list[int]) -> None:
+        try:
+            send_order(self._control, order, descriptors)
+        except OrderError as error:
+            raise self._lost() from error
+
+    def _lost(self) -> BaseException:
+        return faults.LostGuest("the jail is gone") if self._guarded else faults.Tampered(KILLED_OURS)
+
+    def _receive(self) -> dict:
+        try:
+            answer, descriptors = receive_order(self._control)
+        except OrderError as error:
+            raise self._lost() from error
+        for fd in descriptors:
+            os.close(fd)
+        if answer.get("op") == "broken":
+            raise faults.LostGuest(f"the jail does not work: {str(answer.get('why'))[:500]}")
+        return answer
+
+    def _answer(self, output: Output, clock: Clock) -> dict:
+        """The answer to an order, while counting what is printed and the time that passes."""
+        watched = [self._control.fileno(), output.reader]
+        while True:
+            with clock.running():
+                readable, _, _ = select.select(watched, [], [], max(clock.left, 0))
+            if self._control.fileno() in readable:
+                return self._receive()
+            if output.reader in readable and not output.drain():
+                watched.remove(output.reader)
+            if clock.left <= 0:
+                raise faults.TimedOut("its time is over")
+
+    def close(self) -> None:
+        self._control.close()
+
+
+def _names(uses: object) -> dict[str, frozenset[str]]:
+    """The module's names and what each uses, as its process tells it."""
+    if not isinstance(uses, dict):
+        return {}
+    return {
+        name: frozenset(word for word in words if isinstance(word, str))
+        for name, words in uses.items()
+        if isinstance(words, list)
+    }

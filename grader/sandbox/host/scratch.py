@@ -1,0 +1,72 @@
+"""Temporary folders that leave nothing behind: removed when their owner is done, and by the next grader if it was killed.
+
+An owner holds a lock (flock) on its folder as long as it lives; the kernel lets go of it when the owner dies, however that is,
+and in whatever process namespace. A folder that nobody holds is a dead grader's.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+PREFIX = "unstatic-"
+YOUNG_SECONDS = 60
+"""So long after it was made, a folder may not be held yet by the one who made it."""
+
+
+class Scratch:
+    """A folder of one's own in the system's temporary folder."""
+
+    def __init__(self) -> None:
+        """Make the folder, and remove those of graders that are dead.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        sweep(Path(tempfile.gettempdir()))
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self._held = hold(self.path)
+
+    def close(self) -> None:
+        """Remove it with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._held)
+
+
+def hold(folder: Path) -> int:
+    """Hold a folder until the descriptor that is returned is closed, or this process is dead.
+
+    Raises:
+        OSError: another holds it, or it is gone.
+    """
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(opened)
+        raise
+    return opened
+
+
+def sweep(parent: Path) -> None:
+    """Remove what graders that were killed have left in a folder: what is ours, old enough, and held by nobody."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):  # another sweeps too, or holds it
+            if abandoned(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def abandoned(folder: Path) -> bool:
+    """Whether a folder of this user's is held by nobody, and not so young that its maker is still about to hold it.
+
+    Raises:
+        OSError: it is gone, or held.
+    """
+    info = folder.lstat()
+    if info.st_uid != os.getuid() or time.time() - info.st_ctime < YOUNG_SECONDS:
+        return False
+    os.close(hold(folder))
+    return True

@@ -1,0 +1,220 @@
+"""One check's process as the judge sees it: calls into it, the time they take, and how it ended."""
+
+import contextlib
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torch import Tensor
+
+from grader import faults
+from grader.rpc import errors
+from grader.rpc.connection import Connection
+from grader.rpc.frames import Channel
+from grader.rpc.limits import Closed, Violation
+from grader.rpc.proxies import FunctionProxy
+from grader.sandbox.guest.orders import OrderError, receive_order
+from grader.sandbox.host.limits import Clock, Output
+
+FIRST_OBJECT = 1
+"""The number under which a check's process knows the submission's module."""
+SETTLE_SECONDS = 20
+"""How long we wait to be told that all a process left is gone."""
+END_SECONDS = 5
+"""How long we wait to be told how a process ended that closed its connection: it may live on. It is charged."""
+KILLED_OURS = "it ended a process of the grader's in the jail"
+
+
+class Session:
+    """One check's process: the submission's module as `grader.checks.under_test.UnderTest` takes it, its functions called in the jail."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        output: Output,
+        control: socket.socket,
+        names: frozenset[str],
+        clock: Clock,
+        lost: Callable[[], BaseException],
+    ) -> None:
+        self._names = names
+        self._connection = WatchedConnection(
+            WatchedChannel(sock, output, control, clock, lost),
+            describe_error=errors.describe,
+            build_error=lambda data: submission_error(data, ""),
+            catches=Exception,
+            open_objects=False,
+        )
+
+    def __getattr__(self, name: str) -> FunctionProxy:
+        if name not in self._names:
+            raise AttributeError(name)
+        return FunctionProxy(self._connection, FIRST_OBJECT, name, name)
+
+
+class WatchedConnection(Connection):
+    """The judge's end of the connection: what is wrong with an answer is tampering, as what is wrong with its framing is."""
+
+    channel: "WatchedChannel"
+
+    def call(self, target: int, method: str | None, args: tuple, kwargs: dict[str, Any]) -> Any:
+        with self.channel.honest():
+            return super().call(target, method, args, kwargs)
+
+    def get(self, target: int, name: str) -> Any:
+        with self.channel.honest():
+            return super().get(target, name)
+
+    def clone(self, target: int) -> Any:
+        with self.channel.honest():
+            return super().clone(target)
+
+    def gradient(self, *args: Any) -> list[Tensor | None]:
+        with self.channel.honest():
+            return super().gradient(*args)
+
+
+class WatchedChannel(Channel):
+    """A channel to a check's process that keeps the time, counts the output, and notices the end of the process."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        output: Output,
+        control: socket.socket,
+        clock: Clock,
+        lost: Callable[[], BaseException],
+    ) -> None:
+        super().__init__(sock)
+        sock.setblocking(False)
+        self._output, self._control, self._clock, self._lost = output, control, clock, lost
+        self._watched_output = True
+        self._dead: BaseException | None = None
+        self._since: float | None = None
+        """Since when the clock runs: from when we wait for an answer until it is here, whatever we serve meanwhile."""
+
+    def send(self, message: dict, tensors: list) -> None:
+        with self._faults():
+            self._charge()
+            super().send(message, tensors)
+
+    def receive(self) -> tuple[dict, list]:
+        with self._faults():
+            if self._since is None:
+                self._since = time.monotonic()
+            message, tensors = super().receive()
+            self._charge()
+        if message.get("op") in ("return", "raise"):
+            self._since = None
+        return message, tensors
+
+    def _charge(self) -> None:
+        """Let the clock go on to now, if it runs.
+
+        Raises:
+            faults.TimedOut: its time is over.
+        """
+        if self._since is not None:
+            now = time.monotonic()
+            self._clock.spend(now - self._since)
+            self._since = now
+            if self._clock.left <= 0:
+                raise faults.TimedOut("its time is over")
+
+    @contextlib.contextmanager
+    def honest(self) -> Iterator[None]:
+        """What no honest connection sends is tampering, now and for the rest of the check."""
+        try:
+            yield
+        except Violation as error:
+            self._dead = faults.Tampered(f"it sent {error}")
+            raise self._dead from error
+
+    @contextlib.contextmanager
+    def _faults(self) -> Iterator[None]:
+        """What goes wrong on the wire, as the fault that it is; the first one stays."""
+        if self._dead is not None:
+            raise self._dead
+        try:
+            with self.honest():
+                yield
+        except Closed:
+            self._dead = self._how_it_ended()
+            raise self._dead from None
+        except faults.CheckFault as error:
+            self._dead = error
+            raise
+
+    def _receive_some(self, view: memoryview) -> int:
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                return super()._receive_some(view)
+            self._wait(writing=False)
+
+    def _send_some(self, pieces: list[memoryview]) -> int:
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                return super()._send_some(pieces)
+            self._wait(writing=True)
+
+    def _wait(self, *, writing: bool) -> None:
+        """Wait until the process can be read from, or written to."""
+        sock, control, printed = self.sock.fileno(), self._control.fileno(), self._output.reader
+        reading = [control] + ([] if writing else [sock]) + ([printed] if self._watched_output else [])
+        asking = self._since is None  # the request itself does not go through
+        self._since = self._since or time.monotonic()
+        self._charge()
+        readable, writable, _ = select.select(reading, [sock] if writing else [], [], max(self._clock.left, 0))
+        if printed in readable:
+            self._watched_output = self._output.drain()
+        if control in readable and sock not in readable and not writable:
+            raise Closed
+        self._charge()
+        if asking:
+            self._since = None
+
+    def _how_it_ended(self) -> BaseException:
+        with self._clock.running():
+            told = select.select([self._control], [], [], END_SECONDS)[0]
+        if told:
+            try:
+                answer, _ = receive_order(self._control)
+            except OrderError:
+                return self._lost()
+            if answer.get("op") == "zygote-ended":
+                return faults.Tampered(KILLED_OURS)
+            return ended(answer.get("status"), "")
+        return faults.Crashed("its process closed the connection to the grader")
+
+
+def submission_error(data: object, doing: str) -> faults.CheckFault:
+    """What an exception means that the submission's process tells of."""
+    if not isinstance(data, dict):
+        return faults.Tampered("it sent an error that is none")
+    error = faults.raised(data)
+    where = f" (line {error.line})" if error.line else ""
+    if data.get("ordinary") is not True:
+        return faults.Crashed(f"{doing}raised {error.kind}{where}, which ends a program")
+    if error.kind == "MemoryError" or "can't allocate memory" in error.text or "not enough memory" in error.text:
+        return faults.OutOfMemory(f"{doing}met the memory limit{where}")
+    return error
+
+
+def ended(status: object, when: str) -> faults.CheckFault:
+    """What it means that a process ended with this exit status (negative: by that signal)."""
+    if type(status) is not int:
+        return faults.Crashed(f"its process ended {when}".strip())
+    if status >= 0:
+        return faults.Crashed(f"it ended its process with exit status {status} {when}".strip())
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    if name == "SIGXCPU":
+        return faults.TimedOut("its processor time is over")
+    if name == "SIGXFSZ":
+        return faults.OutputLimit("it wrote a file that is too large")
+    return faults.Crashed(f"its process was ended by {name} {when}".strip())

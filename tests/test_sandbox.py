@@ -1,0 +1,131 @@
+"""What a sandbox shows of the host, where a submission may write in it, and that honest code runs in it."""
+
+import contextlib
+import mmap
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from grader import faults
+from grader.course import ROOT
+from grader.judging.judge import Judge, Request
+from grader.judging.process import JudgeProcess
+from grader.sandbox.guest import selftest, walls
+from grader.sandbox.host import command, doctor, isolation, scratch
+from grader.sandbox.host.sandbox import Sandbox
+from grader.sandbox.host.selftest import try_out
+
+
+def test_the_scratch_folder_does_not_hide_an_interpreter_that_lies_in_tmp(monkeypatch):
+    monkeypatch.setattr(command, "_host_folders", lambda: [Path("/usr"), Path("/tmp/course/.venv")])
+    line = command.command("bwrap", "forkserver", "main", "")
+    assert line[line.index("TMPDIR") + 1] == line[line.index("--chdir") + 1] == "/scratch"
+    assert '"scratch": ["/scratch", "/dev/shm"]' in line[-1]
+
+
+@pytest.mark.skipif(not isolation.choose().startswith("bwrap"), reason="bubblewrap does not work here")
+def test_bubblewrap_alone_leaves_no_place_where_a_submission_can_keep_a_note():
+    """Landlock forbids it too; here it is left out."""
+    judge = Judge("bwrap")
+    try:
+        code = "import os\nfor place in ('/', '/course', '/usr'):\n    try:\n        open(place + '/note', 'w')\n"
+        code += "        os._exit(7)\n    except OSError:\n        pass\n"
+        code += "open(os.environ['TMPDIR'] + '/note', 'w')\nimport torch\ndef compute_alpha_bar(betas): return (1 - betas).cumprod(0)\n"
+        rows = judge.grade(Request("s1_forward_reverse", "x.py", code, 1, ("compute_alpha_bar",)))
+    finally:
+        judge.close()
+    assert rows[0]["verdict"] == "pass", rows[0]["message"]
+    assert not os.path.exists("/tmp/note")
+
+
+@pytest.fixture(scope="module")
+def jail():
+    with contextlib.closing(Sandbox(isolation.choose())) as jail:
+        yield jail
+
+
+def test_honest_code_runs_in_a_jail(jail):
+    try_out(jail)
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("raise RuntimeError('could not create a primitive')", "could not create a primitive"),
+        ("def network(x): raise RuntimeError('no fork')", "no fork"),
+        ("def network(x): return x\ndef train(x, steps): return [1.0, 0.5]", "other numbers"),
+        ("import os; os._exit(3)", "exit status 3"),
+    ],
+)
+def test_a_jail_in_which_it_does_not_run_judges_nobody(jail, tmp_path, monkeypatch, code, says):
+    (tmp_path / "trial.py").write_text(code)
+    monkeypatch.setattr(selftest, "__file__", str(tmp_path / "trial.py"))
+    with pytest.raises(faults.GraderFault, match=says):
+        try_out(jail)
+    with pytest.raises(faults.GraderFault, match=says):
+        Judge(isolation.choose())
+
+
+def test_the_doctor_tells_of_a_jail_in_which_it_does_not_run(tmp_path, monkeypatch, capsys):
+    (tmp_path / "trial.py").write_text("raise RuntimeError('could not create a primitive')")
+    monkeypatch.setattr(selftest, "__file__", str(tmp_path / "trial.py"))
+    assert doctor.report() == 1
+    assert "could not create a primitive" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is not to be found out here")
+def test_the_limit_on_memory_counts_from_what_torch_takes():
+    """Torch built for GPUs takes many times the address space of torch built for CPUs."""
+    before = walls.memory_limit()[resource.RLIMIT_AS]
+    with contextlib.closing(mmap.mmap(-1, 1 << 30)):
+        assert walls.memory_limit()[resource.RLIMIT_AS] >= before + (1 << 30)
+
+
+def test_a_jail_sees_no_gpu():
+    """Where torch sees one, going backward before a fork makes going backward after it an error."""
+    assert command.environment("/tmp")["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_a_killed_graders_folders_and_groups_are_removed_by_the_next_and_a_living_ones_are_not(tmp_path, monkeypatch):
+    """The maker dies without a word; what it held is free then, whatever its process id was."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(scratch, "YOUNG_SECONDS", 0)
+    living = scratch.Scratch()
+    program = "import os; from grader.sandbox.host.scratch import Scratch; Scratch(); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
+    assert len(list(tmp_path.iterdir())) == 2
+    scratch.Scratch().close()
+    assert list(tmp_path.iterdir()) == [living.path]
+    living.close()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("end", ["close", "kill the judge", "kill the grader"])
+def test_a_judge_leaves_nothing_in_the_temporary_folder(tmp_path, monkeypatch, end):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    if end == "kill the grader":
+        program = (
+            "import os; from grader.judging.process import JudgeProcess; from grader.sandbox.host import isolation\n"
+            "JudgeProcess(isolation.choose()); os.kill(os.getpid(), 9)"
+        )
+        subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
+        deadline = time.monotonic() + 60
+        while list(tmp_path.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    else:
+        judge = JudgeProcess(isolation.choose())
+        assert list(tmp_path.iterdir())
+        if end == "kill the judge":
+            judge._process.kill()
+            with pytest.raises(faults.GraderFault, match="was ended by SIGKILL"):
+                judge.grade({})
+        judge.close()
+    assert not list(tmp_path.iterdir())
