@@ -21,9 +21,16 @@ from grader.rpc.errors import builtin_class
 
 
 class CheckFault(Exception):
-    """A check could not be carried to an answer, by the submission's doing."""
+    """A check could not be carried to an answer, by the submission's doing.
+
+    Attributes:
+        line: the line of the submission where it happened, or that was running; None if unknown.
+        printed: the end of what the submission printed meanwhile.
+    """
 
     verdict = "fail"
+    line: int | None = None
+    printed: str = ""
 
 
 class Missing(CheckFault, AttributeError):
@@ -41,14 +48,12 @@ class Raised(CheckFault):
     Attributes:
         kind: the exception's class name.
         text: its message.
-        line: the line of the submission where it happened; None if unknown.
         function: the function around that line; "" if unknown.
         innermost: whether the exception arose there, and not in a library called from there.
     """
 
     kind: str
     text: str
-    line: int | None
     function: str
     innermost: bool
 

@@ -5,6 +5,7 @@ frames; in the judge `explain` takes them from what crossed, of which nothing is
 begins where a label does. Frames of the checks, of Hypothesis and of torch are left out.
 """
 
+import importlib.util
 import linecache
 import traceback
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ Fact = tuple[str, str]
 
 LINES_PRINTED = 8
 """So many of the last lines that the learner's code printed are shown."""
+KNOWN_MODULES = ("torch", "numpy", "scipy", "einops", "matplotlib", "pandas", "sklearn", "tqdm", "torchvision", "diffusers",
+                 "torchdiffeq", "jaxtyping", "exercises.toolkit")  # fmt: skip
+"""What people import, and may find where they are graded."""
 LONGEST = 4000
 """Characters of a message."""
 
@@ -158,15 +162,29 @@ def _indented(words: str) -> str:
 def _what_happened(found: Outcome, text: str) -> list[Fact]:
     error = found.error
     if isinstance(error, Raised):
-        return [("raised", f"{error.kind}: {error.text}"), *_quoted(error, text)]
+        return [("raised", f"{error.kind}: {error.text}"), *_quoted(error, text), *_modules(error)]
     if isinstance(error, CheckFault):
-        return [(found.verdict, str(error))]
+        return [(found.verdict, str(error)), *_quoted(error, text), *_printed(error)]
     if isinstance(error, GraderFault):
         return [("grader", f"This is the grader's fault, not the submission's: {error}")]
     return [("raised", f"the check could not use what came back ({type(error).__name__}: {error})")]
 
 
-def _quoted(error: Raised, text: str) -> list[Fact]:
+def _printed(error: CheckFault) -> list[Fact]:
+    """The last lines that the submission printed before it was stopped."""
+    lines = error.printed.rstrip().splitlines()[-LINES_PRINTED:]
+    return [("printed", "\n".join(line[:200] for line in lines))] if lines else []
+
+
+def _modules(error: Raised) -> list[Fact]:
+    """Of a module that is not there: which are."""
+    if error.kind != "ModuleNotFoundError":
+        return []
+    there = ", ".join(name for name in KNOWN_MODULES if importlib.util.find_spec(name))
+    return [("there are", f"Python's own modules, and {there}; files beside the section's are not read")]
+
+
+def _quoted(error: CheckFault, text: str) -> list[Fact]:
     lines = text.splitlines()
     if error.line is None or error.line > len(lines):
         return []

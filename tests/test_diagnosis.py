@@ -205,7 +205,7 @@ def test_an_outcome_says_what_came_back(error, verdict, got):
 
 
 def test_an_outcome_of_a_right_answer_is_a_pass():
-    assert outcome(check_that(lambda: None), None, 1) == ("pass", None, None)
+    assert outcome(check_that(lambda: None), None, 1) == ("pass", None, None, "")
 
 
 def test_not_implemented_by_torch_is_wrong_and_by_the_stub_unfinished():

@@ -1,5 +1,7 @@
 """The judge's verdicts on submissions that do not simply answer."""
 
+import re
+
 import pytest
 
 from grader.course import ROOT, section
@@ -68,12 +70,72 @@ def test_a_fault_costs_its_own_exercise_and_says_what_it_was(judge, body, verdic
     assert rows["forward_step"]["verdict"] == rows["timestep_embedding"]["verdict"] == "pass"
 
 
-def test_what_fails_because_of_another_exercise_is_blocked(judge):
-    rows = verdicts(
-        judge, with_answer("def q_sample(x0, t, noise, alpha_bar):\n    return x0\n"), ("q_sample", "simple_loss")
+LOSES_THE_NOISE = with_answer("def q_sample(x0, t, noise, alpha_bar):\n    return x0\n")
+
+
+def test_a_mistake_is_charged_once_and_what_uses_it_is_judged_by_itself(judge):
+    rows = verdicts(judge, LOSES_THE_NOISE, ("q_sample", "simple_loss"))
+    assert (rows["q_sample"]["verdict"], rows["simple_loss"]["verdict"]) == ("fail", "pass")
+    assert (
+        "Right by itself, with the course's q_sample; in your file it still meets yours"
+        in rows["simple_loss"]["message"]
     )
-    assert (rows["q_sample"]["verdict"], rows["simple_loss"]["verdict"]) == ("fail", "blocked")
-    assert "q_sample" in rows["simple_loss"]["message"]
+
+
+def test_what_it_uses_is_judged_too_where_nobody_asked_for_that(judge):
+    rows = verdicts(judge, LOSES_THE_NOISE, ("simple_loss",))
+    assert list(rows) == ["simple_loss"]
+    assert rows["simple_loss"]["verdict"] == "pass"
+
+
+def test_a_mistake_of_its_own_is_named_beside_one_of_what_it_uses(judge):
+    code = """
+def q_sample(x0, t, noise, alpha_bar):
+    return x0
+
+def simple_loss(model, x0, t, noise, alpha_bar):
+    return (noise - model(q_sample(x0, t, noise, alpha_bar), t)).square().sum()
+"""
+    row = verdicts(judge, with_answer(code), ("simple_loss",))["simple_loss"]
+    assert row["verdict"] == "fail"
+    assert row["misconception"] == "the sum of the squares"
+    assert "judged     with the course's q_sample in place of yours" in row["message"]
+
+
+def test_a_course_can_have_it_charged_to_all_that_use_it(judge):
+    request = Request(STEM, f"{STEM}.py", LOSES_THE_NOISE, 1, ("q_sample", "simple_loss"), charge_once=False)
+    row = judge.grade(request)[1]
+    assert (row["verdict"], row["score"]) == ("blocked", 0)
+    assert "q_sample, which is not right yet" in row["message"]
+
+
+def test_one_answer_that_runs_on_is_one_culprit_and_its_line_is_told(judge):
+    code = "def compute_alpha_bar(betas):\n    print('so far')\n    while True:\n        pass\n"
+    rows = verdicts(judge, with_answer(code), ("compute_alpha_bar", "q_posterior", "sample"))
+    assert [row["verdict"] for row in rows.values()] == ["timeout", "pass", "pass"]
+    message = rows["compute_alpha_bar"]["message"]
+    assert "the 20 s that a check may take are used up" in message
+    assert re.search(r"at +line \d+: (while True:|pass)", message)
+    assert re.search(r"printed +so far", message)
+
+
+def test_an_import_that_runs_on_tells_its_line(judge):
+    message = verdicts(judge, with_answer("while True:\n    pass\n"), ("q_sample",))["q_sample"]["message"]
+    assert "the 20 s that its import may take are used up" in message
+    assert re.search(r"at +line \d+: (while True:|pass)", message)
+
+
+def test_a_module_that_is_not_there_is_told_with_those_that_are(judge):
+    code = "def compute_alpha_bar(betas):\n    import a_module_that_nobody_has\n"
+    message = verdicts(judge, with_answer(code), ("compute_alpha_bar",))["compute_alpha_bar"]["message"]
+    assert re.search(
+        r"there are +Python's own modules, and torch, numpy.*files beside the section's are not read", message
+    )
+
+
+def test_twenty_thousand_printed_lines_are_no_fault(judge):
+    code = "def compute_alpha_bar(betas):\n    for i in range(20_000): print(i)\n    return (1 - betas).cumprod(0)\n"
+    assert verdicts(judge, with_answer(code), ("compute_alpha_bar",))["compute_alpha_bar"]["verdict"] == "pass"
 
 
 def test_what_needs_another_exercise_and_does_without_passes(judge):

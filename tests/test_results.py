@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from grader.course import ROOT, find_exercise
-from grader.judging import results
+from grader.judging import store
 from grader.judging.results import Row, document, write_atomically
 from grader.judging.store import Key, Store, course_version
 
@@ -206,11 +206,11 @@ def test_the_course_version_changes_with_what_a_verdict_depends_on(tmp_path, mon
     assert len(first) == 64
     extra = tmp_path / "extra.py"
     extra.write_text("x = 1")
-    files = results._course_files()
+    files = store._course_files()
     names = {path.relative_to(ROOT).as_posix() for path in files}
     assert {"exercises/course.toml", f"exercises/checks/{STEM}/test_q_sample.py", "exercises/toolkit/extract.py",
             f"solutions/{STEM}.py", "grader/checks/collect.py"} <= names  # fmt: skip
-    monkeypatch.setattr(results, "_course_files", lambda: files[1:])
+    monkeypatch.setattr(store, "_course_files", lambda: files[1:])
     course_version.cache_clear()
     assert course_version() != first
     course_version.cache_clear()

@@ -96,6 +96,12 @@ class Connection:
         """Read an attribute of one of their objects."""
         return self._decode(*self._request({"op": "get", "target": target, "name": name}, [], []))
 
+    def set(self, target: int, name: str, value: Any) -> None:
+        """Put a value of ours in the place of an attribute of one of their objects."""
+        outgoing = Outgoing(self)
+        request = {"op": "set", "target": target, "name": name, "value": outgoing.encode(value)}
+        self._decode(*self._request(request, outgoing.tensors, []))
+
     def clone(self, target: int) -> Any:
         """A deep copy of one of their modules, made at their side."""
         return self._decode(*self._request({"op": "clone", "target": target}, [], []))
@@ -178,6 +184,7 @@ class Connection:
             "call": self._serve_call,
             "grad": self._serve_grad,
             "get": self._serve_get,
+            "set": self._serve_set,
             "clone": self._serve_clone,
         }
         handler = handlers.get(str(message.get("op")))
@@ -255,6 +262,13 @@ class Connection:
         if not self._open_objects or not isinstance(name, str):
             raise Violation("a look into an object that shows nothing")
         return self._answer(getattr(target, name), [])
+
+    def _serve_set(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
+        target, name = self.handles.exported(message.get("target")), message.get("name")
+        if not self._open_objects or not isinstance(name, str):
+            raise Violation("a change to an object that shows nothing")
+        setattr(target, name, Incoming(self, arrived).decode(message.get("value")))
+        return self._answer(None, [])
 
     def _serve_clone(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
         target = self.handles.exported(message.get("target"))

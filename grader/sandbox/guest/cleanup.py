@@ -19,9 +19,9 @@ def descendants() -> list[int]:
     return sorted(found - {os.getpid()})
 
 
-def kill(pid: int) -> None:
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
 
 
 def _parent(entry: Path) -> int:

@@ -12,6 +12,7 @@ import signal
 import socket
 import stat
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
@@ -25,6 +26,8 @@ from grader.sandbox.guest.zygote import Zygote
 PR_SET_CHILD_SUBREAPER = 36
 PATIENCE_SECONDS = 5
 """How long the zygote may take to tell us what we ask, its import apart."""
+TRACE_SECONDS = 0.2
+"""How long those who took too long have to print where they are."""
 MOST_ROUNDS = 20
 """How often new processes may appear while we clear up, before all are killed, the zygote included."""
 
@@ -87,7 +90,11 @@ class Supervisor:
             self._start_zygote(descriptors[1])
         elif order["op"] == "check":
             self._prepare_check(order, descriptors)
+        elif order["op"] == "trace":
+            kill(self.zygote_pid, signal.SIGUSR1)
         elif order["op"] == "end":
+            if order.get("trace"):
+                self._ask_where()
             self._clear()
             send_order(self.control, {"op": "ended"})
         for fd in descriptors:
@@ -156,6 +163,12 @@ class Supervisor:
             self.threaded = message.get("threads") != 1
         self.expected = ""
         return message
+
+    def _ask_where(self) -> None:
+        """Have what a check left running print where it is."""
+        for pid in {pid for pid in descendants() if self.threaded or pid != self.zygote_pid}:
+            kill(pid, signal.SIGUSR1)
+        time.sleep(TRACE_SECONDS)
 
     def _clear(self) -> None:
         """Kill everything but the zygote, and empty the temporary folders."""

@@ -37,10 +37,13 @@ class Namespace:
     """The submission's module as the first object that the judge knows."""
 
     def __init__(self, module: ModuleType) -> None:
-        self._module = module
+        object.__setattr__(self, "_module", module)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._module, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._module, name, value)
 
 
 def flush() -> None:

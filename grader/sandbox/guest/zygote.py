@@ -1,7 +1,9 @@
 """The zygote: imports the submission once, and forks for each check."""
 
+import faulthandler
 import importlib.util
 import os
+import signal
 import socket
 import sys
 import threading
@@ -29,6 +31,8 @@ class Zygote:
 
     def run(self) -> NoReturn:
         _use_output(self.output_fd)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # of who is stopped the last line is told too
+        faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)  # whoever takes too long is asked where it is
         seed(self.seed)
         answer = self._import()
         switch_back()

@@ -9,20 +9,27 @@ from grader import faults
 
 MAX_OUTPUT = 32 << 20
 """Bytes that a check, or an import, may print."""
-KEPT_OUTPUT = 4000
+KEPT_OUTPUT = 16_000
 """Bytes of it that are kept for the report."""
 
 
 class Clock:
     """Time that a submission may still use. Only waiting for it counts, not the judge's own work."""
 
-    def __init__(self, seconds: float, within: "Clock | None" = None) -> None:
-        """Start a clock; one `within` another also uses up the other's time."""
+    def __init__(self, seconds: float, within: "Clock | None" = None, what: str = "it") -> None:
+        """Start a clock of `what`; one `within` another also uses up the other's time."""
+        self._seconds, self._what = seconds, what
         self._left, self._within = seconds, within
 
     @property
     def left(self) -> float:
         return self._left if self._within is None else min(self._left, self._within.left)
+
+    def over(self) -> faults.TimedOut:
+        """That its time is over, with the limit that was met."""
+        if self._left > 0 and self._within is not None:
+            return self._within.over()
+        return faults.TimedOut(f"the {self._seconds:g} s that {self._what} may take are used up")
 
     def spend(self, seconds: float) -> None:
         self._left -= seconds
@@ -62,6 +69,14 @@ class Output:
         if self.count > MAX_OUTPUT:
             raise faults.OutputLimit(f"it printed more than {MAX_OUTPUT >> 20} MiB")
         return bool(data)
+
+    def rest(self) -> None:
+        """Read what is left, up to what may be printed."""
+        with contextlib.suppress(faults.OutputLimit):
+            before = -1
+            while before != self.count:
+                before = self.count
+                self.drain()
 
     def close_writer(self) -> None:
         if self.writer >= 0:

@@ -19,8 +19,17 @@ from grader.sandbox.guest.orders import OrderError, receive_order, send_order
 from grader.sandbox.host.cgroup import Cgroup
 from grader.sandbox.host.command import command, environment, layers_of
 from grader.sandbox.host.limits import Clock, Output
-from grader.sandbox.host.session import KILLED_OURS, SETTLE_SECONDS, Session, ended, submission_error
+from grader.sandbox.host.session import (
+    KILLED_OURS,
+    SETTLE_SECONDS,
+    Session,
+    ended,
+    last_words,
+    submission_error,
+)
 
+TRACE_SECONDS = 0.5
+"""How long a process that hangs has to print where it is."""
 START_SECONDS = 120
 """How long a jail may take to start; torch's import on a loaded machine is most of it."""
 
@@ -143,24 +152,33 @@ class Guest:
         """A fresh process for one check."""
         ours, theirs = socket.socketpair()
         output = Output()
+        session: Session | None = None
         try:
             self._order({"op": "check"}, [theirs.fileno(), output.writer])
             theirs.close()
             output.close_writer()
-            yield Session(ours, output, self._control, frozenset(self.uses), clock, self._lost)
+            session = Session(ours, output, self._control, frozenset(self.uses), clock, self._lost, self.filename)
+            yield session
         finally:
             theirs.close()
             ours.close()
-            output.close()
-            self._clear()
+            try:
+                self._clear(trace=session is not None and session.timed_out)
+                if session is not None:
+                    session.hear_out(output)
+            finally:
+                output.close()
 
-    def _clear(self) -> None:
+    def _clear(self, trace: bool) -> None:
         """Have the supervisor kill what the check left; until it says so, nothing else runs in the guest.
+
+        Args:
+            trace: whether it is to print first where it is.
 
         Raises:
             faults.Tampered: the check took down the process that it was forked from.
         """
-        self._order({"op": "end"}, [])
+        self._order({"op": "end", "trace": trace}, [])
         deadline = time.monotonic() + SETTLE_SECONDS
         tampered = False
         while time.monotonic() < deadline:
@@ -204,7 +222,15 @@ class Guest:
             if output.reader in readable and not output.drain():
                 watched.remove(output.reader)
             if clock.left <= 0:
-                raise faults.TimedOut("its time is over")
+                raise self._hanging(output, clock)
+
+    def _hanging(self, output: Output, clock: Clock) -> faults.TimedOut:
+        """That the import takes too long, and where it is."""
+        fault = clock.over()
+        self._order({"op": "trace"}, [])
+        time.sleep(TRACE_SECONDS)
+        fault.line, fault.printed = last_words(output, self.filename)
+        return fault
 
     def close(self) -> None:
         self._control.close()

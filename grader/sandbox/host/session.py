@@ -1,6 +1,7 @@
 """One check's process as the judge sees it: calls into it, the time they take, and how it ended."""
 
 import contextlib
+import re
 import select
 import signal
 import socket
@@ -17,6 +18,7 @@ from grader.rpc.frames import Channel
 from grader.rpc.limits import Closed, Violation
 from grader.rpc.proxies import FunctionProxy
 from grader.sandbox.guest.orders import OrderError, receive_order
+from grader.sandbox.guest.walls import MEMORY
 from grader.sandbox.host.limits import Clock, Output
 
 FIRST_OBJECT = 1
@@ -25,6 +27,8 @@ SETTLE_SECONDS = 20
 """How long we wait to be told that all a process left is gone."""
 END_SECONDS = 5
 """How long we wait to be told how a process ended that closed its connection: it may live on. It is charged."""
+TRACE = re.compile(r"^(?:Current thread 0x\w+|Stack) \(most recent call first\):$", re.M)
+"""So begins what Python's faulthandler prints."""
 KILLED_OURS = "it ended a process of the grader's in the jail"
 
 
@@ -39,8 +43,11 @@ class Session:
         names: frozenset[str],
         clock: Clock,
         lost: Callable[[], BaseException],
+        filename: str,
     ) -> None:
-        self._names = names
+        self._names, self._filename = names, filename
+        self.printed = ""
+        self.running_line: int | None = None
         self._connection = WatchedConnection(
             WatchedChannel(sock, output, control, clock, lost),
             describe_error=errors.describe,
@@ -48,6 +55,19 @@ class Session:
             catches=Exception,
             open_objects=False,
         )
+
+    def replace(self, name: str, function: Callable[..., Any]) -> None:
+        """Have the submission call a function of ours wherever it looks this name up in its module."""
+        self._connection.set(FIRST_OBJECT, name, function)
+        self._names |= {name}
+
+    @property
+    def timed_out(self) -> bool:
+        return isinstance(self._connection.channel.dead, faults.TimedOut)
+
+    def hear_out(self, output: Output) -> None:
+        """Take from what was printed, once the process is gone, its last lines, and the line that was running."""
+        self.running_line, self.printed = last_words(output, self._filename)
 
     def __getattr__(self, name: str) -> FunctionProxy:
         if name not in self._names:
@@ -67,6 +87,10 @@ class WatchedConnection(Connection):
     def get(self, target: int, name: str) -> Any:
         with self.channel.honest():
             return super().get(target, name)
+
+    def set(self, target: int, name: str, value: Any) -> None:
+        with self.channel.honest():
+            super().set(target, name, value)
 
     def clone(self, target: int) -> Any:
         with self.channel.honest():
@@ -92,7 +116,7 @@ class WatchedChannel(Channel):
         sock.setblocking(False)
         self._output, self._control, self._clock, self._lost = output, control, clock, lost
         self._watched_output = True
-        self._dead: BaseException | None = None
+        self.dead: BaseException | None = None
         self._since: float | None = None
         """Since when the clock runs: from when we wait for an answer until it is here, whatever we serve meanwhile."""
 
@@ -122,7 +146,7 @@ class WatchedChannel(Channel):
             self._clock.spend(now - self._since)
             self._since = now
             if self._clock.left <= 0:
-                raise faults.TimedOut("its time is over")
+                raise self._clock.over()
 
     @contextlib.contextmanager
     def honest(self) -> Iterator[None]:
@@ -130,22 +154,22 @@ class WatchedChannel(Channel):
         try:
             yield
         except Violation as error:
-            self._dead = faults.Tampered(f"it sent {error}")
-            raise self._dead from error
+            self.dead = faults.Tampered(f"it sent {error}")
+            raise self.dead from error
 
     @contextlib.contextmanager
     def _faults(self) -> Iterator[None]:
         """What goes wrong on the wire, as the fault that it is; the first one stays."""
-        if self._dead is not None:
-            raise self._dead
+        if self.dead is not None:
+            raise self.dead
         try:
             with self.honest():
                 yield
         except Closed:
-            self._dead = self._how_it_ended()
-            raise self._dead from None
+            self.dead = self._how_it_ended()
+            raise self.dead from None
         except faults.CheckFault as error:
-            self._dead = error
+            self.dead = error
             raise
 
     def _receive_some(self, view: memoryview) -> int:
@@ -190,6 +214,14 @@ class WatchedChannel(Channel):
         return faults.Crashed("its process closed the connection to the grader")
 
 
+def last_words(output: Output, filename: str) -> tuple[int | None, str]:
+    """The line of the submission that was running when it was asked to print that, and what was printed before."""
+    output.rest()
+    printed, *trace = TRACE.split(output.tail.decode(errors="replace"), maxsplit=1)
+    places = re.findall(r'File "([^"]+)", line (\d+)', "".join(trace))
+    return next((int(line) for file, line in places if file == filename), None), printed
+
+
 def submission_error(data: object, doing: str) -> faults.CheckFault:
     """What an exception means that the submission's process tells of."""
     if not isinstance(data, dict):
@@ -199,7 +231,8 @@ def submission_error(data: object, doing: str) -> faults.CheckFault:
     if data.get("ordinary") is not True:
         return faults.Crashed(f"{doing}raised {error.kind}{where}, which ends a program")
     if error.kind == "MemoryError" or "can't allocate memory" in error.text or "not enough memory" in error.text:
-        return faults.OutOfMemory(f"{doing}met the memory limit{where}")
+        limit = f"{MEMORY >> 30} GiB beside what torch takes to be imported"
+        return faults.OutOfMemory(f"{doing}met the memory limit of a process{where}: {limit}")
     return error
 
 

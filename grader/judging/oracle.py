@@ -1,0 +1,76 @@
+"""Ours in the place of an exercise that another one needs and that is not right in the submission: a mistake is charged once.
+
+An oracle is a function of the reference section, called by the submission over the connection: arguments go in, values
+come out, never code. It is handed to the checks of those exercises alone that come after it and use it, in a guest of their own.
+"""
+
+import contextlib
+import importlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+from torch import Tensor
+
+from grader import faults
+from grader.course import section
+from grader.sandbox.host.limits import Clock
+
+LARGEST_NUMBER = 1_000_000
+"""A whole number among the arguments may be how long a loop of ours is."""
+MOST_ELEMENTS = 1 << 22
+"""Of a tensor among the arguments: thousands of times what a check hands out."""
+
+
+def oracle(stem: str, name: str, clock: Clock) -> Callable[..., Any] | None:
+    """The reference's function; None if there is none that can stand in: no reference here, or a class, which lives with the answer.
+
+    Args:
+        stem: the section.
+        name: the exercise.
+        clock: the time that its calls may take.
+    """
+    if not section(stem).solution.is_file():
+        return None
+    reference = getattr(importlib.import_module(f"solutions.{stem}"), name)
+    if isinstance(reference, type):
+        return None
+
+    @wraps(reference)
+    def ours(*args: Any, **kwargs: Any) -> Any:
+        _refuse_large([*args, *kwargs.values()], name)
+        with _within(clock):
+            return reference(*args, **kwargs)
+
+    return ours
+
+
+def _refuse_large(values: list[Any], name: str) -> None:
+    for value in values:
+        if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+            raise ValueError(f"the course's {name} takes whole numbers up to {LARGEST_NUMBER:,} while it is judged")
+        if isinstance(value, Tensor) and value.numel() > MOST_ELEMENTS:
+            raise ValueError(
+                f"the course's {name} takes tensors of up to {MOST_ELEMENTS:,} elements while it is judged"
+            )
+
+
+@contextlib.contextmanager
+def _within(clock: Clock) -> Iterator[None]:
+    """Interrupt what takes longer than the clock allows; signals reach the main thread only, where a judge works."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def late(number: int, frame: object) -> None:
+        raise faults.TimedOut("its time is over, in calls of the course's functions")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, max(clock.left, 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

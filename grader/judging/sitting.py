@@ -1,0 +1,303 @@
+"""The grading of one section of one submission: which checks run, in which process, and what the outcomes mean.
+
+An exercise is judged on its own merits. Where it uses an earlier one that is not right, it is judged with ours in that
+one's place (`grader.judging.oracle`), in a guest of its own, so that a mistake is charged once.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from grader import faults
+from grader.checks.collect import Check, collect
+from grader.checks.run import Outcome, outcome
+from grader.checks.state import global_seed
+from grader.checks.under_test import UnderTest
+from grader.course import Exercise, Section, section
+from grader.diagnosis.diagnose import diagnose
+from grader.findings import explain
+from grader.judging.oracle import oracle
+from grader.judging.results import CheckRow, Row
+from grader.sandbox.host.limits import Clock
+from grader.sandbox.host.sandbox import Guest, Sandbox
+from grader.sandbox.host.session import KILLED_OURS
+
+CHECK_SECONDS = 20
+"""Wall time that a check may keep a submission busy; the judge's own work does not count."""
+SECTION_SECONDS = 120
+"""The same for a section of a submission, its import included."""
+
+COSTLY = ("timeout", "memory", "tamper")
+"""After one of these the exercise's other checks are not run: each would take as long, or do as much harm."""
+OWN = ("pass", "unfinished", "tamper", "grader-error")
+"""Verdicts that no other exercise can be the cause of."""
+
+Ours = dict[str, Callable[..., Any]]
+"""The course's functions, by the names of the exercises in whose place they are called."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One section of one submission, to be graded.
+
+    Attributes:
+        stem: the section.
+        filename: what tracebacks call the submitted module.
+        text: its source.
+        seed: what all inputs are drawn from; the submission never sees it.
+        only: the exercises asked for, in course order.
+        charge_once: whether an exercise that uses a wrong one is judged with ours in its place.
+    """
+
+    stem: str
+    filename: str
+    text: str
+    seed: int
+    only: tuple[str, ...]
+    charge_once: bool = True
+
+
+class Sandboxes(Protocol):
+    """Who has the sandbox that guests are put into: a `grader.judging.judge.Judge`."""
+
+    @property
+    def sandbox(self) -> Sandbox: ...
+
+    def fresh_sandbox(self) -> Sandbox: ...
+
+
+@dataclass
+class Examined:
+    """What the checks of an exercise gave.
+
+    Attributes:
+        checks: the checks.
+        outcomes: what each gave.
+        rows: what is told of each.
+    """
+
+    checks: Sequence[Check]
+    outcomes: list[Outcome]
+    rows: list[CheckRow]
+
+    @property
+    def failed(self) -> list[tuple[Check, Outcome]]:
+        return [(c, found) for c, found in zip(self.checks, self.outcomes, strict=True) if found.verdict != "pass"]
+
+    @property
+    def verdict(self) -> str:
+        return self.failed[0][1].verdict if self.failed else "pass"
+
+
+class Sitting:
+    """The grading of one section of one submission."""
+
+    def __init__(self, judge: Sandboxes, request: Request) -> None:
+        self.judge, self.request = judge, request
+        self.section: Section = section(request.stem)
+        self.clock = Clock(SECTION_SECONDS, what="a section")
+        self.guests: dict[bool, Guest] = {}
+        """The submission as it is, and once more where ours stand in for some of it (True), so that neither sees the other."""
+        self.broken: dict[bool, faults.CheckFault] = {}
+        self.settled: dict[str, Row] = {}
+
+    def rows(self, done: Callable[[str], None]) -> list[Row]:
+        """The rows of the exercises asked for; `done` is told of each as it is settled."""
+        try:
+            self._admit(False)
+            for name in self.request.only:
+                self._settle(name)
+                done(name)
+        finally:
+            self._close()
+        return [self.settled[name] for name in self.request.only]
+
+    def _close(self) -> None:
+        for guest in self.guests.values():
+            guest.close()
+        self.guests.clear()
+
+    def _settle(self, name: str) -> Row:
+        if name not in self.settled:
+            self.settled[name] = self._grade(self.section.exercises[name])
+        return self.settled[name]
+
+    # ---------------------------------------------------------------------------------------------- the submission
+
+    def _admit(self, with_ours: bool) -> None:
+        """Import the submission; what is wrong with that concerns every exercise."""
+        request, sandbox = self.request, self.judge.sandbox
+        for attempt in range(2):
+            clock = Clock(CHECK_SECONDS, self.clock, what="its import")
+            seed = global_seed(request.seed)
+            try:
+                self.guests[with_ours] = sandbox.admit(request.stem, request.filename, request.text, seed, clock)
+                return
+            except faults.CheckFault as fault:
+                self.broken[with_ours] = fault
+                return
+            except faults.LostGuest:
+                if attempt:
+                    self.broken[with_ours] = faults.Tampered(KILLED_OURS)
+                else:
+                    self._close()
+                    sandbox = self.judge.fresh_sandbox()
+
+    def _guest(self, with_ours: bool) -> Guest | None:
+        if with_ours not in self.guests and with_ours not in self.broken:
+            self._admit(with_ours)
+        return self.guests.get(with_ours)
+
+    def _uses(self, name: str, other: str) -> bool:
+        guest = self.guests.get(False)
+        return guest is not None and guest.reaches(name, other)
+
+    # --------------------------------------------------------------------------------------------------- one exercise
+
+    def _grade(self, exercise: Exercise) -> Row:
+        """The row of an exercise, judged by itself if it uses what is not right.
+
+        What it uses and nobody asked for is judged too, where it fails: else its own mistake could not be told from theirs.
+        """
+        wrong = self._wrong(exercise, [name for name in self._earlier(exercise) if name in self.settled])
+        ours = self._ours(wrong)
+        found = self._examine(exercise, ours, wrong)
+        if not wrong and found.verdict not in OWN and not self.broken.get(False):
+            wrong = self._wrong(exercise, self._earlier(exercise))
+            if ours := self._ours(wrong):
+                found = self._examine(exercise, ours, wrong)
+        return self._row(exercise, found, ours, [name for name in wrong if name not in ours])
+
+    def _earlier(self, exercise: Exercise) -> list[str]:
+        """The exercises that it may use, and does."""
+        names = list(self.section.exercises)
+        return [name for name in names[: names.index(exercise.name)] if self._uses(exercise.name, name)]
+
+    def _wrong(self, exercise: Exercise, used: list[str]) -> list[str]:
+        return [name for name in used if self._settle(name)["verdict"] != "pass"]
+
+    def _ours(self, wrong: list[str]) -> Ours:
+        if not self.request.charge_once:
+            return {}
+        found = {name: oracle(self.section.stem, name, self.clock) for name in wrong}
+        return {name: function for name, function in found.items() if function is not None}
+
+    def _examine(self, exercise: Exercise, ours: Ours, wrong: list[str]) -> Examined:
+        checks = [check for check in collect(self.section.stem) if check.exercise == exercise.name]
+        if not checks:
+            raise faults.GraderFault(f"{exercise.name} has no checks")
+        found = Examined(checks, [], [])
+        hopeless = any(self.settled[name]["verdict"] in COSTLY for name in wrong if name not in ours)
+        for check in checks:
+            start = time.perf_counter()
+            if hopeless:
+                one = Outcome("blocked", None, None)
+            elif found.outcomes and found.outcomes[-1].verdict in COSTLY:
+                one = found.outcomes[-1]
+            else:
+                one = self._run(check, ours)
+            found.outcomes.append(one)
+            seconds = round(time.perf_counter() - start, 3)
+            found.rows.append({"name": check.name, "verdict": one.verdict, "seconds": seconds})
+        return found
+
+    def _run(self, check: Check, ours: Ours) -> Outcome:
+        """One check in a fresh process; a fault of ours is tried once more, in a fresh jail."""
+        found = self._run_once(check, ours)
+        if found.verdict == "grader-error":
+            try:
+                self._close()
+                self.judge.fresh_sandbox()
+                self._admit(False)
+                found = self._run_once(check, ours)
+            except faults.GraderFault as fault:
+                return Outcome(fault.verdict, None, fault)
+            if isinstance(found.error, faults.LostGuest):
+                tampered = faults.Tampered(KILLED_OURS)
+                found = Outcome(tampered.verdict, None, tampered)
+        return found
+
+    def _run_once(self, check: Check, ours: Ours) -> Outcome:
+        guest = self._guest(bool(ours))
+        broken = self.broken.get(bool(ours)) or (
+            guest.stopped if guest and check.exercise not in {*guest.uses, *ours} else None
+        )
+        if broken is not None:
+            verdict = "crash" if broken.verdict in ("fail", "unfinished") else broken.verdict
+            return Outcome(verdict, None, broken)
+        if self.clock.left <= 0:
+            fault = faults.TimedOut(f"the {SECTION_SECONDS} s that a section may take were used up before it began")
+            return Outcome(fault.verdict, None, fault)
+        assert guest is not None
+        try:
+            with guest.session(Clock(CHECK_SECONDS, self.clock, what="a check")) as session:
+                for name, function in ours.items():
+                    session.replace(name, function)
+                found = outcome(check, UnderTest(session), self.request.seed)
+        except (faults.GraderFault, faults.Tampered) as fault:
+            return Outcome(fault.verdict, None, fault)
+        if isinstance(found.error, faults.CheckFault):
+            found.error.line = found.error.line or session.running_line
+            found.error.printed = session.printed
+        return found
+
+    # ------------------------------------------------------------------------------------------------------- the row
+
+    def _row(self, exercise: Exercise, found: Examined, ours: Ours, blocking: list[str]) -> Row:
+        verdict, message, mistake = "pass", "", None
+        if failed := found.failed:
+            check, first = failed[0]
+            verdict = self._verdict(exercise, first)
+            if blocking and verdict not in OWN:
+                verdict, message = "blocked", _blocked(blocking)
+            if verdict == "fail":
+                mistake = self._diagnose(exercise, failed)
+            message = message or explain(first, check, exercise, self.request.text)
+            if mistake is not None:
+                message += f"\nlooks like {mistake.name}. {mistake.explanation}"
+        if ours and verdict != "unfinished":
+            message = "\n".join(part for part in (message, _by_itself(verdict, list(ours))) if part)
+        passed = sum(exercise.shares.get(row["name"], 0) for row in found.rows if row["verdict"] == "pass")
+        return {
+            "section": self.section.stem,
+            "exercise": exercise.name,
+            "points": float(exercise.points),
+            "score": float(exercise.points if verdict == "pass" else passed),
+            "verdict": verdict,
+            "message": message,
+            "misconception": mistake.name if mistake is not None else None,
+            "checks": found.rows,
+        }
+
+    def _verdict(self, exercise: Exercise, found: Outcome) -> str:
+        """The verdict on an exercise whose first check that did not pass gave this."""
+        error = found.error
+        if isinstance(error, faults.Raised) and isinstance(error, NotImplementedError):
+            owner = error.function.split(".")[0]
+            own = owner == exercise.name or owner not in self.section.exercises
+            return "unfinished" if own and error.innermost else "fail"
+        return found.verdict
+
+    def _diagnose(self, exercise: Exercise, failed: list[tuple[Check, Outcome]]) -> Any:
+        if any(found.verdict != "fail" for _, found in failed):
+            return None
+        return diagnose(
+            self.section.stem, exercise.name, {check.name: found.got for check, found in failed}, self.request.seed
+        )
+
+
+def _blocked(names: list[str]) -> str:
+    return f"It uses {_and(names)}, which {'is' if len(names) == 1 else 'are'} not right yet: begin there."
+
+
+def _by_itself(verdict: str, names: list[str]) -> str:
+    """What is said of an exercise that was judged with the course's functions in the place of those it uses."""
+    theirs, yours = f"the course's {_and(names)}", "yours, which is" if len(names) == 1 else "yours, which are"
+    if verdict == "pass":
+        return f"Right by itself, with {theirs}; in your file it still meets {yours} not right yet."
+    return f"judged     with {theirs} in place of {yours} not right yet"
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
