@@ -85,6 +85,7 @@ def _grade(options: argparse.Namespace) -> int:
         level = isolation.choose(options.isolation)
     except (ValueError, isolation.Refused) as error:
         raise UsageError(f"--isolation: {error}") from error
+    _check_paths(options)
     if level == "none":
         console.print("[bold red]The submissions are not isolated from this machine.[/] `unstatic doctor` says why.")
     seed = options.seed if options.seed is not None else cohort.stored_seed(STATE)
@@ -108,13 +109,16 @@ def _log_to(path: Path) -> None:
     logging.getLogger("grader").addHandler(handler)
 
 
-def _check_usage(options: argparse.Namespace) -> None:
+def _check_paths(options: argparse.Namespace) -> None:
     for path in options.submissions:
         if not os.path.lexists(path):
             pattern = any(sign in str(path) for sign in "*?[")
             raise UsageError(
                 f"{path}: {'this pattern matches nothing' if pattern else 'there is no such file or folder'}"
             )
+
+
+def _check_usage(options: argparse.Namespace) -> None:
     for name in options.only:
         if name not in sections():
             try:
