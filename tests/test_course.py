@@ -73,6 +73,33 @@ CONTRACT = {
         "hutchinson_divergence": (2, "(fn, x, probe)"),
         "log_likelihood": (4, "(sde, score_model, x, steps, probe, t_start=1e-05)"),
     },
+    "s5_flow_matching": {
+        "interpolate": (1, "(noise, data, t)"),
+        "target_velocity": (1, "(noise, data)"),
+        "gaussian_path": (2, "(noise, data, t, sigma_min=0.0001)"),
+        "cfm_loss": (2, "(model, noise, data, t)"),
+        "euler_sample": (1, "(velocity, noise, steps)"),
+        "midpoint_sample": (2, "(velocity, noise, steps)"),
+        "logit_normal_times": (1, "(n, mean=0.0, std=1.0, generator=None)"),
+        "shift_times": (1, "(t, shift)"),
+        "velocity_to_data": (1, "(v, x_t, t)"),
+        "velocity_to_eps": (1, "(v, x_t, t)"),
+        "velocity_to_score": (2, "(v, x_t, t)"),
+        "ot_pairing": (2, "(noise, data)"),
+        "reflow_pairs": (2, "(velocity, noise, steps)"),
+        "straightness": (2, "(velocity, noise, steps)"),
+        "consistency_coefficients": (2, "(sigma, sigma_data=0.5, sigma_min=0.002)"),
+        "consistency_function": (2, "(network, x, sigma, sigma_data=0.5, sigma_min=0.002)"),
+        "consistency_training_loss": (
+            4,
+            "(network, ema_network, data, noise, sigma_lo, sigma_hi, sigma_data=0.5, sigma_min=0.002)",
+        ),
+        "consistency_distillation_loss": (
+            4,
+            "(network, ema_network, denoiser, data, noise, sigma_lo, sigma_hi, sigma_data=0.5, sigma_min=0.002)",
+        ),
+        "consistency_sample": (3, "(f, x, sigmas, sigma_min=0.002, generator=None)"),
+    },
 }
 """The exercises in order, with their points and their signatures: other people's implementations rely on them."""
 
