@@ -80,6 +80,17 @@ def asked(model: Model, x: Tensor, times: list[float], why: str, kind: str) -> N
         expect.tensor(seen.t, rule, shape=x.shape[:1], dtype=x.dtype)
 
 
+def shown(model: Model, x: Tensor, name: str) -> Seen:
+    """What the model was shown for the batch x: by the last of its calls, or by one for each sample."""
+    if not model.seen:
+        raise Mismatch(f"{name} is asked", "no call", f"{name} was never called", "a call")
+    calls = model.seen[-len(x) :]
+    if len(calls) < len(x) or any(len(call.x) != 1 or not isinstance(call.t, Tensor) for call in calls):
+        return model.seen[-1]
+    parts = [torch.cat([getattr(call, part) for call in calls]) for part in ("x", "t", "answer")]
+    return Seen(*parts, tracked=calls[-1].tracked)
+
+
 def _list(t: Any) -> list[float]:
     values = t.detach().flatten().tolist() if isinstance(t, Tensor) else [t]
     return [float(value) for value in values]

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from exercises.checks import expect
 from exercises.checks.cases import numbers
-from exercises.checks.s5_flow_matching import batches
+from exercises.checks.s5_flow_matching import batches, pairs
 
 SKIP = "c_skip = σ_data² / ((σ - σ_min)² + σ_data²)"
 OUT = "c_out = σ_data (σ - σ_min) / √(σ² + σ_data²)"
@@ -18,9 +18,7 @@ def formula(sigma: Tensor, sigma_data: float = 0.5, sigma_min: float = 0.002) ->
 
 
 def compared(got, want: tuple[Tensor, Tensor], why: str = "", **tolerance: float) -> None:
-    c_skip, c_out = expect.tensors(got, 2, PAIR)
-    expect.close(c_skip, want[0], SKIP + why, **tolerance)
-    expect.close(c_out, want[1], OUT + why, **tolerance)
+    pairs.close(got, want, (SKIP + why, OUT + why), **tolerance)
 
 
 def test_consistency_coefficients_by_hand(code):

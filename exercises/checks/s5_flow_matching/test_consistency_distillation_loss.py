@@ -8,7 +8,7 @@ from exercises.checks.cases import numbers, tracked
 from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.batches import column
 from exercises.checks.s5_flow_matching.consistency import PARAMETERS, Network, Quiet, Teacher, jump, pairs, seen
-from exercises.checks.s5_flow_matching.models import left_alone
+from exercises.checks.s5_flow_matching.models import left_alone, shown
 from exercises.checks.s5_flow_matching.rules import KEEP, SINGLE
 from exercises.checks.s5_flow_matching.worlds import Ends
 
@@ -73,9 +73,8 @@ def test_consistency_distillation_loss_asks_the_teacher_along_one_step_of_heun(c
         )
         x_hi = noised(batch.data, batch.noise, sigma_hi)
         trial, x_lo = heun(teacher.formula, x_hi, sigma_lo, sigma_hi)
-        why = "Heun's step asks the teacher twice: where it begins, and where Euler's step ends"
-        expect.equal(len(teacher.seen), 2, why)
-        for call, x, sigma in zip(teacher.seen, (x_hi, trial), (sigma_hi, sigma_lo), strict=True):
+        two = teacher.seen if len(teacher.seen) == 2 else []  # other ways to ask are seen in x̂_lo
+        for call, x, sigma in zip(two, (x_hi, trial), (sigma_hi, sigma_lo), strict=False):
             expect.close(
                 call.t, sigma, f"the teacher is told the level of each sample, (B,), first σ_hi, then σ_lo; {STEP}"
             )
@@ -84,17 +83,17 @@ def test_consistency_distillation_loss_asks_the_teacher_along_one_step_of_heun(c
             (network, x_hi, sigma_hi, "network"),
             (ema_network, x_lo, sigma_lo, "ema_network"),
         ):
-            expect.equal(len(model.seen), 1, f"{name} is called once, for its own side")
+            call = shown(model, batch.data, name)
             where = "x_hi, at σ_hi" if model is network else "x̂_lo, at σ_lo"
-            expect.close(model.seen[0].x, seen(x, sigma, parameters[0]), f"{name} sees c_in x for x = {where}; {STEP}")
-            expect.close(model.seen[0].t, sigma.log() / 4, f"{name} is told c_noise = ln(σ) / 4 for {where}")
+            expect.close(call.x, seen(x, sigma, parameters[0]), f"{name} sees c_in x for x = {where}; {STEP}")
+            expect.close(call.t, sigma.log() / 4, f"{name} is told c_noise = ln(σ) / 4 for {where}")
         want = loss(network, ema_network, teacher.formula, batch.data, batch.noise, sigma_lo, sigma_hi, *parameters)
         expect.close(got, want.detach(), f"{LOSS}; {STEP}")
 
 
 def test_consistency_distillation_loss_down_to_the_lowest_level(code, rng):
     """With sigma_lo = sigma_min the low side is Heun's end itself, whatever ema_network says."""
-    batch, (_, sigma_min) = batches.make((3, 2), rng), PARAMETERS[0]
+    batch, (_, sigma_min) = batches.make((3, 3), rng), PARAMETERS[0]
     sigma_lo, sigma_hi = torch.full((3,), sigma_min, dtype=torch.float64), batches.levels(3, rng, 0.004, 0.1)
     network, teacher = Network(), Teacher()
     got = code.consistency_distillation_loss(
@@ -171,7 +170,10 @@ def test_consistency_distillation_loss_keeps_the_dtype_its_arguments_and_the_net
             for call in model.seen:
                 expect.tensor(call.x, "the models see the data's dtype", dtype=dtype)
                 expect.tensor(
-                    call.t, "the models are told a level of shape (B,), in x's dtype", shape=(3,), dtype=dtype
+                    call.t,
+                    "the models are told a level of shape (B,), in x's dtype",
+                    shape=call.x.shape[:1],
+                    dtype=dtype,
                 )
             left_alone(model)
         network, ema_network, teacher = (model.double() for model in models)

@@ -7,7 +7,7 @@ from exercises.checks import expect
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.consistency import PARAMETERS, Network, Quiet, jump, pairs, seen
-from exercises.checks.s5_flow_matching.models import left_alone
+from exercises.checks.s5_flow_matching.models import left_alone, shown
 from exercises.checks.s5_flow_matching.rules import KEEP, SINGLE
 from exercises.checks.s5_flow_matching.worlds import Ends
 
@@ -58,17 +58,17 @@ def test_consistency_training_loss_shows_each_network_its_own_side_with_the_same
         )
         for model, sigma, side in ((network, sigma_hi, "high"), (ema_network, sigma_lo, "low")):
             name = "network" if side == "high" else "ema_network"
-            expect.equal(len(model.seen), 1, f"{name} is called once, for the {side} side")
+            call = shown(model, batch.data, name)
             want = seen(noised(batch.data, batch.noise, sigma), sigma, parameters[0])
-            expect.close(model.seen[0].x, want, f"{name} sees c_in x, for x = data + σ noise at the {side} level")
-            expect.close(model.seen[0].t, sigma.log() / 4, f"{name} is told c_noise = ln(σ) / 4 of the {side} level")
+            expect.close(call.x, want, f"{name} sees c_in x, for x = data + σ noise at the {side} level")
+            expect.close(call.t, sigma.log() / 4, f"{name} is told c_noise = ln(σ) / 4 of the {side} level")
         want = loss(network, ema_network, batch.data, batch.noise, sigma_lo, sigma_hi, *parameters).detach()
         expect.close(got, want, LOSS)
 
 
 def test_consistency_training_loss_from_the_lowest_level_is_the_distance_to_the_data_there(code, rng):
     """With sigma_lo = sigma_min the low side is x_lo itself, whatever ema_network says."""
-    batch, (_, sigma_min) = batches.make((3, 2), rng), PARAMETERS[0]
+    batch, (_, sigma_min) = batches.make((3, 3), rng), PARAMETERS[0]
     sigma_lo, sigma_hi = torch.full((3,), sigma_min, dtype=torch.float64), batches.levels(3, rng, 0.1, 3.0)
     network = Network()
     got = code.consistency_training_loss(network, lambda x, c: 100 + 0 * x, batch.data, batch.noise, sigma_lo, sigma_hi)
@@ -137,9 +137,9 @@ def test_consistency_training_loss_keeps_the_dtype_its_arguments_and_the_network
             KEEP, data=batch.data, noise=batch.noise, sigma_lo=sigma_lo, sigma_hi=sigma_hi,
         )  # fmt: skip
         for model in (network, ema_network):
-            expect.equal(len(model.seen), 1, "each network is called once, for its own side")
-            expect.tensor(model.seen[0].x, "the networks see the data's dtype", dtype=dtype)
-            expect.tensor(model.seen[0].t, "c_noise has shape (B,) and x's dtype", shape=(3,), dtype=dtype)
+            call = shown(model, batch.data, "each network")
+            expect.tensor(call.x, "the networks see the data's dtype", dtype=dtype)
+            expect.tensor(call.t, "c_noise has shape (B,) and x's dtype", shape=(3,), dtype=dtype)
             left_alone(model)
         exact = batch.exactly()
         want = loss(

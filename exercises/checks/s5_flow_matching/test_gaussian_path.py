@@ -5,7 +5,7 @@ from torch import Tensor
 
 from exercises.checks import expect
 from exercises.checks.cases import numbers, tracked
-from exercises.checks.s5_flow_matching import batches
+from exercises.checks.s5_flow_matching import batches, pairs
 from exercises.checks.s5_flow_matching.rules import EACH, ENDS, FLOW, KEEP, SINGLE
 
 CLOUD = "x_t = (1 - (1 - σ_min) t) noise + t data: the cloud's centre goes to data, its deviation from 1 to σ_min"
@@ -19,9 +19,7 @@ def path(batch: batches.Batch, sigma_min: float) -> tuple[Tensor, Tensor]:
 
 
 def compared(got, want: tuple[Tensor, Tensor], why: str = "", **tolerance: float) -> None:
-    x_t, u_t = expect.tensors(got, 2, PAIR)
-    expect.close(x_t, want[0], CLOUD + why, **tolerance)
-    expect.close(u_t, want[1], DRIFT + why, **tolerance)
+    pairs.close(got, want, (CLOUD + why, DRIFT + why), **tolerance)
 
 
 def test_gaussian_path_by_hand(code):
@@ -52,8 +50,7 @@ def test_gaussian_path_moves_with_the_velocity_that_it_gives(code, rng):
     """Two points of one path differ by the time between them, times u_t."""
     batch = batches.make((3, 2), rng)
     (early, u_t), (late, _) = (
-        expect.tensors(code.gaussian_path(batch.noise, batch.data, t, 0.3), 2, PAIR)
-        for t in (batch.t / 2, batch.t / 2 + 0.25)
+        pairs.pair(code.gaussian_path(batch.noise, batch.data, t, 0.3), PAIR) for t in (batch.t / 2, batch.t / 2 + 0.25)
     )
     for part in (early, u_t, late):
         expect.tensor(part, PAIR, shape=batch.data.shape, dtype=batch.data.dtype)
@@ -79,7 +76,7 @@ def test_gaussian_path_lets_gradients_through(code, rng):
     """Gradients reach noise and data through both results."""
     batch = batches.make((3, 2, 2), rng)
     noise, data = tracked(batch.noise, batch.data)
-    x_t, u_t = expect.tensors(code.gaussian_path(noise, data, batch.t, 0.3), 2, PAIR)
+    x_t, u_t = pairs.pair(code.gaussian_path(noise, data, batch.t, 0.3), PAIR)
     pull = batch.v
     share = (1 - 0.7 * batch.clock) * pull
     expect.gradients(x_t, pull, FLOW, noise=(noise, share), data=(data, batch.clock * pull))

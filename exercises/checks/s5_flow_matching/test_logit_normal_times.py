@@ -28,7 +28,9 @@ def test_logit_normal_times_have_a_normal_logit(code, rng):
     for mean, std in ((0.0, 1.0), (-1.5, 0.5), (1.0, 1.8)):
         z = (drawn(code, 4000, mean, std, generator=rng) - mean) / std
         chance.standard_normal(
-            z.reshape(40, 100), f"with mean = {mean} and std = {std}, (logit(t) - mean) / std; {LAW}", ("rows",)
+            z.reshape(50, 80),
+            f"with mean = {mean} and std = {std}, (logit(t) - mean) / std; {LAW}",
+            ("batches", "times"),
         )
 
 

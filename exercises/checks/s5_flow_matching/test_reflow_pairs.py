@@ -4,7 +4,7 @@ import torch
 
 from exercises.checks import cases, expect
 from exercises.checks.cases import numbers
-from exercises.checks.s5_flow_matching import batches
+from exercises.checks.s5_flow_matching import batches, pairs
 from exercises.checks.s5_flow_matching.models import Model, asked, undisturbed
 from exercises.checks.s5_flow_matching.rules import ENDS, GRID, KEEP
 from exercises.checks.s5_flow_matching.worlds import Ends
@@ -14,7 +14,7 @@ TIMES = "data_hat is euler_sample's: its steps begin at i / steps, i = 0 ... ste
 
 
 def split(got, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    first, second = expect.tensors(got, 2, PAIR)
+    first, second = pairs.pair(got, PAIR)
     expect.close(first, noise, f"the first of the pair is the noise that was given, sample for sample; {PAIR}")
     expect.tensor(second, PAIR, shape=noise.shape, dtype=noise.dtype, device=noise.device)
     return first, second
@@ -26,6 +26,14 @@ def test_reflow_pairs_by_hand(code):
     _, data_hat = split(code.reflow_pairs(lambda x, t: x + batches.column(t, x), noise, 2), noise)
     why = "1 + (1 + 0) / 2 = 1.5, then 1.5 + (1.5 + 0.5) / 2 = 2.5; " + PAIR
     expect.close(data_hat, numbers(2.5, -2.0)[None], why, **GRID)
+
+
+def test_reflow_pairs_stay_together_though_others_are_nearer(code):
+    """A flow that carries 1 to -1 and -1 to 1: each noise keeps the end of its own path."""
+    noise = numbers(1.0, -1.0, 0.5)[:, None]
+    _, data_hat = split(code.reflow_pairs(lambda x, t: -2 * noise, noise, 2), noise)
+    why = "the partner of a noise is where the flow carries it, far as that may be; no pairing is chosen here"
+    expect.close(data_hat, -noise, why, **GRID)
 
 
 def test_reflow_pairs_walks_from_the_given_noise_by_euler(code, rng):
