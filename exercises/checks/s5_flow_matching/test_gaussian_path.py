@@ -76,8 +76,9 @@ def test_gaussian_path_lets_gradients_through(code, rng):
     """Gradients reach noise and data through both results."""
     batch = batches.make((3, 2, 2), rng)
     noise, data = tracked(batch.noise, batch.data)
-    x_t, u_t = pairs.pair(code.gaussian_path(noise, data, batch.t, 0.3), PAIR)
     pull = batch.v
     share = (1 - 0.7 * batch.clock) * pull
+    x_t, _ = pairs.pair(code.gaussian_path(noise, data, batch.t, 0.3), PAIR)
     expect.gradients(x_t, pull, FLOW, noise=(noise, share), data=(data, batch.clock * pull))
+    _, u_t = pairs.pair(code.gaussian_path(noise, data, batch.t, 0.3), PAIR)  # the graph of the first is used up
     expect.gradients(u_t, pull, FLOW, noise=(noise, -0.7 * pull), data=(data, pull.clone()))
