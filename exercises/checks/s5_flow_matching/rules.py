@@ -11,3 +11,5 @@ SINGLE = {"rtol": 1e-5, "atol": 1e-5}
 GRID = {"rtol": 1e-5, "atol": 1e-5}
 """For what is computed on a grid of times or levels. A grid may have been made in float32, off by 6e-8 a time and so by
 some 1e-6 a result; on the grids here, of fewer than ten steps, every other method is off by a thousandth or more."""
+GUARD = {"rtol": 1.5e-5, "atol": 1e-7}
+"""Where something is divided by, or a logarithm is taken: an epsilon that moves nothing by more than 1e-5 costs nothing."""

@@ -9,7 +9,7 @@ from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.batches import column
 from exercises.checks.s5_flow_matching.consistency import PARAMETERS, Network, Quiet, Teacher, jump, pairs, seen
 from exercises.checks.s5_flow_matching.models import left_alone, shown
-from exercises.checks.s5_flow_matching.rules import KEEP, SINGLE
+from exercises.checks.s5_flow_matching.rules import GRID, KEEP, SINGLE
 from exercises.checks.s5_flow_matching.worlds import Ends
 
 LOSS = "the loss is the mean over every element of (f(x_hi, σ_hi) - f_ema(x̂_lo, σ_lo))²"
@@ -52,7 +52,7 @@ def test_consistency_distillation_loss_by_hand(code):
         "x_hi = 4, f = 4 / 2 + 9/5 * (4 / 5) = 3.44; d_1 = 4 / 4 = 1, the trial step ends at 1, d_2 = 1 / 1 = 1, and x̂_lo = 1"
         " at the lowest level, where f is the identity; (3.44 - 1)² = 5.9536; "
     )
-    expect.close(got, torch.tensor(5.9536, dtype=torch.float64), why + LOSS)
+    expect.close(got, torch.tensor(5.9536, dtype=torch.float64), why + LOSS, **GRID)
 
 
 def test_consistency_distillation_loss_asks_the_teacher_along_one_step_of_heun(code, rng):
@@ -76,19 +76,22 @@ def test_consistency_distillation_loss_asks_the_teacher_along_one_step_of_heun(c
         two = teacher.seen if len(teacher.seen) == 2 else []  # other ways to ask are seen in x̂_lo
         for call, x, sigma in zip(two, (x_hi, trial), (sigma_hi, sigma_lo), strict=False):
             expect.close(
-                call.t, sigma, f"the teacher is told the level of each sample, (B,), first σ_hi, then σ_lo; {STEP}"
+                call.t,
+                sigma,
+                f"the teacher is told the level of each sample, (B,), first σ_hi, then σ_lo; {STEP}",
+                **GRID,
             )
-            expect.close(call.x, x, f"the teacher sees x_hi, and then the end of Euler's step; {STEP}")
+            expect.close(call.x, x, f"the teacher sees x_hi, and then the end of Euler's step; {STEP}", **GRID)
         for model, x, sigma, name in (
             (network, x_hi, sigma_hi, "network"),
             (ema_network, x_lo, sigma_lo, "ema_network"),
         ):
             call = shown(model, batch.data, name)
             where = "x_hi, at σ_hi" if model is network else "x̂_lo, at σ_lo"
-            expect.close(call.x, seen(x, sigma, parameters[0]), f"{name} sees c_in x for x = {where}; {STEP}")
-            expect.close(call.t, sigma.log() / 4, f"{name} is told c_noise = ln(σ) / 4 for {where}")
+            expect.close(call.x, seen(x, sigma, parameters[0]), f"{name} sees c_in x for x = {where}; {STEP}", **GRID)
+            expect.close(call.t, sigma.log() / 4, f"{name} is told c_noise = ln(σ) / 4 for {where}", **GRID)
         want = loss(network, ema_network, teacher.formula, batch.data, batch.noise, sigma_lo, sigma_hi, *parameters)
-        expect.close(got, want.detach(), f"{LOSS}; {STEP}")
+        expect.close(got, want.detach(), f"{LOSS}; {STEP}", **GRID)
 
 
 def test_consistency_distillation_loss_down_to_the_lowest_level(code, rng):
@@ -102,7 +105,7 @@ def test_consistency_distillation_loss_down_to_the_lowest_level(code, rng):
     x_hi = noised(batch.data, batch.noise, sigma_hi)
     _, x_lo = heun(teacher.formula, x_hi, sigma_lo, sigma_hi)
     want = (jump(network, x_hi, sigma_hi).detach() - x_lo).square().mean()
-    expect.close(got, want, f"at σ_min f is the identity: the low side is x̂_lo; {STEP}")
+    expect.close(got, want, f"at σ_min f is the identity: the low side is x̂_lo; {STEP}", **GRID)
 
 
 def test_consistency_distillation_loss_of_the_exact_function_falls_with_the_sixth_power_of_the_gap(code, rng):
@@ -122,8 +125,8 @@ def test_consistency_distillation_loss_of_the_exact_function_falls_with_the_sixt
         why = (
             f"the exact function is the same all along the path: over a gap of {gap} only Heun's error is left; {STEP}"
         )
-        # The square of a difference of 1e-4 to 1e-3 of numbers of size 1, which are known to 1e-13: 1e-9 of it
-        expect.close(got, want, why, rtol=1e-5, atol=1e-13)
+        # A guard of 1e-8 below a slope moves a difference of 1e-4 by some 1e-8; other steps are off by a factor
+        expect.close(got, want, why, rtol=1e-2, atol=1e-12)
 
 
 def test_consistency_distillation_loss_sends_gradients_through_the_high_side_only(code, rng):
@@ -142,6 +145,7 @@ def test_consistency_distillation_loss_sends_gradients_through_the_high_side_onl
         ema_weight=(ema_network.weight, nothing), ema_bias=(ema_network.bias, nothing.clone()),
         teacher_weight=(teacher.weight, nothing.clone()), teacher_bias=(teacher.bias, nothing.clone()),
         weight=(network.weight, weight), bias=(network.bias, bias), data=(data, to_data), noise=(noise, to_noise),
+        **GRID,
     )  # fmt: skip
 
 
@@ -153,7 +157,9 @@ def test_consistency_distillation_loss_keeps_its_target_constant_for_one_network
     want = loss(mine, mine, teacher.formula, batch.data, batch.noise, sigma_lo, sigma_hi)
     weight, bias = torch.autograd.grad(want, [mine.weight, mine.bias])
     why = f"{CONSTANT}, and not to network either when it stands on both sides"
-    expect.gradients(got, torch.ones_like(want), why, weight=(network.weight, weight), bias=(network.bias, bias))
+    expect.gradients(
+        got, torch.ones_like(want), why, weight=(network.weight, weight), bias=(network.bias, bias), **GRID
+    )
 
 
 def test_consistency_distillation_loss_keeps_the_dtype_its_arguments_and_the_networks(code, rng):

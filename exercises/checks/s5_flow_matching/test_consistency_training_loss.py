@@ -8,7 +8,7 @@ from exercises.checks.cases import numbers, tracked
 from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.consistency import PARAMETERS, Network, Quiet, jump, pairs, seen
 from exercises.checks.s5_flow_matching.models import left_alone, shown
-from exercises.checks.s5_flow_matching.rules import KEEP, SINGLE
+from exercises.checks.s5_flow_matching.rules import GRID, KEEP, SINGLE
 from exercises.checks.s5_flow_matching.worlds import Ends
 
 LOSS = (
@@ -37,7 +37,7 @@ def test_consistency_training_loss_by_hand(code):
         "x_hi = 2 + 4 * 0.5 = 4, and f = 4 / 2 + 9/5 * (4 / 5) = 3.44; x_lo = 2.5 at the lowest level, where f is the"
         " identity; (3.44 - 2.5)² = 0.8836; "
     )
-    expect.close(got, torch.tensor(0.8836, dtype=torch.float64), why + LOSS)
+    expect.close(got, torch.tensor(0.8836, dtype=torch.float64), why + LOSS, **GRID)
 
 
 def test_consistency_training_loss_shows_each_network_its_own_side_with_the_same_noise(code, rng):
@@ -60,10 +60,10 @@ def test_consistency_training_loss_shows_each_network_its_own_side_with_the_same
             name = "network" if side == "high" else "ema_network"
             call = shown(model, batch.data, name)
             want = seen(noised(batch.data, batch.noise, sigma), sigma, parameters[0])
-            expect.close(call.x, want, f"{name} sees c_in x, for x = data + σ noise at the {side} level")
-            expect.close(call.t, sigma.log() / 4, f"{name} is told c_noise = ln(σ) / 4 of the {side} level")
+            expect.close(call.x, want, f"{name} sees c_in x, for x = data + σ noise at the {side} level", **GRID)
+            expect.close(call.t, sigma.log() / 4, f"{name} is told c_noise = ln(σ) / 4 of the {side} level", **GRID)
         want = loss(network, ema_network, batch.data, batch.noise, sigma_lo, sigma_hi, *parameters).detach()
-        expect.close(got, want, LOSS)
+        expect.close(got, want, LOSS, **GRID)
 
 
 def test_consistency_training_loss_from_the_lowest_level_is_the_distance_to_the_data_there(code, rng):
@@ -74,14 +74,14 @@ def test_consistency_training_loss_from_the_lowest_level_is_the_distance_to_the_
     got = code.consistency_training_loss(network, lambda x, c: 100 + 0 * x, batch.data, batch.noise, sigma_lo, sigma_hi)
     high = jump(network, noised(batch.data, batch.noise, sigma_hi), sigma_hi).detach()
     want = (high - batch.data - sigma_min * batch.noise).square().mean()
-    expect.close(got, want, f"at σ_min f is the identity: the low side is data + σ_min noise; {LOSS}")
+    expect.close(got, want, f"at σ_min f is the identity: the low side is data + σ_min noise; {LOSS}", **GRID)
 
 
 def test_consistency_training_loss_of_equal_levels_and_networks_is_zero(code, rng):
     """One level, one network: both sides are the same number. With another noise they would not be."""
     batch, sigma_lo, _ = pairs(rng, (4, 3), 0.05)
     got = code.consistency_training_loss(Network(), Network(), batch.data, batch.noise, sigma_lo, sigma_lo)
-    expect.close(got, torch.tensor(0.0, dtype=torch.float64), f"two equal sides differ by 0; {LOSS}")
+    expect.close(got, torch.tensor(0.0, dtype=torch.float64), f"two equal sides differ by 0; {LOSS}", **GRID)
 
 
 def test_consistency_training_loss_of_the_exact_function_is_known(code, rng):
@@ -93,7 +93,7 @@ def test_consistency_training_loss_of_the_exact_function_is_known(code, rng):
     high, low = (
         world.jump(noised(batch.data, batch.noise, sigma), sigma, parameters[1]) for sigma in (sigma_hi, sigma_lo)
     )
-    expect.close(got, (high - low).square().mean(), f"the ODE's own map at both levels; {LOSS}")
+    expect.close(got, (high - low).square().mean(), f"the ODE's own map at both levels; {LOSS}", **GRID)
 
 
 def test_consistency_training_loss_sends_gradients_through_the_high_side_only(code, rng):
@@ -110,6 +110,7 @@ def test_consistency_training_loss_sends_gradients_through_the_high_side_only(co
         got, torch.ones_like(got), CONSTANT,
         ema_weight=(ema_network.weight, nothing), ema_bias=(ema_network.bias, nothing.clone()),
         weight=(network.weight, weight), bias=(network.bias, bias), data=(data, to_data), noise=(noise, to_noise),
+        **GRID,
     )  # fmt: skip
 
 
@@ -121,7 +122,9 @@ def test_consistency_training_loss_keeps_its_target_constant_for_one_network_on_
     want = loss(mine, mine, batch.data, batch.noise, sigma_lo, sigma_hi)
     weight, bias = torch.autograd.grad(want, [mine.weight, mine.bias])
     why = f"{CONSTANT}, not to network either when it stands on both sides"
-    expect.gradients(got, torch.ones_like(want), why, weight=(network.weight, weight), bias=(network.bias, bias))
+    expect.gradients(
+        got, torch.ones_like(want), why, weight=(network.weight, weight), bias=(network.bias, bias), **GRID
+    )
 
 
 def test_consistency_training_loss_keeps_the_dtype_its_arguments_and_the_networks(code, rng):
@@ -164,4 +167,4 @@ def test_consistency_training_loss_of_a_batch_is_the_mean_of_its_samples(code, r
         expect.tensor(one, "a loss is a scalar", shape=(), dtype=torch.float64)
         parts.append(one.detach())
     got = code.consistency_training_loss(Network(), Network(-0.4, 0.6), batch.data, batch.noise, sigma_lo, sigma_hi)
-    expect.close(got, torch.stack(parts).mean(), f"the mean over every element; {LOSS}")
+    expect.close(got, torch.stack(parts).mean(), f"the mean over every element; {LOSS}", **GRID)

@@ -6,7 +6,7 @@ from torch.distributions import Normal
 from exercises.checks import expect
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.s5_flow_matching import batches
-from exercises.checks.s5_flow_matching.rules import EACH, ENDS, FLOW, KEEP
+from exercises.checks.s5_flow_matching.rules import EACH, ENDS, FLOW, GUARD, KEEP
 from exercises.checks.s5_flow_matching.worlds import Ends
 
 SLOPE = "score = -noise / (1-t), with noise = x_t - t v: the noise in x_t has the deviation 1-t"
@@ -17,7 +17,7 @@ def test_velocity_to_score_by_hand(code):
     v, x_t = numbers(6.0, 4.0)[None].expand(2, 2), numbers(4.0, 0.0)[None].expand(2, 2)
     got = code.velocity_to_score(v, x_t, numbers(0.5, 0.75))
     want = torch.stack([numbers(-2.0, 4.0), numbers(2.0, 12.0)])
-    expect.close(got, want, f"-(4 - 0.5 * 6) / (1 - 0.5) = -2, and so on; {SLOPE}")
+    expect.close(got, want, f"-(4 - 0.5 * 6) / (1 - 0.5) = -2, and so on; {SLOPE}", **GUARD)
 
 
 def test_velocity_to_score_is_minus_the_noise_over_its_deviation(code, rng):
@@ -25,14 +25,14 @@ def test_velocity_to_score_is_minus_the_noise_over_its_deviation(code, rng):
     for batch in batches.corners(rng, last=0.9):
         v = batch.data - batch.noise
         got = code.velocity_to_score(v, batch.noise + batch.clock * v, batch.t)
-        expect.close(got, -batch.noise / (1 - batch.clock), f"{SLOPE}; {EACH}")
+        expect.close(got, -batch.noise / (1 - batch.clock), f"{SLOPE}; {EACH}", **GUARD)
 
 
 def test_velocity_to_score_at_the_beginning_is_that_of_noise(code, rng):
     """At t = 0 there is nothing but noise: the score is -x_t, whatever the velocity."""
     batch = batches.make((2, 3), rng)
     got = code.velocity_to_score(batch.v, batch.data, numbers(0.0, 0.0))
-    expect.close(got, -batch.data, f"the score of N(0, 1) is -x; {ENDS}")
+    expect.close(got, -batch.data, f"the score of N(0, 1) is -x; {ENDS}", **GUARD)
 
 
 def test_velocity_to_score_near_the_end_is_steep(code, rng):
@@ -52,7 +52,7 @@ def test_velocity_to_score_of_the_best_velocity_is_the_score_of_the_crowd(code, 
     (x_t,) = tracked(batch.data)
     deviation = (0.25 * batch.clock**2 + (1 - batch.clock) ** 2).sqrt()
     (want,) = torch.autograd.grad(Normal(0.7 * batch.clock, deviation).log_prob(x_t).sum(), x_t)
-    expect.close(got, want, f"the score of N(t m, t² s² + (1-t)²) is -(x_t - t m) / (t² s² + (1-t)²); {SLOPE}")
+    expect.close(got, want, f"the score of N(t m, t² s² + (1-t)²) is -(x_t - t m) / (t² s² + (1-t)²); {SLOPE}", **GUARD)
 
 
 def test_velocity_to_score_keeps_the_dtype_and_its_arguments(code, rng):
@@ -71,4 +71,4 @@ def test_velocity_to_score_lets_gradients_through(code, rng):
     v, x_t = tracked(batch.v, batch.data)
     got, pull = code.velocity_to_score(v, x_t, batch.t), batch.noise
     left = 1 - batch.clock
-    expect.gradients(got, pull, FLOW, v=(v, batch.clock / left * pull), x_t=(x_t, -pull / left))
+    expect.gradients(got, pull, FLOW, v=(v, batch.clock / left * pull), x_t=(x_t, -pull / left), **GUARD)
