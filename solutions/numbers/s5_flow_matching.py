@@ -15,10 +15,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from exercises.toolkit import two_moons, two_moons_log_density
+from exercises.toolkit.flows import JumpNet, Velocity, VelocityNet, gaussian_flow, karras_levels, mixture_flow
 from exercises.toolkit.training import training
 from exercises.toolkit.worlds import Mixture
-
-Velocity = Callable[[Tensor, Tensor], Tensor]
 
 CLOUDS = Mixture(
     torch.tensor([[-1.3, -0.7], [1.3, -0.7], [0.0, 1.3]], dtype=torch.float64),
@@ -53,44 +52,6 @@ def static(count: int, dim: int, seed: int = 0, dtype: torch.dtype = torch.float
 
 
 # -------------------------------------------------------------------------------------------------- known velocities
-
-
-def flow_of(world: Mixture) -> Velocity:
-    """The marginal velocity E[data - noise | x_t] between independent noise and data of a mixture.
-
-    x_t over the root of (1-t)² + t² is noised data of section 1, at ᾱ = t² / ((1-t)² + t²); its guess of the noise is
-    the same. At t = 0 the noise is x_t itself, and nothing is known of the data but its mean.
-    """
-    mean = (world.weights[:, None] * world.centres.flatten(1)).sum(0).reshape(world.centres.shape[1:])
-
-    def velocity(x: Tensor, t: Tensor) -> Tensor:
-        size = (1 - t).square() + t.square()
-        shaped = [values.reshape(-1, *[1] * (x.ndim - 1)) for values in (size.sqrt(), t)]
-        eps = world.eps(x / shaped[0], torch.arange(len(x)), t.square() / size)
-        return torch.where(shaped[1] > 0, (x - eps) / shaped[1].clamp(min=1e-12), mean.to(x) - x)
-
-    return velocity
-
-
-def gaussian_flow(deviation: float = NARROW) -> Velocity:
-    """The marginal velocity where noise is N(0, 1) and data N(0, deviation²), each number by itself."""
-
-    def velocity(x: Tensor, t: Tensor) -> Tensor:
-        rate = (t * deviation**2 - (1 - t)) / (t**2 * deviation**2 + (1 - t) ** 2)
-        return rate.reshape(-1, *[1] * (x.ndim - 1)) * x
-
-    return velocity
-
-
-def denoiser_of(world: Mixture) -> Velocity:
-    """D(x, σ) = E[data | x] for x = data + σ noise: x over the root of 1 + σ² is at ᾱ = 1 / (1 + σ²)."""
-
-    def denoiser(x: Tensor, sigma: Tensor) -> Tensor:
-        size = (1 + sigma.square()).reshape(-1, *[1] * (x.ndim - 1))
-        eps = world.eps(x / size.sqrt(), torch.arange(len(x)), 1 / (1 + sigma.square()))
-        return x - (size - 1).sqrt() * eps
-
-    return denoiser
 
 
 def quantile_map(x: Tensor, sigma: float, to: float, world: Mixture = TWO) -> Tensor:
@@ -142,13 +103,13 @@ def reflowed(code: ModuleType, velocity: Velocity) -> Velocity:
 def scales(code: ModuleType, steps: tuple[int, ...], velocity: Velocity | None = None) -> list[float]:
     """What Euler's method makes of 1, in so many steps: the standard deviation of its samples where data has NARROW."""
     one = torch.ones(1, 1, dtype=torch.float64)
-    return [code.euler_sample(velocity or gaussian_flow(), one, count).item() for count in steps]
+    return [code.euler_sample(velocity or gaussian_flow(NARROW), one, count).item() for count in steps]
 
 
 @cache
 def errors(code: ModuleType, steps: int) -> tuple[float, float]:
     """How far Euler's method and the midpoint method end from the flow to `CLOUDS`: root mean square over 500 starts."""
-    noise, velocity = static(500, 2), flow_of(CLOUDS)
+    noise, velocity = static(500, 2), mixture_flow(CLOUDS)
     want = arrived(code)
     found = (sampler(velocity, noise, steps) for sampler in (code.euler_sample, code.midpoint_sample))
     return tuple((end - want).square().sum(1).mean().sqrt().item() for end in found)
@@ -157,7 +118,7 @@ def errors(code: ModuleType, steps: int) -> tuple[float, float]:
 @cache
 def arrived(code: ModuleType) -> Tensor:
     """Where the flow to `CLOUDS` carries those starts, by 2000 steps of the midpoint method."""
-    return code.midpoint_sample(flow_of(CLOUDS), static(500, 2), 2000)
+    return code.midpoint_sample(mixture_flow(CLOUDS), static(500, 2), 2000)
 
 
 def floor(t: Tensor, deviation: float = NARROW) -> Tensor:
@@ -246,37 +207,6 @@ def exact(code: ModuleType) -> dict[str, str]:
 # ---------------------------------------------------------------------------------------------------- trained on moons
 
 
-class VelocityNet(nn.Module):
-    """A small network for points of the plane: velocity(x, t), t in [0, 1]."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("frequencies", math.pi * 2 ** torch.linspace(0, 4, 16))
-        layers = [nn.Linear(2 + 32, 128), nn.SiLU(), nn.Linear(128, 128), nn.SiLU(), nn.Linear(128, 128), nn.SiLU()]
-        self.net = nn.Sequential(*layers, nn.Linear(128, 2))
-
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        angles = t[:, None] * self.frequencies
-        return self.net(torch.cat([x, angles.cos(), angles.sin()], dim=1))
-
-
-class Seen(nn.Module):
-    """A velocity network seen as the network F of a consistency function for data of deviation 1, σ_min left out.
-
-    x = data + σ noise is (1 + σ) x_t at t = 1 / (1 + σ). With the flow's guess of the data for f, F follows from
-    f = c_skip x + c_out F: nothing divides by σ, and training begins at the teacher.
-    """
-
-    def __init__(self, velocity: nn.Module) -> None:
-        super().__init__()
-        self.velocity = velocity
-
-    def forward(self, x: Tensor, c_noise: Tensor) -> Tensor:
-        sigma = (4 * c_noise).exp()[:, None]
-        t, size = 1 / (1 + sigma), (1 + sigma**2).sqrt()
-        return t * size * self.velocity(t * size * x, t[:, 0]) + (sigma - 1) / (sigma + 1) * x
-
-
 def flow_denoiser(code: ModuleType, velocity: nn.Module) -> Velocity:
     """The flow as a teacher: D(x, σ), by `velocity_to_data` at the time and place where x = data + σ noise lies on it."""
 
@@ -286,11 +216,6 @@ def flow_denoiser(code: ModuleType, velocity: nn.Module) -> Velocity:
         return code.velocity_to_data(velocity(x_t, t), x_t, t)
 
     return denoiser
-
-
-def karras(count: int, low: float, high: float, rho: float = 7.0) -> Tensor:
-    """Levels from low to high, dense where they are low (EDM, arXiv:2206.00364, eq. 5)."""
-    return torch.linspace(low ** (1 / rho), high ** (1 / rho), count) ** rho
 
 
 def learn(code: ModuleType, pairs: Callable[[Generator], tuple[Tensor, Tensor]], model: nn.Module, steps: int):
@@ -330,7 +255,7 @@ def trained(code: ModuleType) -> tuple[nn.Module, nn.Module, list[float], list[f
 def distilled(code: ModuleType, steps: int = 2000) -> nn.Module:
     """A consistency network that the flow has taught: `consistency_distillation_loss`, beginning at the flow itself."""
     first, data, generator = trained(code)[0], two_moons(8000, rng()), rng(2)
-    network, levels = Seen(copy.deepcopy(first)), karras(LEVELS, SIGMA_MIN, SIGMA_MAX)
+    network, levels = JumpNet(copy.deepcopy(first)), karras_levels(LEVELS, SIGMA_MIN, SIGMA_MAX)
     slow, teacher = copy.deepcopy(network), flow_denoiser(code, first)
 
     def loss_of(generator: Generator) -> Tensor:

@@ -9,19 +9,16 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from exercises.toolkit import two_moons
+from exercises.toolkit.flows import Velocity, gaussian_flow, mixture_denoiser, mixture_flow
 from solutions.numbers.s5_flow_matching import (
     CLOUDS,
     NARROW,
     SIGMA_MAX,
     SIGMA_MIN,
     TWO,
-    Velocity,
     at,
-    denoiser_of,
     errors,
     floor,
-    flow_of,
-    gaussian_flow,
     jump,
     off,
     paired_distance,
@@ -67,7 +64,7 @@ def target_velocity(code: ModuleType) -> Figure:
     noise, data = static(60, 1, 1), TWO.sample(60, rng(2))
     times = torch.linspace(0, 1, 2, dtype=torch.float64)
     lines(single, torch.stack([noise + t * code.target_velocity(noise, data) for t in times]), 0.6)
-    lines(average, path_of(code, flow_of(TWO), noise, 400), 0.6)
+    lines(average, path_of(code, mixture_flow(TWO), noise, 400), 0.6)
     strip(single, "each sample's own line: they cross")
     strip(average, "the flow of their average velocity: paths never do")
     single.set_ylabel("x")
@@ -103,7 +100,7 @@ def gaussian_path(code: ModuleType) -> Figure:
 def cfm_loss(code: ModuleType) -> Figure:
     figure, (by_time, training) = panels(2, height=2.7)
     data = NARROW * static(400_000, 1, 1)
-    noise, model = static(400_000, 1, 2), gaussian_flow()
+    noise, model = static(400_000, 1, 2), gaussian_flow(NARROW)
     grid = torch.linspace(0, 1, 41, dtype=torch.float64)
     found = [code.cfm_loss(model, noise, data, at(float(t), data)) for t in grid]
     nothing = [code.cfm_loss(lambda x, t: 0 * x, noise, data, at(float(t), data)) for t in grid]
@@ -123,7 +120,7 @@ def cfm_loss(code: ModuleType) -> Figure:
 
 def euler_sample(code: ModuleType) -> Figure:
     figure, axes = panels(5, height=2.2)
-    noise, velocity = static(1500, 2, 1), flow_of(CLOUDS)
+    noise, velocity = static(1500, 2, 1), mixture_flow(CLOUDS)
     for ax, steps in zip(axes, (1, 2, 4, 8, 64), strict=True):
         scatter(ax, CLOUDS.sample(1500, rng(2)), GRID, f"{steps} step" + "s" * (steps > 1), size=1.5)
         ax.scatter(*code.euler_sample(velocity, noise, steps).T, s=2, color=MODEL, linewidths=0)
@@ -132,7 +129,7 @@ def euler_sample(code: ModuleType) -> Figure:
 
 def midpoint_sample(code: ModuleType) -> Figure:
     figure, (step, order) = panels(2, height=2.9, width_ratios=[1.1, 1.3])
-    velocity, start = flow_of(TWO), torch.tensor([[0.45]], dtype=torch.float64)
+    velocity, start = mixture_flow(TWO), torch.tensor([[0.45]], dtype=torch.float64)
     true = path_of(code, velocity, start, 2000)[:, 0, 0]
     step.plot(torch.linspace(0, 1, 2001), true, color=INK, linewidth=1.2, label="the flow")
     euler = [start, start + velocity(start, at(0.0, start))]
@@ -198,7 +195,7 @@ def shift_times(code: ModuleType) -> Figure:
 def views(code: ModuleType, convert: str, times: tuple[float, ...], colour: str) -> Figure:
     """Noised points and, at the end of a grey line, what the exact velocity makes of each at four times."""
     figure, axes = panels(4, height=2.5)
-    data, noise, velocity = CLOUDS.sample(140, rng()), static(140, 2, 1), flow_of(CLOUDS)
+    data, noise, velocity = CLOUDS.sample(140, rng()), static(140, 2, 1), mixture_flow(CLOUDS)
     for ax, time in zip(axes, times, strict=True):
         t = at(time, data)
         x_t = code.interpolate(noise, data, t)
@@ -221,7 +218,7 @@ def velocity_to_eps(code: ModuleType) -> Figure:
 def velocity_to_score(code: ModuleType) -> Figure:
     figure, (*planes, growth) = panels(4, height=2.5, width_ratios=[1, 1, 1, 1.35])
     side = torch.linspace(-2.8, 2.8, 13, dtype=torch.float64)
-    places, velocity = torch.cartesian_prod(side, side), flow_of(CLOUDS)
+    places, velocity = torch.cartesian_prod(side, side), mixture_flow(CLOUDS)
     for ax, time in zip(planes, (0.2, 0.5, 0.8), strict=True):
         t = at(time, places)
         arrows = code.velocity_to_score(velocity(places, t), places, t)
@@ -260,19 +257,17 @@ def ot_pairing(code: ModuleType) -> Figure:
 
 def reflow_pairs(code: ModuleType) -> Figure:
     figure, (curved, pairs, once) = panels(3, height=2.8)
-    noise, velocity = torch.linspace(-2.2, 2.2, 34, dtype=torch.float64)[:, None], flow_of(TWO)
+    noise, velocity = torch.linspace(-2.2, 2.2, 34, dtype=torch.float64)[:, None], mixture_flow(TWO)
     lines(curved, path_of(code, velocity, noise, 400))
     lines(pairs, torch.stack(code.reflow_pairs(velocity, noise, 400)))
     strip(curved, "a flow: curved paths")
     strip(pairs, "reflow_pairs: its ends, joined")
     curved.set_ylabel("x")
     many, bins = static(20_000, 1, 4), torch.linspace(-2.6, 2.6, 105).numpy()
-    for model, name, colour in (
-        (velocity, "the flow: all at one place", STATIC),
-        (reflowed(code, velocity), "after reflow", MODEL),
-    ):
-        drawn = code.euler_sample(model, many, 1).flatten().numpy()
-        once.hist(drawn, bins=bins, density=True, color=colour, alpha=0.85, label=name)
+    place = code.euler_sample(velocity, many, 1).mean().item()
+    once.vlines(place, 0, 1.35, color=STATIC, linewidth=3, label="the flow: all at one place")
+    drawn = code.euler_sample(reflowed(code, velocity), many, 1).flatten().numpy()
+    once.hist(drawn, bins=bins, density=True, color=MODEL, alpha=0.85, label="after reflow")
     once.set(title="one Euler step", ylabel="density", xlabel="x", ylim=(0, 1.9), xlim=(-2.6, 2.6))
     once.legend(loc="upper left")
     return figure
@@ -387,7 +382,7 @@ def consistency_training_loss(code: ModuleType) -> Figure:
 def consistency_distillation_loss(code: ModuleType) -> Figure:
     figure, (spread, order) = panels(2, height=2.9, width_ratios=[1.3, 1])
     high, low, x = 1.0, 0.3, 0.6
-    teacher = denoiser_of(TWO)
+    teacher = mixture_denoiser(TWO)
     sigmas = torch.linspace(low, high, 100, dtype=torch.float64)
     start = torch.full((1, 1), x, dtype=torch.float64)
     true = torch.tensor([quantile_map(start, high, level.item()).item() for level in sigmas])
@@ -425,7 +420,7 @@ def landing(code: ModuleType, x: float, high: float, low: float) -> float:
 
     data = torch.full((1, 1), x, dtype=torch.float64)
     levels = (torch.tensor([level], dtype=torch.float64) for level in (low, high))
-    code.consistency_distillation_loss(lambda x, c: 0 * x, spy, denoiser_of(TWO), data, 0 * data, *levels)
+    code.consistency_distillation_loss(lambda x, c: 0 * x, spy, mixture_denoiser(TWO), data, 0 * data, *levels)
     return seen[0].item() * math.hypot(low, 0.5)
 
 
