@@ -80,7 +80,11 @@ def moons_flow(code, data: Tensor, generator: Generator) -> nn.Module:
 
 # --------------------------------------------------------------------------------------------------- flow and reflow
 
-NEAR, ON, STRAIGHTER = 1.0, 1.0, 1.0
+FLOW_OFF, ONE_OFF, STRAIGHTER, NEAR = 0.2, 0.25, 50, 0.1
+"""Largest shares off the moons by many steps of the flow and by one after reflow; how many times straighter it is to be; largest
+sliced W2 of that one step. The reference reaches RANGE1 off, RANGE2 off, RANGE3 times,
+and RANGE4 (SEEDS seeds). Of fresh data 0.03 is off, of static 0.8, of one step before reflow all; sliced W2 of fresh data is 0.02 to
+0.03. Pairs that were shuffled leave the straightness as it was."""
 
 
 @pytest.mark.end_to_end
@@ -118,7 +122,6 @@ def test_a_flow_draws_two_moons_and_reflow_straightens_it(code, record_property:
         f"one step lands {off(leap):.0%} off the moons before reflow and {off(one):.0%} after it ({off(fresh):.0%} of "
         f"the data, {off(many):.0%} by {FINE} steps); straightness {before:.2f}, then {after:.4f}; see {picture}",
     )
-    print("VALUES", off(many), distance(many, fresh), off(leap), off(one), distance(one, fresh), before, after)
     assert off(many) < ON, f"{off(many):.0%} of the flow's points are off the moons, not under {ON:.0%}, see {picture}"
     assert after < before / STRAIGHTER, (
         f"straightness is {before:.3f} before reflow and {after:.3f} after it, not {STRAIGHTER} times less, see {picture}: "
@@ -141,6 +144,10 @@ def _path(code, velocity: nn.Module, noise: Tensor) -> Tensor:
 
 
 # ------------------------------------------------------------------------------------------------- one and two jumps
+
+JUMP_OFF, JUMP_NEAR = 0.3, 0.12
+"""Largest share off the moons by one and by two jumps, and largest sliced W2. The reference reaches RANGE5 off by one, RANGE6
+by two, and RANGE7 (SEEDS seeds). Before it is taught every jump lands near the data's mean, all off."""
 
 
 @pytest.mark.end_to_end
@@ -200,4 +207,10 @@ def test_one_and_two_jumps_land_on_the_moons(code, record_property: Says) -> Non
         f"{off(one):.0%} of one jump's points are off the moons, {off(two):.0%} of two jumps' ({off(fresh):.0%} of the "
         f"data, {off(untaught):.0%} before it was taught); see {picture}",
     )
-    print("JUMPS", off(untaught), off(one), distance(one, fresh), off(two), distance(two, fresh))
+    worst = max(off(one), off(two))
+    assert worst < JUMP_OFF, (
+        f"{off(one):.0%} and {off(two):.0%} of the points are off the moons after one and two jumps, not under "
+        f"{JUMP_OFF:.0%}, see {picture}: each exercise passes by itself, so this ought not to be"
+    )
+    far = max(distance(one, fresh), distance(two, fresh))
+    assert far < JUMP_NEAR, f"sliced W2 to the moons is {far:.3f} after one or two jumps, not under {JUMP_NEAR}, see {picture}"  # fmt: skip
