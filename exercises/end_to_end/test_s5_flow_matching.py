@@ -82,8 +82,8 @@ def moons_flow(code, data: Tensor, generator: Generator) -> nn.Module:
 
 FLOW_OFF, ONE_OFF, STRAIGHTER, NEAR = 0.2, 0.25, 50, 0.1
 """Largest shares off the moons by many steps of the flow and by one after reflow, how many times straighter reflow is to
-make it, and the largest sliced W2 of that one step. The reference reaches 0.084 to 0.095, 0.114 to 0.131, 2200 to 3000
-times, and 0.033 to 0.049 (seeds 0 to 5). Of fresh data 0.03 is off and of static 0.78, of one step before reflow all;
+make it, and the largest sliced W2 of that one step. The reference reaches 0.081 to 0.095, 0.114 to 0.131, 2100 to 3000
+times, and 0.033 to 0.049 (seeds 0 to 7). Of fresh data 0.03 is off and of static 0.78, of one step before reflow all;
 sliced W2 of fresh data is 0.017 to 0.035. Pairs that are no longer together leave the flow as crooked as it was."""
 
 
