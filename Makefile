@@ -21,7 +21,7 @@ grade: $(STAMP) ## grade the sample cohort into results/
 	@echo "For people: results/report/index.html   For programs: results/grade.json"
 
 test: $(STAMP) ## test the course and the grader
-	$(RUN) pytest tests --ignore tests/bench -p no:benchmark -m "not slow" -n auto --dist loadfile $(PYTEST_FLAGS)
+	$(RUN) pytest tests --ignore tests/bench -p no:benchmark -m "not slow" -n auto --dist loadgroup $(PYTEST_FLAGS)
 
 check: $(STAMP) ## lint, format, types, layers, and that what is generated is fresh
 	.venv/bin/ruff check

@@ -20,7 +20,7 @@ from grader.checks.run import Outcome, outcome
 from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.course import ROOT, section, sections
-from grader.diagnosis.diagnose import diagnose
+from grader.diagnosis.diagnose import diagnose, outcome_of
 from grader.diagnosis.listed import Misconception, load
 from grader.source.stubs import is_fresh
 
@@ -133,10 +133,6 @@ def module_at(path: Path) -> ModuleType:
     return module
 
 
-def stem_of(check: Check) -> str:
-    return next(stem for stem in sections() if check in collect(stem))
-
-
 def run(check: Check, module: ModuleType) -> Outcome:
     with tidy(SEED), warnings.catch_warnings(action="ignore"):
         return outcome(check, UnderTest(module), SEED)
@@ -157,12 +153,12 @@ def test_the_stub_is_what_the_solution_gives(stem):
 
 @pytest.mark.parametrize("check", ALL_CHECKS, ids=lambda check: check.name)
 def test_the_stub_is_unfinished(check):
-    assert run(check, module_at(section(stem_of(check)).stub)).verdict == "unfinished"
+    assert run(check, module_at(section(check.section).stub)).verdict == "unfinished"
 
 
 @pytest.mark.parametrize("check", ALL_CHECKS, ids=lambda check: check.name)
 def test_the_solution_passes(check):
-    assert_passes(check, module_at(section(stem_of(check)).solution))
+    assert_passes(check, module_at(section(check.section).solution))
 
 
 def answers(path: Path) -> list[str]:
@@ -206,7 +202,7 @@ def test_a_misconception_is_caught_and_named(misconception):
     for check in collect(misconception.section):
         if check.exercise != misconception.exercise:
             continue
-        found = run(check, misconception.module())
+        found = outcome_of(misconception, check.name, SEED)
         if found.verdict == "pass":
             continue
         assert solution_passes(misconception.section, check.name)
