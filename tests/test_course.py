@@ -73,6 +73,24 @@ CONTRACT = {
         "hutchinson_divergence": (2, "(fn, x, probe)"),
         "log_likelihood": (4, "(sde, score_model, x, steps, probe, t_start=1e-05)"),
     },
+    "s4_fast_sampling": {
+        "timesteps": (1, "(T, n)"),
+        "ddim_step": (3, "(x_t, eps, t, t_prev, alpha_bar, eta=0.0, noise=None)"),
+        "ddim_sample": (2, "(model, x_T, alpha_bar, n, eta=0.0, generator=None)"),
+        "ddim_invert": (2, "(model, x0, alpha_bar, n)"),
+        "half_log_snr": (1, "(alpha_bar)"),
+        "dpm_solver2_step": (3, "(eps_fn, x, lam_s, lam_t)"),
+        "dpmpp_2m_step": (4, "(x, x0_pred, x0_prev, lam_prev, lam_s, lam_t)"),
+        "dpmpp_2m_sample": (3, "(model, x_T, alpha_bar, n)"),
+        "karras_sigmas": (1, "(n, sigma_min=0.002, sigma_max=80.0, rho=7.0)"),
+        "edm_precondition": (2, "(sigma, sigma_data=0.5)"),
+        "heun_sample": (3, "(denoiser, x, sigmas)"),
+        "distillation_target": (4, "(teacher, x_t, t, t_mid, t_prev, alpha_bar)"),
+        "distill": (
+            4,
+            "(teacher, student, data, alpha_bar, n, steps, batch_size=256, lr=0.001, generator=None)",
+        ),
+    },
 }
 """The exercises in order, with their points and their signatures: other people's implementations rely on them."""
 
