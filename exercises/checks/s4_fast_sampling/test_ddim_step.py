@@ -12,7 +12,7 @@ from exercises.checks.cases import numbers, tracked
 from exercises.checks.rules import FLOW, KEEP
 from exercises.checks.s4_fast_sampling.formulas import clean, ddim, fresh, level
 from exercises.checks.s4_fast_sampling.inputs import BODIES, falling, seeds, shapes, table
-from exercises.checks.s4_fast_sampling.rules import CLEAN, MIX, SIGMA, SINGLE
+from exercises.checks.s4_fast_sampling.rules import CLEAN, MIX, SIGMA, SINGLE, close
 from exercises.toolkit.worlds import Gaussian
 
 MIXED = f"{MIX}, {SIGMA}"
@@ -32,7 +32,7 @@ def test_ddim_step_by_hand_without_fresh_noise(code):
     x, eps = numbers(1.0, 0.0, 2.0)[None], numbers(0.5, 1.0, -1.0)[None]
     got = code.ddim_step(x, eps, 1, 0, numbers(0.64, 0.36))
     why = "√ᾱ goes from 0.6 to 0.8 and √(1-ᾱ) from 0.8 to 0.6: 0.8 (x - 0.8 eps) / 0.6 + 0.6 eps; " + MIX
-    expect.close(got, 0.8 * (x - 0.8 * eps) / 0.6 + 0.6 * eps, why)
+    close(got, 0.8 * (x - 0.8 * eps) / 0.6 + 0.6 * eps, why)
 
 
 def test_ddim_step_by_hand_with_eta_one_half(code):
@@ -41,7 +41,7 @@ def test_ddim_step_by_hand_with_eta_one_half(code):
     got = code.ddim_step(x, eps, 1, 0, numbers(0.64, 0.36), 0.5, noise)
     sigma = 0.5 * 0.75 * math.sqrt(0.4375)
     why = "√((1-0.64)/(1-0.36)) = 0.75 and 1 - 0.36/0.64 = 0.4375, so σ = 0.5 · 0.75 · √0.4375; " + MIXED
-    expect.close(got, 0.8 * (x - 0.8 * eps) / 0.6 + math.sqrt(0.36 - sigma**2) * eps + sigma * noise, why)
+    close(got, 0.8 * (x - 0.8 * eps) / 0.6 + math.sqrt(0.36 - sigma**2) * eps + sigma * noise, why)
 
 
 @given(shape=shapes, seed=seeds, places=st.lists(st.integers(0, 9), min_size=2, max_size=2, unique=True))
@@ -51,7 +51,7 @@ def test_ddim_step_mixes_predicted_data_and_noise_again(code, shape, seed, place
     (x, eps, _), alpha_bar = pair(shape, rng), falling(10, rng)
     t_prev, t = sorted(places)
     got = code.ddim_step(x, eps, t, t_prev, alpha_bar)
-    expect.close(got, ddim(x, eps, level(alpha_bar, t), level(alpha_bar, t_prev)), MIX)
+    close(got, ddim(x, eps, level(alpha_bar, t), level(alpha_bar, t_prev)), MIX)
 
 
 @given(shape=shapes, seed=seeds, eta=st.floats(0.05, 1.0))
@@ -61,7 +61,7 @@ def test_ddim_step_takes_in_fresh_noise_as_eta_says(code, shape, seed, eta):
     (x, eps, noise), alpha_bar = pair(shape, rng), falling(6, rng)
     for t, t_prev in ((5, 4), (5, 1), (3, 0)):
         got = code.ddim_step(x, eps, t, t_prev, alpha_bar, eta=eta, noise=noise)
-        expect.close(got, ddim(x, eps, level(alpha_bar, t), level(alpha_bar, t_prev), eta, noise), MIXED)
+        close(got, ddim(x, eps, level(alpha_bar, t), level(alpha_bar, t_prev), eta, noise), MIXED)
 
 
 def test_ddim_step_with_eta_1_to_the_next_level_is_the_ancestral_step(code, rng):
@@ -74,9 +74,7 @@ def test_ddim_step_with_eta_1_to_the_next_level_is_the_ancestral_step(code, rng)
         mean = (math.sqrt(b) * beta * clean(x, eps, a) + math.sqrt(1 - beta) * (1 - b) * x) / (1 - a)
         deviation = math.sqrt((1 - b) / (1 - a) * beta)
         got = code.ddim_step(x, eps, t, t - 1, alpha_bar, 1.0, noise)
-        expect.close(
-            got, mean + deviation * noise, "eta = 1 is ancestral sampling, with the posterior variance; " + MIXED
-        )
+        close(got, mean + deviation * noise, "eta = 1 is ancestral sampling, with the posterior variance; " + MIXED)
 
 
 def test_ddim_step_keeps_the_variance_of_the_level_for_every_eta(code):
@@ -105,10 +103,10 @@ def test_ddim_step_to_minus_1_is_the_predicted_data(code, rng):
     alpha_bar = table()
     for t in (0, 4, 11):
         want = clean(x, eps, level(alpha_bar, t))
-        expect.close(code.ddim_step(x, eps, t, -1, alpha_bar), want, f"{CLEAN}, and nothing but x̂_0 is left")
+        close(code.ddim_step(x, eps, t, -1, alpha_bar), want, f"{CLEAN}, and nothing but x̂_0 is left")
     for eta in (0.4, 1.0):
         got = code.ddim_step(x, eps, 4, -1, alpha_bar, eta, noise)
-        expect.close(got, clean(x, eps, level(alpha_bar, 4)), f"{CLEAN}: σ is 0 there, and nothing but x̂_0 is left")
+        close(got, clean(x, eps, level(alpha_bar, 4)), f"{CLEAN}: σ is 0 there, and nothing but x̂_0 is left")
 
 
 def test_ddim_step_does_not_look_at_noise_where_eta_is_0(code, rng):
@@ -116,8 +114,8 @@ def test_ddim_step_does_not_look_at_noise_where_eta_is_0(code, rng):
     x, eps, noise = pair((2, 3), rng)
     alpha_bar = table()
     want = ddim(x, eps, level(alpha_bar, 8), level(alpha_bar, 2))
-    expect.close(code.ddim_step(x, eps, 8, 2, alpha_bar, 0.0, noise), want, "eta = 0 takes no fresh noise")
-    expect.close(code.ddim_step(x, eps, 8, 2, alpha_bar, noise=noise), want, "eta is 0 where nothing else is said")
+    close(code.ddim_step(x, eps, 8, 2, alpha_bar, 0.0, noise), want, "eta = 0 takes no fresh noise")
+    close(code.ddim_step(x, eps, 8, 2, alpha_bar, noise=noise), want, "eta is 0 where nothing else is said")
 
 
 def test_ddim_step_on_gaussian_data_is_its_closed_form(code, rng):
@@ -129,7 +127,7 @@ def test_ddim_step_on_gaussian_data_is_its_closed_form(code, rng):
         factor = (math.sqrt(a * b) * 0.25 + math.sqrt((1 - a) * (1 - b))) / (a * 0.25 + 1 - a)
         got = code.ddim_step(x, eps, t, t_prev, alpha_bar)
         why = "with the exact eps of data N(m, v): x_prev = α_prev m + (α_t α_prev v + σ_t σ_prev) / (α_t² v + σ_t²) (x_t - α_t m)"
-        expect.close(got, math.sqrt(b) * 0.7 + factor * (x - math.sqrt(a) * 0.7), why)
+        close(got, math.sqrt(b) * 0.7 + factor * (x - math.sqrt(a) * 0.7), why)
 
 
 def test_ddim_step_at_the_ends_of_a_schedule(code, rng):
@@ -139,10 +137,10 @@ def test_ddim_step_at_the_ends_of_a_schedule(code, rng):
     why = "ᾱ is taken as it is, nothing added, clamped or clipped; "
     for t, t_prev in ((4, 3), (4, 2), (4, 1), (4, 0), (4, -1), (3, 1), (3, 0)):
         a, b = level(alpha_bar, t), level(alpha_bar, t_prev)
-        expect.close(code.ddim_step(x, eps, t, t_prev, alpha_bar), ddim(x, eps, a, b), why + MIX)
+        close(code.ddim_step(x, eps, t, t_prev, alpha_bar), ddim(x, eps, a, b), why + MIX)
         if t == 3:
             got = code.ddim_step(x, eps, t, t_prev, alpha_bar, 0.6, noise)
-            expect.close(got, ddim(x, eps, a, b, 0.6, noise), why + MIXED)
+            close(got, ddim(x, eps, a, b, 0.6, noise), why + MIXED)
 
 
 def test_ddim_step_works_on_any_shape_and_layout(code, rng):
@@ -153,7 +151,7 @@ def test_ddim_step_works_on_any_shape_and_layout(code, rng):
         for layout in cases.LAYOUTS:
             x, eps, noise = (cases.normal(shape, rng, layout) for _ in range(3))
             got = code.ddim_step(x, eps, 8, 5, alpha_bar, 0.5, noise)
-            expect.close(got, ddim(x, eps, a, b, 0.5, noise), "data is (B, *S) for any S; " + MIXED)
+            close(got, ddim(x, eps, a, b, 0.5, noise), "data is (B, *S) for any S; " + MIXED)
 
 
 def test_ddim_step_keeps_the_dtype_and_its_arguments(code, rng):

@@ -14,8 +14,8 @@ from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import ddim, level, stacked
 from exercises.checks.s4_fast_sampling.inputs import BODIES, falling, seeds, shapes, table
 from exercises.checks.s4_fast_sampling.loops import called
-from exercises.checks.s4_fast_sampling.models import Timed
-from exercises.checks.s4_fast_sampling.rules import CLEAN
+from exercises.checks.s4_fast_sampling.models import Timed, column, exact
+from exercises.checks.s4_fast_sampling.rules import CLEAN, close
 from exercises.checks.spies import Spy
 
 TWO = "the teacher takes two DDIM steps, t to t_mid and t_mid to t_prev, and is asked where each begins"
@@ -51,12 +51,12 @@ def aimed(code, teacher: Spy, x: Tensor, steps: tuple[int, int, int], alpha_bar:
 def test_distillation_target_by_hand(code):
     """By hand: ᾱ = 0.36, 0.64, 1 and a teacher that says 0.5, then 1."""
     alpha_bar, x = numbers(0.64, 0.36), numbers(1.0)[None]
-    got = code.distillation_target(lambda x, t: torch.zeros_like(x) + 1 - t.reshape(-1, 1) / 2, x, 1, 0, -1, alpha_bar)
+    got = code.distillation_target(lambda x, t: torch.zeros_like(x) + 1 - column(t, x) / 2, x, 1, 0, -1, alpha_bar)
     why = (
         "the first step ends at 0.8 (1 - 0.8 · 0.5)/0.6 + 0.6 · 0.5 = 1.1, the second at (1.1 - 0.6)/0.8 = 0.625; "
         + SOLVED
     )
-    expect.close(got, 0.625 * x, why)
+    close(got, 0.625 * x, why)
 
 
 def test_distillation_target_asks_the_teacher_at_t_and_at_t_mid(code, rng):
@@ -74,7 +74,7 @@ def test_distillation_target_lets_the_teacher_walk(code, rng):
         aimed(code, teacher, x, steps, table())
         called(teacher, x, list(steps[:2]), TWO)
         middle, _ = lands(Timed(), x, steps, table())
-        expect.close(stacked([seen.x_t for seen in teacher.seen]), torch.stack([x, middle]), TWO)
+        close(stacked([seen.x_t for seen in teacher.seen]), torch.stack([x, middle]), TWO)
 
 
 @given(shape=shapes, seed=seeds, places=st.lists(st.integers(0, 9), min_size=3, max_size=3, unique=True))
@@ -93,7 +93,7 @@ def test_distillation_target_over_strides_of_a_schedule(code, rng):
     """Unequal strides, between levels and down to level 0."""
     for steps in STRIDES[:4]:
         x = cases.normal((3, 2), rng)
-        expect.close(aimed(code, Timed(), x, steps, table()), wanted(Timed(), x, steps, table()), SOLVED)
+        close(aimed(code, Timed(), x, steps, table()), wanted(Timed(), x, steps, table()), SOLVED)
 
 
 def test_distillation_target_of_the_last_step_is_where_the_teacher_lands(code, rng):
@@ -101,17 +101,12 @@ def test_distillation_target_of_the_last_step_is_where_the_teacher_lands(code, r
     for steps in STRIDES[4:]:
         x = cases.normal((3, 2), rng)
         _, want = lands(Timed(), x, steps, table())
-        expect.close(aimed(code, Timed(), x, steps, table()), want, f"{CLEAN}, so x̃ is x_prev itself; " + TWO)
+        close(aimed(code, Timed(), x, steps, table()), want, f"{CLEAN}, so x̃ is x_prev itself; " + TWO)
 
 
 def test_distillation_target_on_gaussian_data_is_its_closed_form(code, rng):
     """On Gaussian data with the exact teacher the target is known."""
     alpha_bar, x, mean, spread = table(), cases.normal((4, 2), rng), 0.7, 0.25
-
-    def best(x: Tensor, t: Tensor) -> Tensor:
-        a = alpha_bar[t].reshape(-1, 1)
-        return (1 - a).sqrt() * (x - a.sqrt() * mean) / (a * spread + 1 - a)
-
     for steps in STRIDES:
         (a, m, b), factor = (level(alpha_bar, step) for step in steps), 1.0
         for start, end in ((a, m), (m, b)):
@@ -121,23 +116,16 @@ def test_distillation_target_on_gaussian_data_is_its_closed_form(code, rng):
         ratio = math.sqrt((1 - b) / (1 - a))
         landing = math.sqrt(b) * mean + factor * (x - math.sqrt(a) * mean)
         want = (landing - ratio * x) / (math.sqrt(b) - ratio * math.sqrt(a))
-        got = code.distillation_target(best, x, *steps, alpha_bar)
-        expect.close(got, want, "of data N(0.7, 0.25) each teacher step is a known factor on x - √ᾱ 0.7; " + SOLVED)
+        got = code.distillation_target(exact(0.7, 0.25, alpha_bar), x, *steps, alpha_bar)
+        close(got, want, "of data N(0.7, 0.25) each teacher step is a known factor on x - √ᾱ 0.7; " + SOLVED)
 
 
 def test_distillation_target_of_a_teacher_that_knows_the_one_datum_is_that_datum(code, rng):
     """Of data that is a single point, target and point are one."""
     alpha_bar, x, point = table(), cases.normal((4, 2), rng), 0.6
-
-    def best(x: Tensor, t: Tensor) -> Tensor:
-        a = alpha_bar[t].reshape(-1, 1)
-        return (x - a.sqrt() * point) / (1 - a).sqrt()
-
     for steps in STRIDES:
-        got = code.distillation_target(best, x, *steps, alpha_bar)
-        expect.close(
-            got, torch.full_like(x, point), "where all data is one point, steps of any length lead to it; " + SOLVED
-        )
+        got = code.distillation_target(exact(0.6, 0.0, alpha_bar), x, *steps, alpha_bar)
+        close(got, torch.full_like(x, point), "where all data is one point, steps of any length lead to it; " + SOLVED)
 
 
 def test_distillation_target_carries_no_gradient_to_the_teacher(code, rng):
@@ -153,7 +141,7 @@ def test_distillation_target_carries_no_gradient_to_the_teacher(code, rng):
             reached = any(grad is not None and bool(grad.abs().max() > 0) for grad in found)
         expect.holds(not reached, why, got="a gradient that reaches the teacher", want="none")
         expect.holds(ask or not got.requires_grad, why, got="a target with a gradient", want="a constant")
-        expect.close(got, wanted(Timed(), x, (8, 5, 2), table()), SOLVED)
+        close(got, wanted(Timed(), x, (8, 5, 2), table()), SOLVED)
         expect.unchanged(KEEP, x_t=(x, start.detach()))
         left_alone(teacher)
 
@@ -164,7 +152,7 @@ def test_distillation_target_works_on_any_shape_and_layout(code, rng):
         for layout in cases.LAYOUTS:
             x, spy = cases.normal(shape, rng, layout), Timed()
             got = code.distillation_target(lambda x, t, spy=spy: spy(x, t), x, 8, 5, 2, table())
-            expect.close(got, wanted(Timed(), x, (8, 5, 2), table()), "data is (B, *S) for any S; " + SOLVED)
+            close(got, wanted(Timed(), x, (8, 5, 2), table()), "data is (B, *S) for any S; " + SOLVED)
 
 
 def test_distillation_target_keeps_the_dtype_and_its_arguments(code, rng):

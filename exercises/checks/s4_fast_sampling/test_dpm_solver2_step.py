@@ -17,7 +17,7 @@ from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import alpha_sigma, flow, order, stacked
 from exercises.checks.s4_fast_sampling.inputs import BODIES, seeds, shapes
 from exercises.checks.s4_fast_sampling.models import Timed, column, told
-from exercises.checks.s4_fast_sampling.rules import SINGLE
+from exercises.checks.s4_fast_sampling.rules import SINGLE, near
 from exercises.checks.spies import Spy
 
 FIRST = "with ε constant a step is (α_t/α_s) x - σ_t (e^h - 1) ε, h = λ_t - λ_s"
@@ -57,7 +57,7 @@ def test_dpm_solver2_step_is_exact_where_eps_is_constant(code):
     for lam_s, lam_t in ((0.0, math.log(2)), *SPANS):
         found.append(stepped(code, lambda x, lam: eps, x, lam_s, lam_t))
         want.append(first(x, eps, lam_s, lam_t))
-    expect.close(stacked(found), stacked(want), FIRST)
+    near(stacked(found), stacked(want), FIRST)
 
 
 def test_dpm_solver2_step_looks_twice_at_the_start_and_in_the_middle(code, rng):
@@ -84,14 +84,14 @@ def test_dpm_solver2_step_goes_to_the_middle_by_a_first_order_step(code, rng):
         stepped(code, model, x, lam_s, lam_t)
         states = stacked([seen.x_t for seen in model.seen])
         middle, _ = second(Timed(), x, lam_s, lam_t)
-        expect.close(states, torch.stack([x, middle]), "eps_fn sees x, and then the state in the middle; " + MIDDLE)
+        near(states, torch.stack([x, middle]), "eps_fn sees x, and then the state in the middle; " + MIDDLE)
 
 
 @given(shape=shapes, seed=seeds, lam=st.floats(-4, 3), h=st.floats(0.05, 3))
 def test_dpm_solver2_step_is_the_midpoint_method_in_lambda(code, shape, seed, lam, h):
     """The step is the midpoint method, with the exponentials integrated exactly."""
     x = cases.normal(shape, Generator().manual_seed(seed))
-    expect.close(stepped(code, Timed(), x, lam, lam + h), second(Timed(), x, lam, lam + h)[1], MIDDLE)
+    near(stepped(code, Timed(), x, lam, lam + h), second(Timed(), x, lam, lam + h)[1], MIDDLE)
 
 
 def best(x: Tensor, lam: Any) -> Tensor:
@@ -125,7 +125,7 @@ def test_dpm_solver2_step_takes_floats_and_tensors(code, rng):
     for make_s in (float, lambda value: numbers(value)[0]):
         for make_t in (float, lambda value: numbers(value)[0]):
             got = stepped(code, Timed(), x, make_s(-0.5), make_t(0.75))
-            expect.close(got, want, "λ may be a float or a 0-d tensor; " + MIDDLE)
+            near(got, want, "λ may be a float or a 0-d tensor; " + MIDDLE)
 
 
 def test_dpm_solver2_step_works_on_any_shape_and_layout(code, rng):
@@ -134,7 +134,7 @@ def test_dpm_solver2_step_works_on_any_shape_and_layout(code, rng):
         for layout in cases.LAYOUTS:
             x = cases.normal(shape, rng, layout)
             got = stepped(code, Timed(), x, -1.0, 0.5)
-            expect.close(got, second(Timed(), x, -1.0, 0.5)[1], "data is (B, *S) for any S; " + MIDDLE)
+            near(got, second(Timed(), x, -1.0, 0.5)[1], "data is (B, *S) for any S; " + MIDDLE)
 
 
 def test_dpm_solver2_step_keeps_the_dtype_and_its_arguments(code, rng):

@@ -15,7 +15,7 @@ from exercises.checks.rules import KEEP
 HALF = "λ = log(√ᾱ / √(1-ᾱ)), the logarithm of a ratio of amplitudes"
 
 
-def alike(got: Any, want: Tensor, why: str, rtol: float = 1e-7, atol: float = 1e-7) -> None:
+def alike(got: Any, want: Tensor, why: str, rtol: float = 1e-5, atol: float = 1e-5) -> None:
     """As `expect.close`, where infinity is an answer too."""
     expect.tensor(got, why, shape=want.shape, dtype=want.dtype)
     near = torch.isclose(got.detach(), want, rtol=rtol, atol=atol)

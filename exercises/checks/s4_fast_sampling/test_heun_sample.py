@@ -15,8 +15,8 @@ from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import order, stacked
 from exercises.checks.s4_fast_sampling.inputs import BODIES, seeds, shapes
 from exercises.checks.s4_fast_sampling.loops import left_as_it_was, sampled
-from exercises.checks.s4_fast_sampling.models import Timed, told
-from exercises.checks.s4_fast_sampling.rules import SHOWN, SINGLE
+from exercises.checks.s4_fast_sampling.models import Timed, column, told
+from exercises.checks.s4_fast_sampling.rules import SHOWN, SINGLE, close
 from exercises.checks.spies import Spy
 
 HEUN = "x + (σ' - σ) (d + d')/2, with d = (x - D(x, σ))/σ and d' the same at the end of the Euler step, with σ'"
@@ -70,9 +70,9 @@ def walked(code, model: Spy, x: Tensor, sigmas: Any) -> list[Tensor]:
 def test_heun_sample_by_hand(code):
     """By hand: σ = 2, 1, 0 from x = 2, with D = x / (1 + σ²): 0.65."""
     x = numbers(2.0)[None]
-    got = code.heun_sample(lambda x, sigma: x / (1 + sigma.reshape(-1, 1) ** 2), x, [2.0, 1.0, 0.0])
+    got = code.heun_sample(lambda x, sigma: x / (1 + column(sigma, x) ** 2), x, [2.0, 1.0, 0.0])
     why = "d = 0.8, an Euler step to 1.2, d' = 0.6, so 2 - 0.7 = 1.3; then Euler to 0: 1.3 - 0.65; " + HEUN
-    expect.close(got, 0.325 * x, why)
+    close(got, 0.325 * x, why)
 
 
 def test_heun_sample_calls_the_denoiser_twice_a_step_and_once_on_the_last(code, rng):
@@ -84,7 +84,7 @@ def test_heun_sample_calls_the_denoiser_twice_a_step_and_once_on_the_last(code, 
 def test_heun_sample_averages_two_slopes(code, rng):
     """All that the denoiser sees on an uneven grid, and the sample."""
     x = 9 * cases.normal((3, 2), rng)
-    expect.close(stacked(walked(code, Timed(), x, UNEVEN)), chain(Timed(), x, UNEVEN), HEUN)
+    close(stacked(walked(code, Timed(), x, UNEVEN)), chain(Timed(), x, UNEVEN), HEUN)
 
 
 def test_heun_sample_ends_with_an_euler_step(code, rng):
@@ -93,14 +93,14 @@ def test_heun_sample_ends_with_an_euler_step(code, rng):
         x, model = cases.normal((2, 3), rng), Timed()
         result = walked(code, model, x, sigmas)[-1]
         why = "the step to 0 is Euler's, x - σ (x - D)/σ = D: the last answer of the denoiser"
-        expect.close(result, model.seen[-1].answer, why)
+        close(result, model.seen[-1].answer, why)
 
 
 def test_heun_sample_takes_x_as_it_is(code, rng):
     """X is at level sigmas[0] already: the denoiser's first look is at x itself."""
     x = cases.normal((2, 3), rng)
     states = walked(code, Timed(), x, [4.0, 1.0, 0.0])
-    expect.close(states[0], x, "x comes with noise of standard deviation sigmas[0], and is not scaled again")
+    close(states[0], x, "x comes with noise of standard deviation sigmas[0], and is not scaled again")
 
 
 @settings(max_examples=10)
@@ -111,7 +111,7 @@ def test_heun_sample_of_any_shape_on_any_grid(code, shape, seed, shares):
     for share in shares:
         sigmas.append(sigmas[-1] * share)
     x, sigmas = 5 * cases.normal(shape, Generator().manual_seed(seed)), [*sigmas, 0.0]
-    expect.close(walked(code, Timed(), x, sigmas)[-1], chain(Timed(), x, sigmas)[-1], HEUN)
+    close(walked(code, Timed(), x, sigmas)[-1], chain(Timed(), x, sigmas)[-1], HEUN)
 
 
 def test_heun_sample_is_of_second_order(code, rng):
@@ -119,7 +119,7 @@ def test_heun_sample_is_of_second_order(code, rng):
     x, errors = 20 * cases.normal((4, 2), rng), []
 
     def best(x: Tensor, sigma: Tensor) -> Tensor:
-        square = sigma.reshape(-1, 1) ** 2
+        square = column(sigma, x) ** 2
         return 0.7 + 0.25 / (0.25 + square) * (x - 0.7)
 
     def last(x: Tensor, sigma: float) -> Tensor:  # the Euler step to 0 from the exact flow
@@ -144,7 +144,7 @@ def test_heun_sample_takes_its_levels_as_a_list_or_a_tensor(code, rng):
     levels = [4.0, 1.5, 0.25, 0.0]
     for sigmas in (levels, numbers(*levels), numbers(*levels).float()):
         states = walked(code, Timed(), x, sigmas)
-        expect.close(stacked(states), chain(Timed(), x, levels), "sigmas is a list or a tensor; " + HEUN)
+        close(stacked(states), chain(Timed(), x, levels), "sigmas is a list or a tensor; " + HEUN)
 
 
 def test_heun_sample_takes_any_callable_as_its_denoiser(code, rng):
@@ -152,9 +152,7 @@ def test_heun_sample_takes_any_callable_as_its_denoiser(code, rng):
     for shape in BODIES:
         x, spy = cases.normal(shape, rng), Timed()
         result = code.heun_sample(lambda x, sigma, spy=spy: spy(x, sigma), x, UNEVEN)
-        expect.close(
-            result, chain(Timed(), x, UNEVEN)[-1], "a denoiser is any callable, data (B, *S) for any S; " + HEUN
-        )
+        close(result, chain(Timed(), x, UNEVEN)[-1], "a denoiser is any callable, data (B, *S) for any S; " + HEUN)
 
 
 def test_heun_sample_keeps_the_dtype_and_its_arguments(code, rng):
