@@ -17,7 +17,6 @@ from exercises.checks.expect import left_alone
 from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import level, trailing
 from exercises.checks.s4_fast_sampling.inputs import table
-from exercises.checks.s4_fast_sampling.loops import repeated
 from exercises.checks.s4_fast_sampling.models import Linear, Timed
 from exercises.checks.s4_fast_sampling.rules import PEOPLE
 from exercises.checks.spies import Slopes, Spy
@@ -35,13 +34,20 @@ AIM = (
 FLOATS = "the losses come back as a list of one float an update"
 
 
+def kind(loss: Any) -> str:
+    """What a loss is, in words."""
+    if isinstance(loss, Tensor):
+        return "Tensor with a gradient" if loss.requires_grad else "Tensor"
+    return "float" if isinstance(loss, float) else type(loss).__name__
+
+
 def school(
     code, teacher: Any, student: nn.Module, data: Tensor, n: int, steps: int, rng: Any = None, **rest
 ) -> list[float]:
     """Distil on `table`; the losses."""
     losses = code.distill(teacher, student, data, table(), n, steps, generator=rng, **rest)
     whole = isinstance(losses, list | tuple)
-    kinds = {"float" if isinstance(loss, float) else type(loss).__name__ for loss in losses} if whole else set()
+    kinds = set(map(kind, losses)) if whole else set()
     came = [type(losses).__name__, *sorted(kinds)]
     expect.holds(kinds == {"float"}, FLOATS, got=came, want=f"a list of {steps} floats")
     expect.equal(len(losses), steps, FLOATS)
@@ -119,15 +125,15 @@ def test_distill_noises_rows_of_the_data_afresh(code, rng):
     chance.standard_normal(noise, why, ("updates", "rows", "elements"))
     nearest = torch.pdist(noise.flatten(1), p=math.inf).min()  # of 80 numbers each
     expect.holds(bool(nearest > 1e-6), why, got="the same noise in two updates", want="other noise in all updates")
-    missed = sorted(set(range(ROWS)) - set(rows.tolist()))
-    expect.holds(not missed, f"{STEPS * BATCH} draws reach each of {ROWS} rows", got=missed, want="no row left out")
-    single = any(len(set(batch.tolist())) == 1 for batch in rows.reshape(STEPS, BATCH))
-    expect.holds(not single, "a batch is made of many rows", got="one row all over", want="several rows")
     first, *later = rows.reshape(STEPS, BATCH).sort(1).values
     again = all(torch.equal(first, batch) for batch in later)
     expect.holds(
         not again, "rows are drawn anew for each update", got="the same rows in each update", want="other rows"
     )
+    single = any(len(set(batch.tolist())) == 1 for batch in rows.reshape(STEPS, BATCH))
+    expect.holds(not single, "a batch is made of many rows", got="one row all over", want="several rows")
+    missed = sorted(set(range(ROWS)) - set(rows.tolist()))
+    expect.holds(not missed, f"{STEPS * BATCH} draws reach each of {ROWS} rows", got=missed, want="no row left out")
 
 
 class Fan(Spy):
@@ -308,14 +314,26 @@ def test_distill_forgets_old_gradients_and_keeps_its_momentum(code, rng):
 
 def test_distill_takes_its_randomness_from_the_generator_alone(code, rng):
     """The same generator state gives the same training, another gives another."""
-    data = cases.normal((ROWS, 2), rng)
+    data, seed = far_apart(rng, 2), int(torch.randint(2**31, (), generator=rng))
 
-    def train(generator: Generator) -> Tensor:
-        student = Timed()
-        losses = school(code, Linear(FACTORS), student, data, 4, 3, generator, batch_size=BATCH)
-        return numbers(*losses, student.weight.item(), student.bias.item())
+    def train(seed: int, skipped: int = 0) -> dict[str, Tensor]:
+        generator, student = Generator().manual_seed(seed), Spy(0.0)
+        torch.rand(skipped, generator=generator)
+        school(code, Linear(0 * table()), student, data, 4, 8, generator, batch_size=BATCH, lr=1e-9)
+        x_t, levels = shown(student, data, 8)
+        a = table()[levels.clamp(0, 11)].reshape(-1, 1)
+        rows = ((x_t / a.sqrt()).mean(1) / 1000).round().long().clamp(1, ROWS) - 1
+        return {"levels": levels, "rows": rows, "noise": (x_t - a.sqrt() * data[rows]) / (1 - a).sqrt()}
 
-    repeated(train, rng, "training")
+    first, second = train(seed), train(seed)
+    moved = [name for name in first if not torch.allclose(first[name], second[name])]
+    why = "the same generator state gives the same training: levels, rows and noise are all drawn from it"
+    expect.holds(not moved, why, got=[f"other {name}" for name in moved], want="the same once more")
+    for other in (train(seed + 1), train(seed, skipped=1)):
+        same = torch.equal(other["noise"], first["noise"])
+        expect.holds(
+            not same, "another generator state gives another training", got="the same noise", want="other noise"
+        )
 
 
 def test_distill_refuses_an_odd_number_of_teacher_steps(code, rng):

@@ -39,7 +39,7 @@ def test_half_log_snr_of_every_level(code, values):
 
 def test_half_log_snr_far_out(code):
     """Nothing is added or clamped: from 2e-9, where the cosine schedule ends, to 1e-9 below 1."""
-    values = (1 - 2**-30, 1 - 2**-20, 2**-20, 2.428767e-9, 1e-20)
+    values = (1 - 2**-30, 1 - 2**-20, 2**-20, 2.428767e-9)
     want = numbers(*(0.5 * (math.log(value) - math.log(1 - value)) for value in values))
     alike(code.half_log_snr(numbers(*values)), want, "no epsilon, no clamp; " + HALF)
 

@@ -58,7 +58,8 @@ def test_karras_sigmas_has_both_ends_and_a_zero(code):
 def test_karras_sigmas_are_even_in_the_root(code, n, low, high, rho):
     """Any n, any ends, any rho."""
     got = levels(code.karras_sigmas(n, sigma_min=low, sigma_max=high, rho=rho), n)
-    expect.close(got, wanted(n, low, high, rho), GRID, **ROUND)
+    # a sum of numbers up to `high` in float32, of which little is left at the lower end
+    expect.close(got, wanted(n, low, high, rho), GRID, rtol=1e-4, atol=5e-7 * high)
 
 
 def test_karras_sigmas_with_rho_1_are_evenly_spaced(code):
