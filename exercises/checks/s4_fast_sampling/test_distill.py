@@ -89,7 +89,7 @@ def test_distill_lets_the_teacher_take_two_steps(code, rng):
     """The teacher is asked at all of its n levels, at t and t_mid in turn."""
     teacher, student, data = Timed(), Timed(), cases.normal((ROWS, 2), rng)
     school(code, teacher, student, data, 6, STEPS, rng, batch_size=BATCH, lr=1e-6)
-    levels = torch.cat([torch.as_tensor(seen.t).flatten() for seen in teacher.seen]).tolist()
+    levels = [told for seen in teacher.seen for told in torch.as_tensor(seen.t).flatten().tolist()]
     among(levels, trailing(12, 6), WALK)
     counts, own = Counter(levels), trailing(12, 6)
     uneven = [(t, mid) for t, mid in zip(own[::2], own[1::2], strict=True) if counts[t] != counts[mid]]
