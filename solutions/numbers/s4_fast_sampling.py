@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from exercises.toolkit import beaded_moons, extract, sliced_wasserstein
-from exercises.toolkit.training import training
+from exercises.toolkit.plane import AtLevels, PlaneNet, learn
 from exercises.toolkit.worlds import Gaussian, Mixture
 
 T = 1000
@@ -265,43 +265,13 @@ def off(x: Tensor) -> Tensor:
     return MOONS.log_density(x.double(), torch.zeros(len(x), dtype=torch.int64), torch.ones(1).double()) < OFF
 
 
-class Net(nn.Module):
-    """A small network that predicts v inside, and tells the eps that goes with it.
-
-    With eps = σ x + α v the guess of the data is α x - σ v, at any level as exact as v.
-    """
-
-    def __init__(self, alpha_bar: Tensor, width: int = 128) -> None:
-        super().__init__()
-        self.register_buffer("alpha_bar", alpha_bar.float())
-        self.register_buffer("clock", (alpha_bar.log() - (1 - alpha_bar).log()).float() / 2)
-        self.register_buffer("frequencies", torch.logspace(-1, 1, 16))
-        inner = [nn.SiLU(), nn.Linear(width, width)] * 2
-        self.net = nn.Sequential(nn.Linear(2 + 32, width), *deepcopy(inner), nn.SiLU(), nn.Linear(width, 2))
-
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        angles = self.clock[t][:, None] * self.frequencies
-        v = self.net(torch.cat([x, angles.cos(), angles.sin()], dim=1))
-        a = self.alpha_bar[t][:, None]
-        return (1 - a).sqrt() * x + a.sqrt() * v
-
-
 @cache
-def teacher() -> Net:
-    """A network that has learned the moons, in some ten seconds."""
+def teacher() -> AtLevels:
+    """A network that has learned the moons, in half a minute."""
     torch.manual_seed(0)
-    model, data = Net(ALPHA_BAR), MOONS.sample(20_000, rng(1)).float()
-
-    def loss_of(generator: Generator) -> Tensor:
-        x0 = data[torch.randint(len(data), (512,), generator=generator)]
-        t = torch.randint(T, (512,), generator=generator)
-        noise, a = torch.randn(x0.shape, generator=generator), extract(ALPHA_BAR, t, x0)
-        eps = model(a.sqrt() * x0 + (1 - a).sqrt() * noise, t)
-        return ((eps - noise).square() / a).mean()  # an error of v, evenly at all levels
-
-    for _ in training(model, loss_of, 4000, generator=rng(2), lr=4e-3):
-        pass
-    return model.eval()
+    net = PlaneNet()
+    learn(net, MOONS.sample(20_000, rng(1)).float(), 3000, generator=rng(2))
+    return AtLevels(net, ALPHA_BAR)
 
 
 ROUNDS = (32, 16, 8, 4, 2)
