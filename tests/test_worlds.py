@@ -71,3 +71,16 @@ def test_samples_have_the_mean_of_the_world():
     assert (mixture.mean(0) - want).abs().max() < 6.5 * 1.2 / 20_000**0.5  # standard deviations up to 1.2
     assert abs(float(gaussian.mean()) - 0.7) < 6.5 * 0.5 / 20_000**0.5
     assert float(gaussian.var()) == pytest.approx(0.25, rel=6.5 * (2 / 20_000) ** 0.5)
+
+
+def test_the_guess_of_the_data_and_of_the_noise_make_up_the_sample():
+    x_t, t = batch(6, 2)
+    a = ALPHA_BAR[t][:, None]
+    made = a.sqrt() * MIXTURE.x0(x_t, t, ALPHA_BAR) + (1 - a).sqrt() * MIXTURE.eps(x_t, t, ALPHA_BAR)
+    torch.testing.assert_close(made, x_t)
+
+
+def test_the_guess_of_the_data_in_pure_static_is_its_mean():
+    x_t, t = batch(6, 2)
+    mean = (MIXTURE.weights[:, None] * MIXTURE.centres).sum(0)
+    torch.testing.assert_close(MIXTURE.x0(x_t, 0 * t, torch.zeros(1, dtype=x_t.dtype)), mean.expand(6, 2))

@@ -85,6 +85,16 @@ class Mixture:
         pull = (share / spread).reshape(*share.shape, *[1] * (x_t.ndim - 1)) * offsets
         return (1 - extract(alpha_bar, t, x_t)).sqrt() * pull.sum(1)
 
+    def x0(
+        self, x_t: Float[Tensor, "B *S"], t: Int[Tensor, "B"], alpha_bar: Float[Tensor, "T"]
+    ) -> Float[Tensor, "B *S"]:
+        """E[x_0 | x_t] = Σ_k r_k (c_k + α λ_k (x_t - α c_k) / (α² λ_k + σ²)): with ε* it makes up x_t, also where ᾱ is 0."""
+        offsets, spread, share = self._components(x_t, t, alpha_bar)
+        shrink = extract(alpha_bar, t, x_t).sqrt().reshape(-1, 1) * self.variances.to(x_t) / spread
+        ones = [1] * (x_t.ndim - 1)
+        guesses = self.centres.to(x_t) + shrink.reshape(*shrink.shape, *ones) * offsets
+        return (share.reshape(*share.shape, *ones) * guesses).sum(1)
+
     def score(
         self, x_t: Float[Tensor, "B *S"], t: Int[Tensor, "B"], alpha_bar: Float[Tensor, "T"]
     ) -> Float[Tensor, "B *S"]:
