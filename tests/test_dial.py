@@ -13,6 +13,7 @@ from exercises.dial.taught import Models
 from exercises.dial.views import ALPHA_BAR, MOONS, Counted, Exact, Learned
 from exercises.toolkit.plane import AtLevels, PlaneNet
 from grader.course import sections
+from tests.classroom import open_classroom
 
 SOLVED = {stem: vars(importlib.import_module(f"solutions.{stem}")) for stem in sections()}
 UNTAUGHT = [sampler for sampler in SAMPLERS if not sampler.taught and sampler in solvable(SOLVED)[1]]
@@ -64,3 +65,10 @@ def test_the_dial_shows_what_is_solved_and_names_what_is_dark(monkeypatch: pytes
 def test_with_nothing_solved_the_dial_is_dark() -> None:
     assert list(readings({})) == []
     assert "Still dark" in table([], {})
+
+
+def test_the_command_says_what_it_needs_while_no_sampler_passes(tmp_path):
+    run = open_classroom(tmp_path / "course").unstatic("dial")
+    assert run.returncode == 0
+    assert "The dial needs a sampler that passes with all it uses" in run.stdout
+    assert "next: forward_step" in run.stdout
