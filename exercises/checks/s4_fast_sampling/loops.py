@@ -9,7 +9,7 @@ from exercises.checks import expect
 from exercises.checks.cases import tracked
 from exercises.checks.expect import left_alone
 from exercises.checks.rules import KEEP
-from exercises.checks.s4_fast_sampling.models import Timed, told
+from exercises.checks.s4_fast_sampling.models import timed, told
 from exercises.checks.s4_fast_sampling.rules import PEOPLE, SHOWN
 from exercises.checks.spies import Spy
 
@@ -32,7 +32,7 @@ def sampled(result: Tensor, x: Tensor) -> Tensor:
     return result
 
 
-def left_as_it_was(sampler: Callable[[Spy, Tensor], Tensor], x: Tensor, make: Callable[[], Spy] = Timed) -> None:
+def left_as_it_was(sampler: Callable[[Spy, Tensor], Tensor], x: Tensor, make: Callable[[], Spy] = timed) -> None:
     """A sampler records no gradient and changes neither its arguments nor the model."""
     for training, start in ((True, x.clone()), (False, x.clone()), (True, *tracked(x))):
         model = make().train(training)

@@ -16,18 +16,13 @@ def column(values: Any, like: Tensor) -> Tensor:
     return row.reshape(-1, *[1] * (like.ndim - 1))
 
 
-class Timed(Spy):
+def timed(weight: float = 0.75, bias: float = 0.25) -> Spy:
     """A spy whose answer depends on the level (or on λ, or σ) that it is told, and is no straight line in x."""
+    return Spy(weight, bias, _bent)
 
-    def forward(self, x_t: Tensor, t: Any) -> Tensor:
-        self.now = column(t, x_t)
-        return super().forward(x_t, t)
 
-    def _guess(self, x_t: Tensor) -> Tensor:
-        return self.guess(x_t)
-
-    def guess(self, x_t: Tensor) -> Tensor:
-        return (self.weight * torch.sin(x_t) + self.bias * torch.cos(self.now + x_t / 2)).to(x_t.dtype)
+def _bent(spy: Spy, x_t: Tensor, t: Any) -> Tensor:
+    return (spy.weight * torch.sin(x_t) + spy.bias * torch.cos(column(t, x_t) + x_t / 2)).to(x_t.dtype)
 
 
 def exact(mean: float, variance: float, alpha_bar: Tensor) -> Callable[[Tensor, Any], Tensor]:
@@ -40,27 +35,19 @@ def exact(mean: float, variance: float, alpha_bar: Tensor) -> Callable[[Tensor, 
     return eps
 
 
-class Deaf(Timed):
+def deaf() -> Spy:
     """A spy whose answer depends on the level alone."""
-
-    def guess(self, x_t: Tensor) -> Tensor:
-        return (self.weight * torch.cos(self.now) + self.bias + 0 * x_t).to(x_t.dtype)
+    return Spy(answer=lambda spy, x, t: (spy.weight * torch.cos(column(t, x)) + spy.bias + 0 * x).to(x.dtype))
 
 
-class Linear(Timed):
-    """A spy that answers a multiple of x, by another factor at each level.
+def linear(factors: Tensor) -> Spy:
+    """A spy that answers a multiple of x, by another of the factors (T,) at each level."""
 
-    Attributes:
-        factors: (T,).
-    """
+    def multiple(spy: Spy, x_t: Tensor, t: Any) -> Tensor:
+        which = column(t, x_t).long().clamp(0, len(factors) - 1)
+        return (spy.weight * factors[which] * x_t).to(x_t.dtype)
 
-    def __init__(self, factors: Tensor) -> None:
-        super().__init__(1.0, 0.0)
-        self.factors = factors
-
-    def guess(self, x_t: Tensor) -> Tensor:
-        which = self.now.long().clamp(0, len(self.factors) - 1)
-        return (self.weight * self.factors[which] * x_t).to(x_t.dtype)
+    return Spy(1.0, 0.0, multiple)
 
 
 def told(model: Spy) -> list[Any]:

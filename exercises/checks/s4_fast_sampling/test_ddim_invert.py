@@ -13,7 +13,7 @@ from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import ddim, level, stacked, trailing
 from exercises.checks.s4_fast_sampling.inputs import BODIES, seeds, shapes, table
 from exercises.checks.s4_fast_sampling.loops import called, left_as_it_was, sampled
-from exercises.checks.s4_fast_sampling.models import Deaf, Timed, column
+from exercises.checks.s4_fast_sampling.models import column, deaf, timed
 from exercises.checks.s4_fast_sampling.rules import CLEAN, SINGLE, close
 from exercises.checks.spies import Spy
 
@@ -56,19 +56,19 @@ def test_ddim_invert_by_hand(code):
 def test_ddim_invert_calls_the_model_n_times_at_the_levels_it_goes_to(code, rng):
     """N calls, at the levels it goes to, ascending, told to the model as int64 (B,)."""
     for n in (4, 5, 12):
-        walked(code, Timed(), cases.normal((3, 2), rng), n)
+        walked(code, timed(), cases.normal((3, 2), rng), n)
 
 
 def test_ddim_invert_goes_up_from_level_to_level(code, rng):
     """Each step up lands where its formula says, over levels that are far apart."""
     x0 = cases.normal((3, 2), rng)
     for n in (5, 3):
-        close(stacked(walked(code, Timed(), x0, n)), climb(Timed(), x0, table(), n), UP)
+        close(stacked(walked(code, timed(), x0, n)), climb(timed(), x0, table(), n), UP)
 
 
 def test_ddim_invert_starts_from_clean_data(code, rng):
     """The first step starts at t = -1, where ᾱ is 1; n = 1 is that step alone."""
-    x0, model = cases.normal((2, 3), rng), Timed()
+    x0, model = cases.normal((2, 3), rng), timed()
     result = walked(code, model, x0, 1)[-1]
     a = level(table(), 11)
     why = f"{CLEAN}: one step goes from there up to T-1, √ᾱ x_0 + √(1-ᾱ) eps"
@@ -78,17 +78,17 @@ def test_ddim_invert_starts_from_clean_data(code, rng):
 def test_ddim_invert_through_all_levels(code, rng):
     """N = T visits all levels."""
     x0 = cases.normal((2, 3), rng)
-    states = walked(code, Timed(), x0, 12)
-    close(stacked(states), climb(Timed(), x0, table(), 12), "n = T visits every level; " + UP)
+    states = walked(code, timed(), x0, 12)
+    close(stacked(states), climb(timed(), x0, table(), 12), "n = T visits every level; " + UP)
 
 
 def test_ddim_invert_is_undone_by_sampling_where_the_model_looks_at_the_level_alone(code, rng):
     """With a model that looks at the level alone, DDIM's way down undoes the way up exactly."""
     x0, levels, alpha_bar = cases.normal((3, 2), rng), trailing(12, 4), table()
-    x = walked(code, Deaf(), x0, 4)[-1]
+    x = walked(code, deaf(), x0, 4)[-1]
     for t, t_prev in zip(levels, [*levels[1:], -1], strict=True):
         with torch.no_grad():
-            x = ddim(x, Deaf()(x, torch.full((3,), t)), level(alpha_bar, t), level(alpha_bar, t_prev))
+            x = ddim(x, deaf()(x, torch.full((3,), t)), level(alpha_bar, t), level(alpha_bar, t_prev))
     close(x, x0, "the way up asks at the levels at which the way down will ask, and so is its inverse; " + UP)
 
 
@@ -97,12 +97,12 @@ def test_ddim_invert_is_undone_by_sampling_where_the_model_looks_at_the_level_al
 def test_ddim_invert_of_any_shape_in_any_number_of_steps(code, shape, n, seed):
     """Any shape, any number of steps that falls on no half."""
     x0 = cases.normal(shape, Generator().manual_seed(seed))
-    close(walked(code, Timed(), x0, n)[-1], climb(Timed(), x0, table(), n)[-1], UP)
+    close(walked(code, timed(), x0, n)[-1], climb(timed(), x0, table(), n)[-1], UP)
 
 
 def test_ddim_invert_up_to_pure_noise(code, rng):
     """Where the last ᾱ is 0, the result is the last eps."""
-    alpha_bar, x0, model = numbers(0.9, 0.7, 0.5, 0.2, 0.05, 0.0), cases.normal((2, 3), rng), Timed()
+    alpha_bar, x0, model = numbers(0.9, 0.7, 0.5, 0.2, 0.05, 0.0), cases.normal((2, 3), rng), timed()
     result = walked(code, model, x0, 3, alpha_bar)[-1]
     close(result, model.seen[-1].answer, "with zero terminal SNR nothing of x̂_0 is left at T-1; " + UP)
 
@@ -110,16 +110,16 @@ def test_ddim_invert_up_to_pure_noise(code, rng):
 def test_ddim_invert_takes_any_callable_as_its_model(code, rng):
     """A plain function serves as a model, on vectors, images and videos."""
     for shape in BODIES:
-        x0, spy = cases.normal(shape, rng), Timed()
+        x0, spy = cases.normal(shape, rng), timed()
         result = code.ddim_invert(lambda x, t, spy=spy: spy(x, t), x0, table(), 3)
-        close(result, climb(Timed(), x0, table(), 3)[-1], "a model is any callable, data (B, *S) for any S; " + UP)
+        close(result, climb(timed(), x0, table(), 3)[-1], "a model is any callable, data (B, *S) for any S; " + UP)
 
 
 def test_ddim_invert_keeps_the_dtype_and_its_arguments(code, rng):
     """The result has x0's dtype, and the schedule stays as it is."""
     for data in (torch.float32, torch.float64):
         for tables in (torch.float32, torch.float64):
-            x0, alpha_bar, model = cases.normal((3, 2, 2), rng).to(data), table().to(tables), Timed().to(data)
+            x0, alpha_bar, model = cases.normal((3, 2, 2), rng).to(data), table().to(tables), timed().to(data)
             got = expect.untouched(
                 lambda x, alpha_bar, model=model: code.ddim_invert(model, x, alpha_bar, 3),
                 KEEP,
@@ -127,7 +127,7 @@ def test_ddim_invert_keeps_the_dtype_and_its_arguments(code, rng):
                 alpha_bar=alpha_bar,
             )
             called(model, x0, trailing(12, 3)[::-1], CALLS)
-            want = climb(Timed(), x0, alpha_bar.double(), 3)[-1].to(data)
+            want = climb(timed(), x0, alpha_bar.double(), 3)[-1].to(data)
             expect.close(got, want, KEEP, **SINGLE)
 
 

@@ -10,7 +10,7 @@ from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import clean, ddim, fresh, level, stacked, trailing
 from exercises.checks.s4_fast_sampling.inputs import BODIES, seeds, shapes, table
 from exercises.checks.s4_fast_sampling.loops import called, left_as_it_was, repeated, sampled
-from exercises.checks.s4_fast_sampling.models import Timed
+from exercises.checks.s4_fast_sampling.models import timed
 from exercises.checks.s4_fast_sampling.rules import CLEAN, MIX, SINGLE, close
 from exercises.checks.spies import Spy
 
@@ -38,27 +38,27 @@ def walked(code, model: Spy, x_T: Tensor, n: int, *rest, **named) -> list[Tensor
 def test_ddim_sample_calls_the_model_n_times_at_the_trailing_levels(code, rng):
     """N calls, at the levels of timesteps, told to the model as int64 (B,)."""
     for n in (4, 5, 12):
-        walked(code, Timed(), cases.normal((3, 2), rng), n)
+        walked(code, timed(), cases.normal((3, 2), rng), n)
 
 
 def test_ddim_sample_skips_from_level_to_level(code, rng):
     """Without fresh noise each step lands where DDIM's does, over levels that are far apart."""
     x_T = cases.normal((3, 2), rng)
     for n in (5, 3):
-        states = walked(code, Timed(), x_T, n)
-        close(stacked(states), chain(Timed(), x_T, table(), n), CHAIN)
+        states = walked(code, timed(), x_T, n)
+        close(stacked(states), chain(timed(), x_T, table(), n), CHAIN)
 
 
 def test_ddim_sample_through_all_levels(code, rng):
     """N = T visits all levels."""
     x_T = cases.normal((2, 3), rng)
-    states = walked(code, Timed(), x_T, 12)
-    close(stacked(states), chain(Timed(), x_T, table(), 12), "n = T visits every level; " + CHAIN)
+    states = walked(code, timed(), x_T, 12)
+    close(stacked(states), chain(timed(), x_T, table(), 12), "n = T visits every level; " + CHAIN)
 
 
 def test_ddim_sample_in_one_step(code, rng):
     """N = 1 is the predicted data at the last level."""
-    x_T, model = cases.normal((2, 3), rng), Timed()
+    x_T, model = cases.normal((2, 3), rng), timed()
     result = walked(code, model, x_T, 1)[-1]
     want = clean(x_T, model.seen[-1].answer, level(table(), 11))
     close(result, want, f"one step goes from T-1 to clean data; {CLEAN}")
@@ -67,7 +67,7 @@ def test_ddim_sample_in_one_step(code, rng):
 def test_ddim_sample_ends_at_clean_data(code, rng):
     """What comes back is the predicted data of the last call, without noise, for every eta."""
     for eta in (0.0, 0.5, 1.0):
-        x_T, model = cases.normal((2, 3), rng), Timed()
+        x_T, model = cases.normal((2, 3), rng), timed()
         result = walked(code, model, x_T, 4, eta, generator=rng)[-1]
         last = model.seen[-1]
         want = clean(last.x_t, last.answer, level(table(), 2))
@@ -81,13 +81,13 @@ def test_ddim_sample_ends_at_clean_data(code, rng):
 def test_ddim_sample_of_any_shape_in_any_number_of_steps(code, shape, n, seed):
     """Any shape, any number of steps that falls on no half."""
     x_T = cases.normal(shape, Generator().manual_seed(seed))
-    close(walked(code, Timed(), x_T, n)[-1], chain(Timed(), x_T, table(), n)[-1], CHAIN)
+    close(walked(code, timed(), x_T, n)[-1], chain(timed(), x_T, table(), n)[-1], CHAIN)
 
 
 def test_ddim_sample_adds_fresh_noise_of_size_sigma_to_each_step(code, rng):
     """With eta > 0 each step but the last adds σ noise, fresh for each step, sample and element."""
     for eta in (0.5, 1.0):
-        x_T, model, alpha_bar = cases.normal((128, 2, 4, 4), rng), Timed(), table()
+        x_T, model, alpha_bar = cases.normal((128, 2, 4, 4), rng), timed(), table()
         states = walked(code, model, x_T, 6, eta, rng)
         levels, added = trailing(12, 6), []
         for i, seen in enumerate(model.seen[:-1]):
@@ -100,7 +100,7 @@ def test_ddim_sample_adds_fresh_noise_of_size_sigma_to_each_step(code, rng):
 
 def test_ddim_sample_without_a_generator_still_adds_fresh_noise(code, rng):
     """Where eta > 0 and no generator is given, noise comes from torch's own."""
-    x_T, model, alpha_bar = cases.normal((256, 8), rng), Timed(), table()
+    x_T, model, alpha_bar = cases.normal((256, 8), rng), timed(), table()
     states = walked(code, model, x_T, 3, eta=1.0)
     a, b = level(alpha_bar, 11), level(alpha_bar, 7)
     added = (states[1] - ddim(x_T, model.seen[0].answer, a, b, 1.0)) / fresh(a, b, 1.0)
@@ -110,30 +110,30 @@ def test_ddim_sample_without_a_generator_still_adds_fresh_noise(code, rng):
 def test_ddim_sample_takes_its_randomness_from_the_generator_alone(code, rng):
     """The same generator state gives the same sample, another gives another."""
     x_T = cases.normal((3, 4), rng)
-    repeated(lambda generator: walked(code, Timed(), x_T, 4, 0.8, generator)[-1], rng, "sample")
+    repeated(lambda generator: walked(code, timed(), x_T, 4, 0.8, generator)[-1], rng, "sample")
 
 
 def test_ddim_sample_with_eta_0_is_the_same_whatever_the_generator(code, rng):
     """Eta = 0 is deterministic: the generator changes nothing."""
     x_T = cases.normal((3, 4), rng)
     for generator in (rng, None):
-        states = walked(code, Timed(), x_T, 4, generator=generator)
-        close(stacked(states), chain(Timed(), x_T, table(), 4), "eta is 0 where nothing else is said: " + CHAIN)
+        states = walked(code, timed(), x_T, 4, generator=generator)
+        close(stacked(states), chain(timed(), x_T, table(), 4), "eta is 0 where nothing else is said: " + CHAIN)
 
 
 def test_ddim_sample_takes_any_callable_as_its_model(code, rng):
     """A plain function serves as a model, on vectors, images and videos."""
     for shape in BODIES:
-        x_T, spy = cases.normal(shape, rng), Timed()
+        x_T, spy = cases.normal(shape, rng), timed()
         result = code.ddim_sample(lambda x, t, spy=spy: spy(x, t), x_T, table(), 3)
-        close(result, chain(Timed(), x_T, table(), 3)[-1], "a model is any callable, data (B, *S) for any S; " + CHAIN)
+        close(result, chain(timed(), x_T, table(), 3)[-1], "a model is any callable, data (B, *S) for any S; " + CHAIN)
 
 
 def test_ddim_sample_keeps_the_dtype_and_its_arguments(code, rng):
     """The sample has x_T's dtype, and the schedule stays as it is."""
     for data in (torch.float32, torch.float64):
         for tables in (torch.float32, torch.float64):
-            x_T, alpha_bar, model = cases.normal((3, 2, 2), rng).to(data), table().to(tables), Timed().to(data)
+            x_T, alpha_bar, model = cases.normal((3, 2, 2), rng).to(data), table().to(tables), timed().to(data)
             got = expect.untouched(
                 lambda x, alpha_bar, model=model: code.ddim_sample(model, x, alpha_bar, 3),
                 KEEP,
@@ -141,7 +141,7 @@ def test_ddim_sample_keeps_the_dtype_and_its_arguments(code, rng):
                 alpha_bar=alpha_bar,
             )
             called(model, x_T, trailing(12, 3), CALLS)
-            want = chain(Timed(), x_T, alpha_bar.double(), 3)[-1].to(data)
+            want = chain(timed(), x_T, alpha_bar.double(), 3)[-1].to(data)
             expect.close(got, want, KEEP, rtol=10 * SINGLE["rtol"], atol=10 * SINGLE["atol"])  # divided by √ᾱ of 0.05
 
 

@@ -17,7 +17,7 @@ from exercises.checks.expect import left_alone
 from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import level, trailing
 from exercises.checks.s4_fast_sampling.inputs import table
-from exercises.checks.s4_fast_sampling.models import Linear, Timed
+from exercises.checks.s4_fast_sampling.models import linear, timed
 from exercises.checks.s4_fast_sampling.rules import PEOPLE
 from exercises.checks.spies import Slopes, Spy
 
@@ -79,16 +79,16 @@ def among(found: list[int], wanted: list[int], why: str) -> None:
 def test_distill_teaches_at_the_students_own_levels(code, rng):
     """The student is asked at its own n/2 levels, each of them, and at no others."""
     for n in (6, 2):
-        student, data = Timed(), cases.normal((ROWS, 2), rng)
+        student, data = timed(), cases.normal((ROWS, 2), rng)
         steps = STEPS if n > 2 else 2
-        school(code, Timed(), student, data, n, steps, rng, batch_size=BATCH, lr=1e-6)
+        school(code, timed(), student, data, n, steps, rng, batch_size=BATCH, lr=1e-6)
         _, levels = shown(student, data, steps)
         among(levels.tolist(), trailing(12, n // 2), OWN)
 
 
 def test_distill_lets_the_teacher_take_two_steps(code, rng):
     """The teacher is asked at all of its n levels, at t and t_mid in turn."""
-    teacher, student, data = Timed(), Timed(), cases.normal((ROWS, 2), rng)
+    teacher, student, data = timed(), timed(), cases.normal((ROWS, 2), rng)
     school(code, teacher, student, data, 6, STEPS, rng, batch_size=BATCH, lr=1e-6)
     levels = [told for seen in teacher.seen for told in torch.as_tensor(seen.t).flatten().tolist()]
     among(levels, trailing(12, 6), WALK)
@@ -99,7 +99,7 @@ def test_distill_lets_the_teacher_take_two_steps(code, rng):
 
 def test_distill_shows_teacher_and_student_the_same_noised_rows(code, rng):
     """Teacher and student start from the same x_t."""
-    teacher, student, data = Timed(), Timed(), cases.normal((ROWS, 2), rng)
+    teacher, student, data = timed(), timed(), cases.normal((ROWS, 2), rng)
     school(code, teacher, student, data, 4, 8, rng, batch_size=BATCH, lr=1e-6)
     rows, _ = shown(student, data, 8)
     theirs = torch.cat([seen.x_t.flatten(1) for seen in teacher.seen] or [torch.zeros(0, 2, dtype=torch.float64)])
@@ -116,7 +116,7 @@ def test_distill_shows_teacher_and_student_the_same_noised_rows(code, rng):
 def test_distill_noises_rows_of_the_data_afresh(code, rng):
     """x_t is a row of the data with fresh noise of its level, in each update, row and element."""
     student, data = Spy(0.0), far_apart(rng, 2, 2)
-    school(code, Linear(0 * table()), student, data, 6, STEPS, rng, batch_size=BATCH, lr=1e-9)
+    school(code, linear(0 * table()), student, data, 6, STEPS, rng, batch_size=BATCH, lr=1e-9)
     x_t, levels = shown(student, data, STEPS)
     among(levels.tolist(), trailing(12, 3), OWN)
     a = table()[levels].reshape(-1, 1, 1)
@@ -137,29 +137,18 @@ def test_distill_noises_rows_of_the_data_afresh(code, rng):
     expect.holds(not missed, f"{STEPS * BATCH} draws reach each of {ROWS} rows", got=missed, want="no row left out")
 
 
-class Fan(Spy):
+def fan(gains: Tensor) -> Spy:
     """A student that answers multiples of x: at level t with gains[t, j] for element j, all of them parameters."""
-
-    def __init__(self, gains: Tensor) -> None:
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(gains.clone()), None
-
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        self.row = self.weight[torch.as_tensor(t).long().flatten()]
-        return super().forward(x_t, t)
-
-    def _guess(self, x_t: Tensor) -> Tensor:
-        return self.guess(x_t)
-
-    def guess(self, x_t: Tensor) -> Tensor:
-        return self.row * x_t
+    student = Spy(answer=lambda spy, x, t: spy.weight[torch.as_tensor(t).long().flatten()] * x)
+    student.weight, student.bias = nn.Parameter(gains.clone()), None
+    return student
 
 
 FACTORS = numbers(*(0.2 + 0.05 * t + 0.1 * (t % 3) for t in range(12)))
 
 
 def share(t: int, t_mid: int, t_prev: int) -> float:
-    """By how much of x_t the teacher `Linear(FACTORS)` wants the student to answer at level t."""
+    """By how much of x_t the teacher `linear(FACTORS)` wants the student to answer at level t."""
     a, m, b = (level(table(), step) for step in (t, t_mid, t_prev))
 
     def factor(a: float, b: float, eps: float) -> float:
@@ -184,10 +173,10 @@ def pulled(code, n: int, rng: Generator, offset: float) -> tuple[dict[int, list[
     want, gains = shares(n), torch.zeros(12, 2, dtype=torch.float64)
     for t, value in want.items():
         gains[t] = numbers(value + offset, value - offset)
-    student = Fan(gains)
+    student = fan(gains)
     school(
         code,
-        Linear(FACTORS),
+        linear(FACTORS),
         student,
         cases.normal((ROWS, 2), rng),
         n,
@@ -235,11 +224,11 @@ def test_distill_has_a_loss_of_0_where_the_student_is_perfect(code, rng):
     for t, value in shares(6).items():
         gains[t] = value
     data = cases.normal((ROWS, 2), rng)
-    losses = school(code, Linear(FACTORS), Fan(gains), data, 6, 12, rng, batch_size=BATCH, lr=1e-12)
+    losses = school(code, linear(FACTORS), fan(gains), data, 6, 12, rng, batch_size=BATCH, lr=1e-12)
     why = "a student that lands where its teacher lands has nothing left to learn"
     left = "losses above 0" if max(losses) > 1e-7 else "losses below 0" if min(losses) < -1e-7 else "no loss"
     expect.holds(left == "no loss", why, got=left, want="losses of 0")
-    losses = school(code, Linear(FACTORS), Fan(gains + 1), data, 6, 12, rng, batch_size=BATCH, lr=1e-12)
+    losses = school(code, linear(FACTORS), fan(gains + 1), data, 6, 12, rng, batch_size=BATCH, lr=1e-12)
     signs = sorted({(loss > 0) - (loss < 0) for loss in losses})
     expect.holds(signs == [1], "a squared error is above 0", got=signs, want="losses above 0")
 
@@ -247,15 +236,15 @@ def test_distill_has_a_loss_of_0_where_the_student_is_perfect(code, rng):
 def test_distill_returns_the_loss_of_each_update(code, rng):
     """One float an update, as many as `steps` says."""
     for steps in (1, 5):
-        student = Timed()
-        school(code, Timed(), student, cases.normal((ROWS, 3), rng), 4, steps, rng, batch_size=BATCH)
+        student = timed()
+        school(code, timed(), student, cases.normal((ROWS, 3), rng), 4, steps, rng, batch_size=BATCH)
 
 
 def test_distill_trains_every_parameter_in_place(code, rng):
     """All parameters of the student move, and it can still be trained afterwards."""
-    student, data = Timed(), cases.normal((ROWS, 2), rng)
+    student, data = timed(), cases.normal((ROWS, 2), rng)
     before = {name: parameter.detach().clone() for name, parameter in student.named_parameters()}
-    school(code, Linear(FACTORS), student, data, 4, 3, rng, batch_size=BATCH)
+    school(code, linear(FACTORS), student, data, 4, 3, rng, batch_size=BATCH)
     still = [name for name, parameter in student.named_parameters() if torch.equal(parameter, before[name])]
     expect.equal(still, [], "every parameter of the student is trained, in place: these stayed where they were")
     flags = [parameter.requires_grad for parameter in student.parameters()]
@@ -265,9 +254,9 @@ def test_distill_trains_every_parameter_in_place(code, rng):
 def test_distill_leaves_the_teacher_as_it_is(code, rng):
     """The teacher's parameters, and the gradients on them, stay as they were."""
     for training in (True, False):
-        teacher, data = Timed().train(training), cases.normal((ROWS, 2), rng)
+        teacher, data = timed().train(training), cases.normal((ROWS, 2), rng)
         before = [parameter.detach().clone() for parameter in teacher.parameters()]
-        school(code, teacher, Timed(0.3, 0.1), data, 4, 3, rng, batch_size=BATCH)
+        school(code, teacher, timed(0.3, 0.1), data, 4, 3, rng, batch_size=BATCH)
         moved = [
             name
             for (name, now), old in zip(teacher.named_parameters(), before, strict=True)
@@ -290,7 +279,7 @@ def stroll(code, rng: Any, turning: bool = False, **rest: float) -> Tensor:
     # with n = 2 there is one level only, and the slopes are the same in each update
     school(
         code,
-        Linear(0 * table()),
+        linear(0 * table()),
         student,
         0 * cases.normal((ROWS, 2), Generator()),
         2,
@@ -337,7 +326,7 @@ def test_distill_takes_its_randomness_from_the_generator_alone(code, rng):
     def train(seed: int, skipped: int = 0) -> dict[str, Tensor]:
         generator, student = Generator().manual_seed(seed), Spy(0.0)
         torch.rand(skipped, generator=generator)
-        school(code, Linear(0 * table()), student, data, 4, 8, generator, batch_size=BATCH, lr=1e-9)
+        school(code, linear(0 * table()), student, data, 4, 8, generator, batch_size=BATCH, lr=1e-9)
         x_t, levels = shown(student, data, 8)
         a = table()[levels.clamp(0, 11)].reshape(-1, 1)
         rows = ((x_t / a.sqrt()).mean(1) / 1000).round().long().clamp(1, ROWS) - 1
@@ -359,13 +348,13 @@ def test_distill_refuses_an_odd_number_of_teacher_steps(code, rng):
     data = cases.normal((ROWS, 2), rng)
     for n in (1, 3, 7):
         why = "the student takes n/2 steps: an odd n is a ValueError"
-        expect.raises(ValueError, lambda n=n: code.distill(Timed(), Timed(), data, table(), n, 1, BATCH), why)
+        expect.raises(ValueError, lambda n=n: code.distill(timed(), timed(), data, table(), n, 1, BATCH), why)
 
 
 def test_distill_takes_any_callable_as_its_teacher_and_images_as_data(code, rng):
     """A plain function serves as a teacher, on vectors, images and videos."""
     for shape in ((3,), (1, 2, 3), (2, 1, 2, 2)):
-        spy, student, data = Timed(), Timed(), cases.normal((ROWS, *shape), rng)
+        spy, student, data = timed(), timed(), cases.normal((ROWS, *shape), rng)
         school(code, lambda x, t, spy=spy: spy(x, t), student, data, 4, 4, rng, batch_size=BATCH)
         shown(student, data, 4)
         for seen in spy.seen:
@@ -375,7 +364,7 @@ def test_distill_takes_any_callable_as_its_teacher_and_images_as_data(code, rng)
 
 def test_distill_has_its_defaults_and_keeps_dtype_and_data(code, rng):
     """256 rows and lr = 1e-3 where nothing else is said; data and schedule stay as they are."""
-    data, student, teacher = cases.normal((512, 2), rng).float(), Timed().float(), Timed().float()
+    data, student, teacher = cases.normal((512, 2), rng).float(), timed().float(), timed().float()
     expect.untouched(
         lambda data, alpha_bar: code.distill(teacher, student, data, alpha_bar, 4, 3),
         KEEP,

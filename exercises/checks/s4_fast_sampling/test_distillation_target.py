@@ -14,7 +14,7 @@ from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import ddim, level, stacked
 from exercises.checks.s4_fast_sampling.inputs import BODIES, falling, seeds, shapes, table
 from exercises.checks.s4_fast_sampling.loops import called
-from exercises.checks.s4_fast_sampling.models import Timed, column, exact
+from exercises.checks.s4_fast_sampling.models import column, exact, timed
 from exercises.checks.s4_fast_sampling.rules import CLEAN, close
 from exercises.checks.spies import Spy
 
@@ -62,7 +62,7 @@ def test_distillation_target_by_hand(code):
 def test_distillation_target_asks_the_teacher_at_t_and_at_t_mid(code, rng):
     """Two calls of the teacher, at t and at t_mid, told as int64 (B,)."""
     for steps in STRIDES:
-        teacher, x = Timed(), cases.normal((3, 2), rng)
+        teacher, x = timed(), cases.normal((3, 2), rng)
         aimed(code, teacher, x, steps, table())
         called(teacher, x, list(steps[:2]), TWO)
 
@@ -70,10 +70,10 @@ def test_distillation_target_asks_the_teacher_at_t_and_at_t_mid(code, rng):
 def test_distillation_target_lets_the_teacher_walk(code, rng):
     """The second call sees where the first step arrived."""
     for steps in STRIDES:
-        teacher, x = Timed(), cases.normal((3, 2), rng)
+        teacher, x = timed(), cases.normal((3, 2), rng)
         aimed(code, teacher, x, steps, table())
         called(teacher, x, list(steps[:2]), TWO)
-        middle, _ = lands(Timed(), x, steps, table())
+        middle, _ = lands(timed(), x, steps, table())
         close(stacked([seen.x_t for seen in teacher.seen]), torch.stack([x, middle]), TWO)
 
 
@@ -83,25 +83,25 @@ def test_distillation_target_is_what_one_step_needs_to_land_where_two_do(code, s
     rng = Generator().manual_seed(seed)
     x, alpha_bar = cases.normal(shape, rng), falling(10, rng)
     t_prev, t_mid, t = sorted(places)
-    got = aimed(code, Timed(), x, (t, t_mid, t_prev), alpha_bar)
+    got = aimed(code, timed(), x, (t, t_mid, t_prev), alpha_bar)
     # neighbouring levels may be so near that x̃ is a small difference divided by a smaller one
     room = {"rtol": 1e-6, "atol": 1e-6}
-    expect.close(got, wanted(Timed(), x, (t, t_mid, t_prev), alpha_bar), f"{TWO}; {SOLVED}", **room)
+    expect.close(got, wanted(timed(), x, (t, t_mid, t_prev), alpha_bar), f"{TWO}; {SOLVED}", **room)
 
 
 def test_distillation_target_over_strides_of_a_schedule(code, rng):
     """Unequal strides, between levels and down to level 0."""
     for steps in STRIDES[:4]:
         x = cases.normal((3, 2), rng)
-        close(aimed(code, Timed(), x, steps, table()), wanted(Timed(), x, steps, table()), SOLVED)
+        close(aimed(code, timed(), x, steps, table()), wanted(timed(), x, steps, table()), SOLVED)
 
 
 def test_distillation_target_of_the_last_step_is_where_the_teacher_lands(code, rng):
     """For t_prev = -1 the target is where the teacher's second step ends."""
     for steps in STRIDES[4:]:
         x = cases.normal((3, 2), rng)
-        _, want = lands(Timed(), x, steps, table())
-        close(aimed(code, Timed(), x, steps, table()), want, f"{CLEAN}, so x̃ is x_prev itself; " + TWO)
+        _, want = lands(timed(), x, steps, table())
+        close(aimed(code, timed(), x, steps, table()), want, f"{CLEAN}, so x̃ is x_prev itself; " + TWO)
 
 
 def test_distillation_target_on_gaussian_data_is_its_closed_form(code, rng):
@@ -132,7 +132,7 @@ def test_distillation_target_carries_no_gradient_to_the_teacher(code, rng):
     """The teacher gets no gradient, whether x_t asks for one or not."""
     why = "the target is a constant to learn from: no gradient reaches the teacher"
     for ask in (False, True):
-        teacher, x = Timed(), cases.normal((2, 3), rng)
+        teacher, x = timed(), cases.normal((2, 3), rng)
         start = tracked(x)[0] if ask else x.clone()
         got = aimed(code, teacher, start, (8, 5, 2), table())
         reached = False
@@ -141,7 +141,7 @@ def test_distillation_target_carries_no_gradient_to_the_teacher(code, rng):
             reached = any(grad is not None and bool(grad.abs().max() > 0) for grad in found)
         expect.holds(not reached, why, got="a gradient that reaches the teacher", want="none")
         expect.holds(ask or not got.requires_grad, why, got="a target with a gradient", want="a constant")
-        close(got, wanted(Timed(), x, (8, 5, 2), table()), SOLVED)
+        close(got, wanted(timed(), x, (8, 5, 2), table()), SOLVED)
         expect.unchanged(KEEP, x_t=(x, start.detach()))
         left_alone(teacher)
 
@@ -150,9 +150,9 @@ def test_distillation_target_works_on_any_shape_and_layout(code, rng):
     """Vectors, images and videos, a batch of one, strided and expanded; the teacher a plain function."""
     for shape in BODIES:
         for layout in cases.LAYOUTS:
-            x, spy = cases.normal(shape, rng, layout), Timed()
+            x, spy = cases.normal(shape, rng, layout), timed()
             got = code.distillation_target(lambda x, t, spy=spy: spy(x, t), x, 8, 5, 2, table())
-            close(got, wanted(Timed(), x, (8, 5, 2), table()), "data is (B, *S) for any S; " + SOLVED)
+            close(got, wanted(timed(), x, (8, 5, 2), table()), "data is (B, *S) for any S; " + SOLVED)
 
 
 def test_distillation_target_keeps_the_dtype_and_its_arguments(code, rng):
@@ -160,12 +160,12 @@ def test_distillation_target_keeps_the_dtype_and_its_arguments(code, rng):
     for data in (torch.float32, torch.float64):
         for tables in (torch.float32, torch.float64):
             for steps in ((10, 6, 2), (6, 3, -1)):
-                x, alpha_bar, teacher = cases.normal((3, 2, 2), rng).to(data), table().to(tables), Timed().to(data)
+                x, alpha_bar, teacher = cases.normal((3, 2, 2), rng).to(data), table().to(tables), timed().to(data)
                 got = expect.untouched(
                     lambda x, alpha_bar, teacher=teacher, steps=steps: aimed(code, teacher, x, steps, alpha_bar),
                     KEEP,
                     x_t=x,
                     alpha_bar=alpha_bar,
                 )
-                want = wanted(Timed(), x, steps, alpha_bar.double()).to(data)
+                want = wanted(timed(), x, steps, alpha_bar.double()).to(data)
                 expect.close(got, want, KEEP, **HALF_SINGLE)

@@ -16,7 +16,7 @@ from exercises.checks.expect import left_alone
 from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import alpha_sigma, flow, order, stacked
 from exercises.checks.s4_fast_sampling.inputs import BODIES, seeds, shapes
-from exercises.checks.s4_fast_sampling.models import Timed, column, told
+from exercises.checks.s4_fast_sampling.models import column, timed, told
 from exercises.checks.s4_fast_sampling.rules import SINGLE, near
 from exercises.checks.spies import Spy
 
@@ -63,7 +63,7 @@ def test_dpm_solver2_step_is_exact_where_eps_is_constant(code):
 def test_dpm_solver2_step_looks_twice_at_the_start_and_in_the_middle(code, rng):
     """Two calls of eps_fn: at λ_s, and halfway to λ_t."""
     for lam_s, lam_t in SPANS:
-        model, x = Timed(), cases.normal((3, 2), rng)
+        model, x = timed(), cases.normal((3, 2), rng)
         stepped(code, model, x, lam_s, lam_t)
         found, want = told(model), [lam_s, (lam_s + lam_t) / 2]
         numeric = len(found) == 2 and all(isinstance(value, float | int) for value in found)
@@ -80,10 +80,10 @@ def test_dpm_solver2_step_looks_twice_at_the_start_and_in_the_middle(code, rng):
 def test_dpm_solver2_step_goes_to_the_middle_by_a_first_order_step(code, rng):
     """The second call sees the end of a first-order step to the middle."""
     for lam_s, lam_t in SPANS:
-        model, x = Timed(), cases.normal((3, 2), rng)
+        model, x = timed(), cases.normal((3, 2), rng)
         stepped(code, model, x, lam_s, lam_t)
         states = stacked([seen.x_t for seen in model.seen])
-        middle, _ = second(Timed(), x, lam_s, lam_t)
+        middle, _ = second(timed(), x, lam_s, lam_t)
         near(states, torch.stack([x, middle]), "eps_fn sees x, and then the state in the middle; " + MIDDLE)
 
 
@@ -91,7 +91,7 @@ def test_dpm_solver2_step_goes_to_the_middle_by_a_first_order_step(code, rng):
 def test_dpm_solver2_step_is_the_midpoint_method_in_lambda(code, shape, seed, lam, h):
     """The step is the midpoint method, with the exponentials integrated exactly."""
     x = cases.normal(shape, Generator().manual_seed(seed))
-    near(stepped(code, Timed(), x, lam, lam + h), second(Timed(), x, lam, lam + h)[1], MIDDLE)
+    near(stepped(code, timed(), x, lam, lam + h), second(timed(), x, lam, lam + h)[1], MIDDLE)
 
 
 def best(x: Tensor, lam: Any) -> Tensor:
@@ -121,10 +121,10 @@ def test_dpm_solver2_step_is_of_second_order(code, rng):
 def test_dpm_solver2_step_takes_floats_and_tensors(code, rng):
     """λ may come as a float, as a 0-d tensor, or one of each."""
     x = cases.normal((2, 3), rng)
-    want = second(Timed(), x, -0.5, 0.75)[1]
+    want = second(timed(), x, -0.5, 0.75)[1]
     for make_s in (float, lambda value: numbers(value)[0]):
         for make_t in (float, lambda value: numbers(value)[0]):
-            got = stepped(code, Timed(), x, make_s(-0.5), make_t(0.75))
+            got = stepped(code, timed(), x, make_s(-0.5), make_t(0.75))
             near(got, want, "λ may be a float or a 0-d tensor; " + MIDDLE)
 
 
@@ -133,8 +133,8 @@ def test_dpm_solver2_step_works_on_any_shape_and_layout(code, rng):
     for shape in BODIES:
         for layout in cases.LAYOUTS:
             x = cases.normal(shape, rng, layout)
-            got = stepped(code, Timed(), x, -1.0, 0.5)
-            near(got, second(Timed(), x, -1.0, 0.5)[1], "data is (B, *S) for any S; " + MIDDLE)
+            got = stepped(code, timed(), x, -1.0, 0.5)
+            near(got, second(timed(), x, -1.0, 0.5)[1], "data is (B, *S) for any S; " + MIDDLE)
 
 
 def test_dpm_solver2_step_keeps_the_dtype_and_its_arguments(code, rng):
@@ -144,7 +144,7 @@ def test_dpm_solver2_step_keeps_the_dtype_and_its_arguments(code, rng):
             x, (lam_s, lam_t), model = (
                 cases.normal((3, 2, 2), rng).to(data),
                 numbers(-0.5, 0.75).to(lams),
-                Timed().to(data),
+                timed().to(data),
             )
             got = expect.untouched(
                 lambda x, lam_s, lam_t, model=model: stepped(code, model, x, lam_s, lam_t),
@@ -153,16 +153,16 @@ def test_dpm_solver2_step_keeps_the_dtype_and_its_arguments(code, rng):
                 lam_s=lam_s,
                 lam_t=lam_t,
             )
-            expect.close(got, second(Timed(), x, -0.5, 0.75)[1].to(data), KEEP, **SINGLE)
+            expect.close(got, second(timed(), x, -0.5, 0.75)[1].to(data), KEEP, **SINGLE)
 
 
 def test_dpm_solver2_step_lets_gradients_through(code, rng):
     """Gradients reach x, through both calls of eps_fn."""
-    (x,), pull, model = tracked(cases.normal((2, 3), rng)), cases.normal((2, 3), rng), Timed()
+    (x,), pull, model = tracked(cases.normal((2, 3), rng)), cases.normal((2, 3), rng), timed()
 
     def whole(x: Tensor) -> Tensor:
         (alpha_s, _), (alpha_m, sigma_m), (alpha_t, sigma_t) = (alpha_sigma(lam) for lam in (-0.5, 0.125, 0.75))
-        twin = Timed()
+        twin = timed()
         middle = alpha_m / alpha_s * x - sigma_m * math.expm1(0.625) * twin(x, -0.5)
         return alpha_t / alpha_s * x - sigma_t * math.expm1(1.25) * twin(middle, 0.125)
 

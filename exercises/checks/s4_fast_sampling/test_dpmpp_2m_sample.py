@@ -10,7 +10,7 @@ from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import clean, half_log, level, multistep, stacked, trailing
 from exercises.checks.s4_fast_sampling.inputs import BODIES, seeds, shapes, table
 from exercises.checks.s4_fast_sampling.loops import called, left_as_it_was, sampled
-from exercises.checks.s4_fast_sampling.models import Timed, exact
+from exercises.checks.s4_fast_sampling.models import exact, timed
 from exercises.checks.s4_fast_sampling.rules import SECOND, near
 from exercises.checks.spies import Spy
 
@@ -45,27 +45,27 @@ def walked(code, model: Spy, x_T: Tensor, n: int) -> list[Tensor]:
 def test_dpmpp_2m_sample_calls_the_model_n_times_at_the_trailing_levels(code, rng):
     """N calls, at the levels of timesteps, told to the model as int64 (B,)."""
     for n in (4, 5, 12):
-        walked(code, Timed(), cases.normal((3, 2), rng), n)
+        walked(code, timed(), cases.normal((3, 2), rng), n)
 
 
 def test_dpmpp_2m_sample_takes_second_order_steps_in_between(code, rng):
     """All states of a chain, over levels that are far apart in λ."""
     x_T = cases.normal((3, 2), rng)
     for n in (5, 6):
-        states = walked(code, Timed(), x_T, n)
-        near(stacked(states), chain(Timed(), x_T, table(), n), CHAIN)
+        states = walked(code, timed(), x_T, n)
+        near(stacked(states), chain(timed(), x_T, table(), n), CHAIN)
 
 
 def test_dpmpp_2m_sample_through_all_levels(code, rng):
     """N = T visits all levels."""
     x_T = cases.normal((2, 3), rng)
-    states = walked(code, Timed(), x_T, 12)
-    near(stacked(states), chain(Timed(), x_T, table(), 12), "n = T visits every level; " + CHAIN)
+    states = walked(code, timed(), x_T, 12)
+    near(stacked(states), chain(timed(), x_T, table(), 12), "n = T visits every level; " + CHAIN)
 
 
 def test_dpmpp_2m_sample_begins_with_a_first_order_step(code, rng):
     """The first step is of first order."""
-    x_T, model = cases.normal((2, 3), rng), Timed()
+    x_T, model = cases.normal((2, 3), rng), timed()
     states = walked(code, model, x_T, 3)
     a, b = level(table(), 11), level(table(), 7)
     want = multistep(x_T, clean(x_T, model.seen[0].answer, a), None, 0, half_log(a), half_log(b))
@@ -75,7 +75,7 @@ def test_dpmpp_2m_sample_begins_with_a_first_order_step(code, rng):
 def test_dpmpp_2m_sample_ends_at_clean_data_by_a_first_order_step(code, rng):
     """What comes back is the predicted data of the last call."""
     for n in (1, 2, 4):
-        x_T, model = cases.normal((2, 3), rng), Timed()
+        x_T, model = cases.normal((2, 3), rng), timed()
         result, last = walked(code, model, x_T, n)[-1], model.seen[-1]
         want = clean(last.x_t, last.answer, level(table(), trailing(12, n)[-1]))
         near(result, want, f"{ENDS}; with λ = ∞ nothing but x̂_0 is left")
@@ -85,15 +85,15 @@ def test_dpmpp_2m_sample_in_one_step_and_in_two(code, rng):
     """One step and two, which are all of first order."""
     x_T = cases.normal((2, 3), rng)
     for n in (1, 2):
-        near(stacked(walked(code, Timed(), x_T, n)), chain(Timed(), x_T, table(), n), ENDS)
+        near(stacked(walked(code, timed(), x_T, n)), chain(timed(), x_T, table(), n), ENDS)
 
 
 def test_dpmpp_2m_sample_begins_anew_in_every_call(code, rng):
     """Nothing of one call is left for the next."""
     for _ in range(2):
         x_T = cases.normal((2, 3), rng)
-        states = walked(code, Timed(), x_T, 4)
-        near(stacked(states), chain(Timed(), x_T, table(), 4), "each call starts without a past; " + CHAIN)
+        states = walked(code, timed(), x_T, 4)
+        near(stacked(states), chain(timed(), x_T, table(), 4), "each call starts without a past; " + CHAIN)
 
 
 @settings(max_examples=10)
@@ -101,15 +101,15 @@ def test_dpmpp_2m_sample_begins_anew_in_every_call(code, rng):
 def test_dpmpp_2m_sample_of_any_shape_in_any_number_of_steps(code, shape, n, seed):
     """Any shape, any number of steps that falls on no half."""
     x_T = cases.normal(shape, Generator().manual_seed(seed))
-    near(walked(code, Timed(), x_T, n)[-1], chain(Timed(), x_T, table(), n)[-1], CHAIN)
+    near(walked(code, timed(), x_T, n)[-1], chain(timed(), x_T, table(), n)[-1], CHAIN)
 
 
 def test_dpmpp_2m_sample_takes_any_callable_as_its_model(code, rng):
     """A plain function serves as a model, on vectors, images and videos."""
     for shape in BODIES:
-        x_T, spy = cases.normal(shape, rng), Timed()
+        x_T, spy = cases.normal(shape, rng), timed()
         result = code.dpmpp_2m_sample(lambda x, t, spy=spy: spy(x, t), x_T, table(), 4)
-        near(result, chain(Timed(), x_T, table(), 4)[-1], "a model is any callable, data (B, *S) for any S; " + CHAIN)
+        near(result, chain(timed(), x_T, table(), 4)[-1], "a model is any callable, data (B, *S) for any S; " + CHAIN)
 
 
 def test_dpmpp_2m_sample_of_gaussian_data(code, rng):
@@ -124,7 +124,7 @@ def test_dpmpp_2m_sample_keeps_the_dtype_and_its_arguments(code, rng):
     """The sample has x_T's dtype, and the schedule stays as it is."""
     for data in (torch.float32, torch.float64):
         for tables in (torch.float32, torch.float64):
-            x_T, alpha_bar, model = cases.normal((3, 2, 2), rng).to(data), table().to(tables), Timed().to(data)
+            x_T, alpha_bar, model = cases.normal((3, 2, 2), rng).to(data), table().to(tables), timed().to(data)
             got = expect.untouched(
                 lambda x, alpha_bar, model=model: code.dpmpp_2m_sample(model, x, alpha_bar, 4),
                 KEEP,
@@ -132,7 +132,7 @@ def test_dpmpp_2m_sample_keeps_the_dtype_and_its_arguments(code, rng):
                 alpha_bar=alpha_bar,
             )
             called(model, x_T, trailing(12, 4), CALLS)
-            want = chain(Timed(), x_T, alpha_bar.double(), 4)[-1].to(data)
+            want = chain(timed(), x_T, alpha_bar.double(), 4)[-1].to(data)
             expect.close(got, want, KEEP, rtol=1e-3, atol=1e-3)  # x̂_0 divides by √ᾱ of 0.05: 20 times SINGLE's 3e-5
 
 

@@ -15,7 +15,7 @@ from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import order, stacked
 from exercises.checks.s4_fast_sampling.inputs import BODIES, seeds, shapes
 from exercises.checks.s4_fast_sampling.loops import left_as_it_was, sampled
-from exercises.checks.s4_fast_sampling.models import Timed, column, told
+from exercises.checks.s4_fast_sampling.models import column, timed, told
 from exercises.checks.s4_fast_sampling.rules import SHOWN, SINGLE, close
 from exercises.checks.spies import Spy
 
@@ -78,19 +78,19 @@ def test_heun_sample_by_hand(code):
 def test_heun_sample_calls_the_denoiser_twice_a_step_and_once_on_the_last(code, rng):
     """2 (len(sigmas) - 1) - 1 calls, at σ and σ' of each step, told as (B,)."""
     for sigmas in ([3.0, 0.0], [5.0, 1.0, 0.0], UNEVEN):
-        walked(code, Timed(), cases.normal((3, 2), rng), sigmas)
+        walked(code, timed(), cases.normal((3, 2), rng), sigmas)
 
 
 def test_heun_sample_averages_two_slopes(code, rng):
     """All that the denoiser sees on an uneven grid, and the sample."""
     x = 9 * cases.normal((3, 2), rng)
-    close(stacked(walked(code, Timed(), x, UNEVEN)), chain(Timed(), x, UNEVEN), HEUN)
+    close(stacked(walked(code, timed(), x, UNEVEN)), chain(timed(), x, UNEVEN), HEUN)
 
 
 def test_heun_sample_ends_with_an_euler_step(code, rng):
     """The step to 0 is Euler's: it ends at what the denoiser says; with two levels it is the only one."""
     for sigmas in ([3.0, 0.0], [2.0, 0.5, 0.0]):
-        x, model = cases.normal((2, 3), rng), Timed()
+        x, model = cases.normal((2, 3), rng), timed()
         result = walked(code, model, x, sigmas)[-1]
         why = "the step to 0 is Euler's, x - σ (x - D)/σ = D: the last answer of the denoiser"
         close(result, model.seen[-1].answer, why)
@@ -99,7 +99,7 @@ def test_heun_sample_ends_with_an_euler_step(code, rng):
 def test_heun_sample_takes_x_as_it_is(code, rng):
     """X is at level sigmas[0] already: the denoiser's first look is at x itself."""
     x = cases.normal((2, 3), rng)
-    states = walked(code, Timed(), x, [4.0, 1.0, 0.0])
+    states = walked(code, timed(), x, [4.0, 1.0, 0.0])
     close(states[0], x, "x comes with noise of standard deviation sigmas[0], and is not scaled again")
 
 
@@ -111,7 +111,7 @@ def test_heun_sample_of_any_shape_on_any_grid(code, shape, seed, shares):
     for share in shares:
         sigmas.append(sigmas[-1] * share)
     x, sigmas = 5 * cases.normal(shape, Generator().manual_seed(seed)), [*sigmas, 0.0]
-    close(walked(code, Timed(), x, sigmas)[-1], chain(Timed(), x, sigmas)[-1], HEUN)
+    close(walked(code, timed(), x, sigmas)[-1], chain(timed(), x, sigmas)[-1], HEUN)
 
 
 def test_heun_sample_is_of_second_order(code, rng):
@@ -143,27 +143,27 @@ def test_heun_sample_takes_its_levels_as_a_list_or_a_tensor(code, rng):
     x = cases.normal((2, 3), rng)
     levels = [4.0, 1.5, 0.25, 0.0]
     for sigmas in (levels, numbers(*levels), numbers(*levels).float()):
-        states = walked(code, Timed(), x, sigmas)
-        close(stacked(states), chain(Timed(), x, levels), "sigmas is a list or a tensor; " + HEUN)
+        states = walked(code, timed(), x, sigmas)
+        close(stacked(states), chain(timed(), x, levels), "sigmas is a list or a tensor; " + HEUN)
 
 
 def test_heun_sample_takes_any_callable_as_its_denoiser(code, rng):
     """A plain function serves as a denoiser, on vectors, images and videos."""
     for shape in BODIES:
-        x, spy = cases.normal(shape, rng), Timed()
+        x, spy = cases.normal(shape, rng), timed()
         result = code.heun_sample(lambda x, sigma, spy=spy: spy(x, sigma), x, UNEVEN)
-        close(result, chain(Timed(), x, UNEVEN)[-1], "a denoiser is any callable, data (B, *S) for any S; " + HEUN)
+        close(result, chain(timed(), x, UNEVEN)[-1], "a denoiser is any callable, data (B, *S) for any S; " + HEUN)
 
 
 def test_heun_sample_keeps_the_dtype_and_its_arguments(code, rng):
     """The sample has x's dtype, whatever the levels' is, and arguments stay as they are."""
     for data in (torch.float32, torch.float64):
         for levels in (torch.float32, torch.float64):
-            x, sigmas, model = cases.normal((3, 2, 2), rng).to(data), numbers(*UNEVEN).to(levels), Timed().to(data)
+            x, sigmas, model = cases.normal((3, 2, 2), rng).to(data), numbers(*UNEVEN).to(levels), timed().to(data)
             got = expect.untouched(
                 lambda x, sigmas, model=model: sampled(code.heun_sample(model, x, sigmas), x), KEEP, x=x, sigmas=sigmas
             )
-            want = chain(Timed(), x, [float(sigma) for sigma in sigmas])[-1].to(data)
+            want = chain(timed(), x, [float(sigma) for sigma in sigmas])[-1].to(data)
             expect.close(got, want, KEEP, **SINGLE)
 
 
