@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from exercises.checks import cases, expect
-from exercises.checks.cases import Case, tracked
+from exercises.checks.cases import Case, numbers, tracked
+from exercises.checks.describe import describe
 from exercises.checks.expect import left_alone
 from exercises.checks.rules import KEEP, SINGLE
 from exercises.checks.s6_guidance.asked import asks_both, doubled
 from exercises.checks.s6_guidance.formulas import between
 from exercises.checks.s6_guidance.models import Told
-from exercises.checks.s6_guidance.rules import APART, FLOW
+from exercises.checks.s6_guidance.rules import APART, DOUBLED, FLOW
 
 Ask = Callable[[Told, Tensor, Tensor, Tensor, Tensor, float | Tensor], Tensor]
 """The code under test: (model, x_t, t, y, the other labels, scale) to a guess."""
@@ -25,13 +26,25 @@ def point(case: Case, y: Tensor, other: Tensor, scale: float | Tensor) -> Tensor
         return between(model.guess(case.x_t, case.t, other), model.guess(case.x_t, case.t, y), scale)
 
 
-def asked_once(ask: Ask, case: Case, y: Tensor, other: Tensor, name: str) -> None:
-    """One call with both labels of each sample, at scales where one of them could be left out, too."""
-    for scale in (0.0, 1.0, 3.0, torch.ones(len(y), dtype=torch.float64)):
+def asked_once(ask: Ask, case: Case, y: Tensor, other: Tensor, scale: float | Tensor, name: str) -> None:
+    """One call with both labels of each sample."""
+    model = Told()
+    ask(model, case.x_t, case.t, y, other, scale)
+    (call,) = doubled(model, 1, len(y))
+    asks_both(call, case.x_t, case.t, y, other, name)
+
+
+def asked_twice_as_many(ask: Ask, y: Tensor, other: Tensor, rng: torch.Generator) -> None:
+    """One call on a doubled batch also where one of the guesses has no effect, or the line ends for some."""
+    case, sizes = cases.make((3, 2), cases.schedule(4, rng), rng), {}
+    for scale in (1.0, 0.0, -1.0, 0.5, numbers(1.0, 1.0, 1.0), numbers(0.0, 0.0, 0.0)):
         model = Told()
         ask(model, case.x_t, case.t, y, other, scale)
-        (call,) = doubled(model, 1, len(y))
-        asks_both(call, case.x_t, case.t, y, other, name)
+        sizes[describe(scale)] = [len(call.x_t) for call in model.asked]
+    text = ", ".join(f"{size} at {scale}" for scale, size in sizes.items())
+    doubled_each = all(size == [6] for size in sizes.values())
+    why = f"{DOUBLED} (batches of {text})"
+    expect.holds(doubled_each, why, got=list(sizes.values()), want="a batch of 6 for 3 samples, whatever the scale")
 
 
 def scaled_apart(ask: Ask, case: Case, y: Tensor, other: Tensor, own: Tensor, line: str) -> None:

@@ -58,24 +58,20 @@ def test_cfg_loss_by_hand(code):
 def test_cfg_loss_is_the_mean_squared_error_of_the_guessed_noise(code, rng):
     """With all labels or with none, the loss is the mean squared error of the guessed noise, in any shape and layout."""
     for number, case in enumerate(corners(rng)):
-        y, null = labels(case, rng), NULLS[number % 3]
-        for p in (0.0, 1.0):
-            model = Told()
-            got = code.cfg_loss(model, case.x0, y, case.t, case.noise, case.alpha_bar, null, p, rng)
-            expect.close(got, mse(case, told(y, null, p)).detach(), f"{KEPT[p]}; {MEAN}")
+        y, null, p, model = labels(case, rng), NULLS[number % 3], float(number % 2), Told()
+        got = code.cfg_loss(model, case.x0, y, case.t, case.noise, case.alpha_bar, null, p, rng)
+        expect.close(got, mse(case, told(y, null, p)).detach(), f"{KEPT[p]}; {MEAN}")
 
 
 def test_cfg_loss_calls_the_model_once_with_noised_data_levels_and_labels(code, rng):
     """The model is called once, with the noised data, its levels, and what is left of its labels."""
     for number, case in enumerate(corners(rng)):
-        y, null = labels(case, rng), NULLS[number % 3]
-        for p in (0.0, 1.0):
-            model = Told()
-            code.cfg_loss(model, case.x0, y, case.t, case.noise, case.alpha_bar, null, p, rng)
-            once(model, case)
-            expect.close(model.asked[0].y, told(y, null, p), KEPT[p])
-            expect.close(model.asked[0].t, case.t, "the model is told the level of each sample, t itself")
-            expect.close(model.asked[0].x_t, jump(case), NOISED)
+        y, null, p, model = labels(case, rng), NULLS[number % 3], float(number % 2), Told()
+        code.cfg_loss(model, case.x0, y, case.t, case.noise, case.alpha_bar, null, p, rng)
+        once(model, case)
+        expect.close(model.asked[0].y, told(y, null, p), KEPT[p])
+        expect.close(model.asked[0].t, case.t, "the model is told the level of each sample, t itself")
+        expect.close(model.asked[0].x_t, jump(case), NOISED)
 
 
 def dropped(code, y: Tensor, p: float, generator: Generator | None) -> Tensor:
@@ -96,7 +92,7 @@ def dropped(code, y: Tensor, p: float, generator: Generator | None) -> Tensor:
 
 def test_cfg_loss_drops_labels_at_the_rate_p(code, rng):
     """Of many samples a share of p goes without its label."""
-    for p, generator in ((0.2, rng), (0.9, rng), (0.2, None)):
+    for p, generator in ((0.3, rng), (0.9, rng), (0.3, None)):
         at_rate(dropped(code, torch.arange(8192) % 5, p, generator), p)
 
 

@@ -64,12 +64,23 @@ def test_classifier_guided_eps_has_a_level_and_a_scale_for_each_sample(code, rng
 
 
 def test_classifier_guided_eps_keeps_the_dtype_and_its_arguments(code, rng):
-    """The result has eps's dtype, whatever tables and scales come in, and no argument is changed."""
+    """The result has eps's dtype, whatever the tables come in, and no argument is changed."""
     for case in cases.precisions(rng):
-        for scale in (scales(case, rng, torch.float32), scales(case, rng, torch.float64)):
+        got = expect.untouched(
+            lambda *arguments: code.classifier_guided_eps(*arguments, 2.5),
+            KEEP, eps=case.eps, score=case.noise, t=case.t, alpha_bar=case.alpha_bar,
+        )  # fmt: skip
+        expect.close(got, guided(case.exactly(), 2.5).to(case.eps.dtype), f"{KEEP}; {GUIDED}", **SINGLE)
+
+
+def test_classifier_guided_eps_keeps_the_dtype_whatever_the_scale_comes_in(code, rng):
+    """The result has eps's dtype also where the scales of the samples have another one, and they are not changed."""
+    for case in cases.precisions(rng):
+        for precision in (torch.float32, torch.float64):
+            scale = scales(case, rng, precision)
             got = expect.untouched(
-                code.classifier_guided_eps, KEEP,
-                eps=case.eps, score=case.noise, t=case.t, alpha_bar=case.alpha_bar, scale=scale,
+                lambda scale, case=case: code.classifier_guided_eps(case.eps, case.noise, case.t, case.alpha_bar, scale),
+                KEEP, scale=scale,
             )  # fmt: skip
             expect.close(got, guided(case.exactly(), scale.double()).to(case.eps.dtype), f"{KEEP}; {GUIDED}", **SINGLE)
 

@@ -81,7 +81,7 @@ def test_classifier_score_leaves_no_trace_on_the_classifier_or_on_x_t(code, rng)
     y = labels(case, rng)
     for dtype in (torch.float32, torch.float64):
         x_t = case.x_t.to(dtype)
-        for training, start in ((True, x_t.clone()), (False, *tracked(x_t))):
+        for training, start in ((False, *tracked(x_t)), (True, x_t.clone())):
             judge = Judge(4, rng).train(training)
             flag, levels, wanted = start.requires_grad, case.t.clone(), y.clone()
             got = code.classifier_score(judge, start, levels, wanted)

@@ -11,6 +11,7 @@ from exercises.checks.s6_guidance.formulas import between
 from exercises.checks.s6_guidance.inputs import NULLS, corners, labels, scales
 from exercises.checks.s6_guidance.lines import (
     asked_once,
+    asked_twice_as_many,
     keeps_types,
     lets_gradients_through,
     point,
@@ -73,10 +74,16 @@ def test_guided_eps_of_labelled_data_is_exact_at_0_and_1_and_linear_beyond(code,
 
 
 def test_guided_eps_calls_the_model_once_with_each_label_and_with_null(code, rng):
-    """The model is called once, whatever the scale, on a doubled batch: each sample with its label and with null."""
+    """The model is called once on a doubled batch: each sample with its label and with null."""
     for number, case in enumerate(corners(rng)):
         y, null = labels(case, rng), NULLS[number % 3]
-        asked_once(asking(code), case, y, torch.full_like(y, null), f"null, here {null},")
+        asked_once(asking(code), case, y, torch.full_like(y, null), 3.0, f"null, here {null},")
+
+
+def test_guided_eps_asks_for_both_guesses_whatever_the_scale(code, rng):
+    """Where the scale is 0 or 1, too, the model is called once, on a doubled batch."""
+    y = torch.tensor([3, 0, 4])
+    asked_twice_as_many(asking(code), y, torch.full_like(y, 5), rng)
 
 
 def test_guided_eps_has_a_scale_for_each_sample(code, rng):

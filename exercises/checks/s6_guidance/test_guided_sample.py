@@ -101,7 +101,7 @@ def test_guided_sample_lands_where_the_steps_lead(code, rng):
         for shape in (cases.SHAPES[number], cases.SHAPES[-1 - number], (2, 1, 2, 1, 2)):
             case = cases.make(shape, cases.schedule(T, rng, smallest=0.02), rng, cases.LAYOUTS[number % 3])
             y, null = labels(case, rng), NULLS[number % 3]
-            for scale in (scales(case, rng), 0.0, 1.0, 3.0):
+            for scale in (scales(case, rng), float(number % 3)):
                 got = drawn(code, Told(), case.x_t, y, case.alpha_bar, null, scale, n)
                 column_scale = column(scale, case.x_t) if isinstance(scale, Tensor) else scale
                 expect.close(got, states(case.x_t, y, case.alpha_bar, null, column_scale, n)[-1], f"{STEP}; {CLEAN}")

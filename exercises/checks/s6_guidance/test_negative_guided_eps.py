@@ -10,6 +10,7 @@ from exercises.checks.cases import Case, numbers
 from exercises.checks.s6_guidance.inputs import corners, labels, laid_like, scales
 from exercises.checks.s6_guidance.lines import (
     asked_once,
+    asked_twice_as_many,
     keeps_types,
     lets_gradients_through,
     point,
@@ -51,10 +52,15 @@ def test_negative_guided_eps_is_a_point_on_the_line_through_both_guesses(code, c
 
 
 def test_negative_guided_eps_calls_the_model_once_with_both_labels(code, rng):
-    """The model is called once, whatever the scale, on a doubled batch: each sample with its label and its negative one."""
+    """The model is called once on a doubled batch: each sample with its label and with its negative one."""
     for case in corners(rng):
         y, other = labels(case, rng), unwanted(case, rng)
-        asked_once(code.negative_guided_eps, case, y, other, "the negative label of each sample")
+        asked_once(code.negative_guided_eps, case, y, other, 3.0, "the negative label of each sample")
+
+
+def test_negative_guided_eps_asks_for_both_guesses_whatever_the_scale(code, rng):
+    """Where the scale is 0 or 1, too, the model is called once, on a doubled batch."""
+    asked_twice_as_many(code.negative_guided_eps, torch.tensor([3, 0, 4]), torch.tensor([1, 6, 2]), rng)
 
 
 def test_negative_guided_eps_has_a_scale_for_each_sample(code, rng):
