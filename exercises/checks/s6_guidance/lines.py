@@ -1,6 +1,6 @@
 """What the checks of both guided guesses ask: one call that answers twice, and a point on the line through both answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -34,17 +34,20 @@ def asked_once(ask: Ask, case: Case, y: Tensor, other: Tensor, scale: float | Te
     asks_both(call, case.x_t, case.t, y, other, name)
 
 
-def asked_twice_as_many(ask: Ask, y: Tensor, other: Tensor, rng: torch.Generator) -> None:
-    """One call on a doubled batch also where one of the guesses has no effect, or the line ends for some."""
-    case, sizes = cases.make((3, 2), cases.schedule(4, rng), rng), {}
-    for scale in (1.0, 0.0, -1.0, 0.5, numbers(1.0, 1.0, 1.0), numbers(0.0, 0.0, 0.0)):
+FLOATS, ROWS = (1.0, 0.0, -1.0, 0.5), (numbers(1.0, 1.0, 1.0), numbers(0.0, 0.0, 0.0))
+"""Scales at which one of the guesses has no effect, and others; for all samples, and for each of three."""
+
+
+def asked_for_both(ask: Ask, y: Tensor, other: Tensor, scales: Sequence[float | Tensor], rng: torch.Generator) -> None:
+    """At each scale there is one call on a doubled batch."""
+    case, sizes = cases.make((3, 2), cases.schedule(4, rng), rng), []
+    for scale in scales:
         model = Told()
         ask(model, case.x_t, case.t, y, other, scale)
-        sizes[describe(scale)] = [len(call.x_t) for call in model.asked]
-    text = ", ".join(f"{size} at {scale}" for scale, size in sizes.items())
-    doubled_each = all(size == [6] for size in sizes.values())
+        sizes.append([len(call.x_t) for call in model.asked])
+    text = ", ".join(f"{size} at {describe(scale)}" for size, scale in zip(sizes, scales, strict=True))
     why = f"{DOUBLED} (batches of {text})"
-    expect.holds(doubled_each, why, got=list(sizes.values()), want="a batch of 6 for 3 samples, whatever the scale")
+    expect.holds(all(size == [6] for size in sizes), why, got=sizes, want="a batch of 6 for 3 samples, at each scale")
 
 
 def scaled_apart(ask: Ask, case: Case, y: Tensor, other: Tensor, own: Tensor, line: str) -> None:

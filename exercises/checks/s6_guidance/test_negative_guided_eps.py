@@ -9,8 +9,10 @@ from exercises.checks import cases, expect
 from exercises.checks.cases import Case, numbers
 from exercises.checks.s6_guidance.inputs import corners, labels, laid_like, scales
 from exercises.checks.s6_guidance.lines import (
+    FLOATS,
+    ROWS,
+    asked_for_both,
     asked_once,
-    asked_twice_as_many,
     keeps_types,
     lets_gradients_through,
     point,
@@ -60,7 +62,14 @@ def test_negative_guided_eps_calls_the_model_once_with_both_labels(code, rng):
 
 def test_negative_guided_eps_asks_for_both_guesses_whatever_the_scale(code, rng):
     """Where the scale is 0 or 1, too, the model is called once, on a doubled batch."""
-    asked_twice_as_many(code.negative_guided_eps, torch.tensor([3, 0, 4]), torch.tensor([1, 6, 2]), rng)
+    y = torch.tensor([3, 0, 4])
+    asked_for_both(code.negative_guided_eps, y, torch.tensor([1, 6, 2]), FLOATS, rng)
+
+
+def test_negative_guided_eps_asks_for_both_guesses_whatever_the_scales_of_the_samples(code, rng):
+    """Where the scales of all samples are 0 or 1, too, the model is called once, on a doubled batch."""
+    y = torch.tensor([3, 0, 4])
+    asked_for_both(code.negative_guided_eps, y, torch.tensor([1, 6, 2]), ROWS, rng)
 
 
 def test_negative_guided_eps_has_a_scale_for_each_sample(code, rng):
