@@ -38,7 +38,7 @@ def labels(case: Case, rng: Generator, classes: int = 5) -> Tensor:
 
 
 def scales(case: Case, rng: Generator, dtype: torch.dtype = torch.float64) -> Tensor:
-    """A scale for each sample of a case, from -1 to 8, no two alike, in no order."""
+    """A scale for each sample of a case, from -1 to 8, no two alike, in no order; exact in float32, too."""
     count = len(case.x0)
-    grid = (torch.arange(count) + torch.rand(count, dtype=torch.float64, generator=rng)) / count
+    grid = (torch.arange(count) + torch.rand(count, generator=rng)) / count
     return laid_like((9 * grid - 1)[torch.randperm(count, generator=rng)].to(dtype), case.t)

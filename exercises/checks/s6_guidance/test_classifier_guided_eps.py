@@ -32,7 +32,7 @@ def test_classifier_guided_eps_by_hand(code):
     expect.close(got, numbers(0.1, 0.7)[:, None], f"{why}; {GUIDED}")
 
 
-@given(case=cases.batches(), scale=st.floats(-2, 10))
+@given(case=cases.batches(), scale=st.floats(-2, 10, width=32))
 def test_classifier_guided_eps_adds_the_scaled_score(code, case, scale):
     """The guided score is the model's plus scale times the classifier's."""
     got = code.classifier_guided_eps(case.eps, case.noise, case.t, case.alpha_bar, scale)

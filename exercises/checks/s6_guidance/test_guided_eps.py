@@ -50,7 +50,7 @@ def test_guided_eps_by_hand(code):
         expect.close(got, torch.full_like(x_t, want), f"{why}; {LINE}")
 
 
-@given(case=cases.batches(), scale=st.floats(-2, 10), seed=st.integers(0, 2**32 - 1))
+@given(case=cases.batches(), scale=st.floats(-2, 10, width=32), seed=st.integers(0, 2**32 - 1))
 def test_guided_eps_is_a_point_on_the_line_through_both_guesses(code, case, scale, seed):
     """It is the point at this scale on the line from the guess without a label to the guess with it."""
     generator = Generator().manual_seed(seed)

@@ -44,7 +44,7 @@ def test_negative_guided_eps_by_hand(code):
     expect.close(got, numbers(4.0, 0.0, -4.0, 6.0)[:, None].expand(4, 2), f"{why}; {LINE}")
 
 
-@given(case=cases.batches(), scale=st.floats(-2, 10), seed=st.integers(0, 2**32 - 1))
+@given(case=cases.batches(), scale=st.floats(-2, 10, width=32), seed=st.integers(0, 2**32 - 1))
 def test_negative_guided_eps_is_a_point_on_the_line_through_both_guesses(code, case, scale, seed):
     """It is the point at this scale on the line from y_negative's guess to y's."""
     generator = Generator().manual_seed(seed)
