@@ -71,18 +71,19 @@ class Told(nn.Module):
 class Judge(nn.Module):
     """A classifier of five labels whose logits depend on the sample, in a bent way, and on its level.
 
+    It is never sure: its logits stay within a few units, and probabilities above a thousandth.
+
     Attributes:
         asked: the calls.
-        size: what the logits are multiplied by.
     """
 
     CLASSES = 5
 
-    def __init__(self, dims: int, rng: torch.Generator, size: float = 1.0) -> None:
+    def __init__(self, dims: int, rng: torch.Generator) -> None:
         super().__init__()
-        self.matrix = nn.Parameter(torch.randn(dims, self.CLASSES, dtype=torch.float64, generator=rng))
-        self.slope = nn.Parameter(torch.randn(self.CLASSES, dtype=torch.float64, generator=rng))
-        self.size = size
+        matrix = torch.randn(dims, self.CLASSES, dtype=torch.float64, generator=rng)
+        self.matrix = nn.Parameter(matrix / (2 * dims**0.5))
+        self.slope = nn.Parameter(torch.randn(self.CLASSES, dtype=torch.float64, generator=rng) / 10)
         self.asked: list[Asked] = []
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
@@ -94,7 +95,7 @@ class Judge(nn.Module):
 
     def logits(self, x_t: Tensor, t: Tensor) -> Tensor:
         waves = (x_t + torch.sin(2 * x_t)).flatten(1)
-        return self.size * (waves @ self.matrix.to(x_t) + t[:, None].to(x_t) * self.slope.to(x_t))
+        return waves @ self.matrix.to(x_t) + t[:, None].to(x_t) * self.slope.to(x_t)
 
     def shown(self) -> tuple[Tensor, Tensor]:
         """The samples and levels of all its calls, one after the other."""
@@ -105,4 +106,4 @@ class Judge(nn.Module):
         with torch.no_grad():
             matrix = self.matrix.to(x_t)
             pull = matrix.T[y] - self.logits(x_t, t).softmax(1) @ matrix.T
-            return (self.size * pull).reshape(x_t.shape) * (1 + 2 * torch.cos(2 * x_t))
+            return pull.reshape(x_t.shape) * (1 + 2 * torch.cos(2 * x_t))
