@@ -23,20 +23,15 @@ class Asked:
     y: Any
     tracked: bool
 
-    @property
-    def whole(self) -> bool:
-        """Whether every sample has one level, and one label where labels are told."""
-        return _one_each(self.t, self.x_t) and (self.y is None or _one_each(self.y, self.x_t))
+    def tells(self, *values: Any) -> bool:
+        """Whether each of the values, such as t and y, has one number for each sample."""
+        return all(isinstance(value, Tensor) and value.shape == self.x_t.shape[:1] for value in values)
 
     @property
     def rows(self) -> Tensor:
         """For each sample its level, its label and its numbers, in float64, (B, 2 + D); sorted, as order is free."""
         rows = torch.cat([self.t[:, None], self.y[:, None], self.x_t.flatten(1)], dim=1).double().tolist()
         return torch.tensor(sorted(rows), dtype=torch.float64)
-
-
-def _one_each(values: Any, x_t: Tensor) -> bool:
-    return isinstance(values, Tensor) and values.shape == x_t.shape[:1]
 
 
 def _copied(value: Any) -> Any:
@@ -59,7 +54,7 @@ class Told(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
         call = Asked(_copied(x_t), _copied(t), _copied(y), x_t.requires_grad)
         self.asked.append(call)
-        if not call.whole:  # the check that looks at the calls says so
+        if not call.tells(t, y):  # the check that looks at the calls says so
             return torch.zeros_like(x_t) * self.weight.to(x_t)
         return self.guess(x_t, t, y)
 
@@ -89,7 +84,7 @@ class Judge(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         call = Asked(_copied(x_t), _copied(t), None, x_t.requires_grad)
         self.asked.append(call)
-        if not call.whole:
+        if not call.tells(t):
             return torch.zeros_like(x_t.flatten(1)) @ self.matrix.to(x_t)
         return self.logits(x_t, t)
 

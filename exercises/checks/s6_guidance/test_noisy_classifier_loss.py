@@ -51,7 +51,7 @@ def test_noisy_classifier_loss_shows_the_classifier_noised_data_and_its_levels(c
     for case in corners(rng):
         judge, y = Judge(case.x0[0].numel(), rng), labels(case, rng)
         code.noisy_classifier_loss(judge, case.x0, y, case.t, case.noise, case.alpha_bar)
-        whole = bool(judge.asked) and all(call.whole for call in judge.asked)
+        whole = bool(judge.asked) and all(call.tells(call.t) for call in judge.asked)
         why = "the classifier is told a level for each sample that it is shown"
         expect.holds(whole, why, got=[str(call.t) for call in judge.asked], want="t of shape (B,)")
         x_t, t = judge.shown()
