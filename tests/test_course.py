@@ -120,6 +120,18 @@ CONTRACT = {
         ),
         "consistency_sample": (3, "(f, x, sigmas, sigma_min=0.002, generator=None)"),
     },
+    "s6_guidance": {
+        "classifier_score": (2, "(classifier, x_t, t, y)"),
+        "classifier_guided_eps": (2, "(eps, score, t, alpha_bar, scale)"),
+        "noisy_classifier_loss": (2, "(classifier, x0, y, t, noise, alpha_bar)"),
+        "drop_labels": (1, "(y, null, p, generator=None)"),
+        "cfg_loss": (2, "(model, x0, y, t, noise, alpha_bar, null, p, generator=None)"),
+        "guided_eps": (3, "(model, x_t, t, y, null, scale)"),
+        "negative_guided_eps": (1, "(model, x_t, t, y, y_negative, scale)"),
+        "rescale_guidance": (2, "(guided, conditional, phi)"),
+        "interval_scale": (1, "(t, T, scale, low, high)"),
+        "guided_sample": (3, "(model, x_T, y, alpha_bar, null, scale, n)"),
+    },
 }
 """The exercises in order, with their points and their signatures: other people's implementations rely on them."""
 
