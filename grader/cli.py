@@ -1,6 +1,9 @@
 """The command line: `unstatic`, also `python -m grader`."""
 
 import argparse
+import io
+import logging
+import logging.handlers
 import os
 import sys
 import time
@@ -10,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from grader.course import find_exercise, sections
+from grader.course import CourseError, find_exercise, sections
 from grader.desk import commands as learner
 from grader.intake import reading as intake
 from grader.judging import cohort, results, schedule, store
@@ -27,10 +30,16 @@ class UsageError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without our symbols is no reason to end in an error
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0
     except UsageError as error:
+        print(f"unstatic: {error}", file=sys.stderr)
+        return 2
+    except CourseError as error:
         print(f"unstatic: {error}", file=sys.stderr)
         return 2
     except OSError as error:
@@ -80,16 +89,37 @@ def _grade(options: argparse.Namespace) -> int:
         level = isolation.choose(options.isolation)
     except (ValueError, isolation.Refused) as error:
         raise UsageError(f"--isolation: {error}") from error
+    _check_paths(options)
     if level == "none":
         console.print("[bold red]The submissions are not isolated from this machine.[/] `unstatic doctor` says why.")
     seed = options.seed if options.seed is not None else cohort.stored_seed(STATE)
     terms = cohort.Terms(seed, level, store.Store(STATE / "results.jsonl"), options.force)
-    submissions = [intake.read(path) for path in options.submissions]
+    _log_to(STATE / "log.txt")
+    submissions = intake.read_all(options.submissions)
     document = _graded(console, submissions, terms, options)
+    for doubt in terms.store.doubts:
+        console.print(doubt, markup=False, highlight=False)
     _write(document, options)
     Console().print(report.table(document))
     rows = (row for one in document["submissions"] for row in one["exercises"])
     return int(any(row["verdict"] == "grader-error" for row in rows))
+
+
+def _log_to(path: Path) -> None:
+    """Keep what goes wrong on our side, up to a megabyte of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.handlers.RotatingFileHandler(path, maxBytes=1 << 20, backupCount=1, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger("grader").addHandler(handler)
+
+
+def _check_paths(options: argparse.Namespace) -> None:
+    for path in options.submissions:
+        if not os.path.lexists(path):
+            pattern = any(sign in str(path) for sign in "*?[")
+            raise UsageError(
+                f"{path}: {'this pattern matches nothing' if pattern else 'there is no such file or folder'}"
+            )
 
 
 def _check_usage(options: argparse.Namespace) -> None:

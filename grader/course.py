@@ -3,16 +3,22 @@
 `exercises/course.toml` is its only source; paths follow from a section's stem.
 """
 
+import math
 import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 """The course's folder: where solutions/, exercises/ and grader/ are."""
 
 COURSE_FILE = ROOT / "exercises" / "course.toml"
 DIFFICULTIES = ("gentle", "steady", "steep")
+
+
+class CourseError(ValueError):
+    """The course file says something that cannot be; the message says where, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +88,14 @@ def sections() -> dict[str, Section]:
     """All sections by stem, in order.
 
     Raises:
-        ValueError: the course file says something impossible; the message names the exercise and the key.
+        CourseError: the course file says something impossible; the message names the line, the exercise and the key.
     """
-    with COURSE_FILE.open("rb") as file:
-        data = tomllib.load(file)
-    return {stem: _section(stem, table) for stem, table in data.items()}
+    try:
+        text = COURSE_FILE.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CourseError(f"{COURSE_FILE.name} cannot be read: {error}") from error
+    return {stem: _section(stem, table, text) for stem, table in data.items()}
 
 
 def section(stem: str) -> Section:
@@ -112,24 +121,59 @@ def find_exercise(name: str) -> Exercise:
     raise ValueError(f"no exercise is called {name!r}; `unstatic status` lists them")
 
 
-def _section(stem: str, table: dict) -> Section:
+def _section(stem: str, table: dict, text: str) -> Section:
     exercises: dict[str, Exercise] = {}
     for name, entry in table.items():
         if name != "title":
-            exercises[name] = _exercise(stem, name, entry, earlier=exercises)
-    return Section(stem, table["title"], exercises)
+            exercises[name] = _exercise(stem, name, entry, exercises, _place(text, f"{stem}.{name}"))
+    if not isinstance(table.get("title"), str):
+        raise CourseError(f"{_place(text, stem)} has no title")
+    found = Section(stem, table["title"], exercises)
+    checked = [path.stem.removeprefix("test_") for path in sorted(found.checks.glob("test_*.py"))]
+    if lost := [name for name in checked if name not in exercises]:
+        raise CourseError(f"{_place(text, stem)} lacks [{stem}.{lost[0]}], of which there are checks: put it back")
+    return found
 
 
-def _exercise(stem: str, name: str, entry: dict, earlier: dict[str, Exercise]) -> Exercise:
-    where = f"{COURSE_FILE.name}: [{stem}.{name}]"
-    try:
-        exercise = Exercise(name, stem, **entry | {"needs": tuple(entry["needs"]), "hints": tuple(entry["hints"])})
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{where} lacks a key, or has one too many: {error}") from error
+def _place(text: str, table: str) -> str:
+    """Where a table begins, as course.toml:12: [table]."""
+    line = next((n for n, line in enumerate(text.splitlines(), 1) if line.strip() == f"[{table}]"), None)
+    return f"{COURSE_FILE.name}:{line}: [{table}]" if line else f"{COURSE_FILE.name}: [{table}]"
+
+
+KEYS = {
+    "title": (str, "text"),
+    "points": (int | float, "a number"),
+    "minutes": (int, "a whole number"),
+    "difficulty": (str, "text"),
+    "needs": (list, "a list of exercises"),
+    "paper": (str, "text"),
+    "equation": (str, "text"),
+    "hints": (list, "a list of three texts"),
+    "shares": (dict, "a table of points by check"),
+}
+
+
+def _exercise(stem: str, name: str, entry: Any, earlier: dict[str, Exercise], where: str) -> Exercise:
+    if not isinstance(entry, dict):
+        raise CourseError(f"{where} is {entry!r}, not a table")
+    if lacking := [key for key in KEYS if key not in entry and key != "shares"]:
+        raise CourseError(f"{where} lacks {lacking[0]}")
+    for key, value in entry.items():
+        if key not in KEYS:
+            raise CourseError(f"{where} has {key!r}, which is no key of an exercise")
+        kind, words = KEYS[key]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise CourseError(f"{where} has {key} = {value!r}; give {words}")
+    if not all(0 <= points < math.inf for points in (entry["points"], *entry.get("shares", {}).values())):
+        raise CourseError(f"{where} has points = {entry['points']!r}; give a number that is not negative")
+    if not all(isinstance(text, str) for text in [*entry["needs"], *entry["hints"]]):
+        raise CourseError(f"{where} has needs or hints that are not text")
+    exercise = Exercise(name, stem, **entry | {"needs": tuple(entry["needs"]), "hints": tuple(entry["hints"])})
     if unknown := set(exercise.needs) - set(earlier):
-        raise ValueError(f"{where} needs {sorted(unknown)}, not an exercise above it")
+        raise CourseError(f"{where} needs {sorted(unknown)}, not an exercise above it")
     if len(exercise.hints) != 3:
-        raise ValueError(f"{where} has {len(exercise.hints)} hints, not three")
+        raise CourseError(f"{where} has {len(exercise.hints)} hints, not three")
     if exercise.difficulty not in DIFFICULTIES:
-        raise ValueError(f"{where} has difficulty {exercise.difficulty!r}, not one of {DIFFICULTIES}")
+        raise CourseError(f"{where} has difficulty {exercise.difficulty!r}, not one of {DIFFICULTIES}")
     return exercise

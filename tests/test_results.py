@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -36,7 +37,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_what_is_put_is_found_by_this_store_and_by_the_next(path):
     store = Store(path)
-    assert store.get(key()) is None
+    assert store.get(key()) == []
     store.put(key(), [row()])
     assert store.get(key()) == [row()]
     assert Store(path).get(key()) == [row()]
@@ -55,7 +56,7 @@ def test_what_is_put_is_found_by_this_store_and_by_the_next(path):
 )
 def test_a_key_that_differs_in_anything_finds_nothing(path, changes):
     Store(path).put(key(), [row()])
-    assert Store(path).get(key(**changes)) is None
+    assert Store(path).get(key(**changes)) == []
 
 
 def test_the_last_rows_of_a_key_count_and_a_caller_cannot_change_them(path):
@@ -78,15 +79,54 @@ def test_a_store_notices_that_its_file_was_removed_or_replaced(path):
     store.put(key("a"), [row()])
     assert store.get(key("a"))
     path.unlink()
-    assert store.get(key("a")) is None
+    assert store.get(key("a")) == []
     store.put(key("b"), [row()])
-    assert (store.get(key("a")), store.get(key("b"))) == (None, [row()])
+    assert (store.get(key("a")), store.get(key("b"))) == ([], [row()])
 
 
 def test_a_fault_of_the_grader_is_not_a_result(path):
     store = Store(path)
     store.put(key(), [row(), row("predict_x0", "grader-error", 0)])
-    assert store.get(key()) is None
+    assert store.get(key()) == [row()]
+    store.put(key("b"), [row("predict_x0", "grader-error", 0)])
+    assert store.get(key("b")) == []
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (lambda entry: entry["rows"][0].update(score=99), "changed after it was written"),
+        (lambda entry: entry.pop("checksum"), "no result .KeyError: 'checksum'"),
+        (lambda entry: resealed(entry, score=99), "a score of 99 of 2"),
+        (lambda entry: resealed(entry, score=float("nan")), "a score of nan of 2"),
+        (lambda entry: resealed(entry, verdict="excellent"), "'excellent' is no verdict"),
+        (lambda entry: resealed(entry, points=None), "no result .TypeError"),
+    ],
+)
+def test_a_row_that_was_edited_by_hand_counts_for_nothing_and_is_told(path, edit, says):
+    Store(path).put(key("a"), [row()])
+    Store(path).put(key("b"), [row()])
+    first, second = path.read_text().splitlines()
+    entry = json.loads(first)
+    edit(entry)
+    path.write_text(f"{json.dumps(entry)}\n{second}\n")
+    kept = Store(path)
+    assert (kept.get(key("a")), kept.get(key("b"))) == ([], [row()])
+    assert re.search(rf"results.jsonl:1: .*{says}.*graded again", " ".join(kept.doubts))
+
+
+def resealed(entry, **changes):
+    """An entry whose row was changed by somebody who knows the checksum."""
+    entry["rows"][0].update(changes)
+    entry["checksum"] = store._checksum(entry)
+
+
+def test_what_one_grader_is_at_another_leaves_alone_until_it_is_done_or_dead(path):
+    one, two = Store(path), Store(path)
+    with one.claim(key()) as first, two.claim(key()) as second, two.claim(key("b")) as other:
+        assert (first, second, other) == (True, False, True)
+    with two.claim(key()) as again:
+        assert again
 
 
 @pytest.mark.parametrize("left", [1, 10, 100, -1])
@@ -97,14 +137,14 @@ def test_a_line_cut_short_is_passed_over_and_the_next_is_whole(path, left):
     path.write_bytes(first + second[:left])
     store = Store(path)
     assert store.get(key("a")) == [row()]
-    assert store.get(key("b")) is None
+    assert store.get(key("b")) == []
     store.put(key("c"), [row()])
     assert store.get(key("c")) == Store(path).get(key("c")) == [row()]
-    assert Store(path).get(key("b")) == ([row()] if left == -1 else None)  # all of it but the newline
+    assert Store(path).get(key("b")) == ([row()] if left == -1 else [])  # all of it but the newline
 
 
 @pytest.mark.parametrize(
-    "line", ["", "null", "[]", "{}", '{"schema": 1}', '{"schema": 2, "key": {}, "rows": []}', "\0\0"]
+    "line", ["", "null", "[]", "{}", '{"schema": 1}', '{"schema": 3, "key": {}, "rows": []}', "\0\0"]
 )
 def test_a_line_that_is_no_result_is_passed_over(path, line):
     Store(path).put(key(), [row()])
@@ -119,7 +159,7 @@ from grader.judging.store import Key, Store
 store, name, count = Store(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
 print("ready", flush=True)
 for number in range(count):
-    rows = [{"verdict": "pass", "message": name * 5000}]
+    rows = [{"section": "s", "exercise": "e", "verdict": "pass", "message": name * 5000, "score": 1, "points": 1}]
     store.put(Key(f"{name}{number}", "s", 1, "c", "i"), rows)
     print(number, flush=True)
 """
@@ -139,7 +179,7 @@ def test_two_graders_at_once_lose_nothing(path):
     for name in "ab":
         for number in range(40):
             found = store.get(Key(f"{name}{number}", "s", 1, "c", "i"))
-            assert found == [{"verdict": "pass", "message": name * 5000}]
+            assert [row["message"] for row in found] == [name * 5000]
 
 
 def test_threads_of_one_grader_share_a_store(path):

@@ -80,6 +80,7 @@ def test_the_plots_draw(tmp_path) -> None:
     plots.image(torch.randn(4, 5), "x", "y", on=third)
     assert plots.save(figure, tmp_path / "deep" / "picture.png").stat().st_size > 1000
     assert plots.save(plots.points({"moons": two_moons(50)}), tmp_path / "one.png").is_file()
+    assert plots.save(plots.paths({"a walk": torch.randn(4, 50, 2)}), tmp_path / "two.png").is_file()
 
 
 def test_the_toolkit_imports_no_matplotlib() -> None:

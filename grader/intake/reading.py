@@ -13,7 +13,8 @@ import hashlib
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grader.course import sections
@@ -76,6 +77,25 @@ def read(path: Path) -> Submission:
         submission.problems[None] = _unreadable(path.name, error)
     del submission.notes[NOTES:]
     return submission
+
+
+def read_all(paths: Sequence[Path]) -> list[Submission]:
+    """Read several submissions; those of one name are told apart by the folders they lie in, or by how their files end."""
+    found = [read(path) for path in paths]
+    names = [one.name for one in found]
+    unique = [_told_apart(path, name, names) for path, name in zip(paths, names, strict=True)]
+    again = [
+        f"{name} ({unique[: place + 1].count(name)})" if unique.count(name) > 1 else name
+        for place, name in enumerate(unique)
+    ]
+    return [replace(one, name=name) for one, name in zip(found, again, strict=True)]
+
+
+def _told_apart(path: Path, name: str, names: list[str]) -> str:
+    if names.count(name) == 1:
+        return name
+    path = Path(os.path.abspath(path))
+    return one_line("/".join((path.parent.name, path.name)))
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> str:

@@ -85,16 +85,43 @@ def grade(
 
 
 def _grade_units(work: Sequence[Unit], terms: Terms, jobs: int, done: Callable[[Unit, list[Row]], None]) -> None:
-    fresh = []
+    """Grade what is not in the store, and of what was only partly graded the rest."""
+    fresh: dict[int, tuple[Unit, list[Row]]] = {}
+    parts: list[Unit] = []
     for unit in work:
-        rows = _unreadable(unit) or (None if terms.force else terms.store.get(terms.key(unit)))
-        if rows is not None:
-            done(unit, rows)
+        rows = _unreadable(unit) or ([] if terms.force else terms.store.get(terms.key(unit)))
+        if left := _left(unit, rows):
+            fresh[id(left)] = unit, rows
+            parts.append(left)
         else:
-            fresh.append(unit)
-    for unit, rows in schedule.run(fresh, terms.seed, terms.isolation, jobs):
-        terms.store.put(terms.key(unit), rows)
-        done(unit, rows)
+            done(unit, rows)
+
+    def attempt(part: Unit, grade: Callable[[Unit], list[Row]]) -> list[Row] | None:
+        """The rows of a part; None while another grader is at it."""
+        unit, before = fresh[id(part)]
+        with terms.store.claim(terms.key(unit)) as ours:
+            if not ours:
+                return None
+            stored = [] if terms.force else terms.store.get(terms.key(unit))  # by another grader, meanwhile
+            if not (left := _left(unit, stored or before)):
+                return stored
+            rows = _in_order(unit, [*(stored or before), *grade(left)])
+            terms.store.put(terms.key(unit), rows)
+            return rows
+
+    for part, rows in schedule.run(parts, terms.seed, terms.isolation, jobs, attempt):
+        done(fresh[id(part)][0], rows)
+
+
+def _left(unit: Unit, rows: Sequence[Row]) -> Unit | None:
+    """What of a unit has no row yet; None if nothing."""
+    known = {row["exercise"] for row in rows}
+    left = tuple(name for name in unit.only if name not in known)
+    return Unit(unit.submission, unit.stem, left) if left else None
+
+
+def _in_order(unit: Unit, rows: list[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: unit.only.index(row["exercise"]))
 
 
 def _noted(submission: Submission, rows: list[Row]) -> list[Row]:

@@ -5,13 +5,17 @@ import os
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from grader.course import section, sections
 
 SCHEMA = 1
 VERDICTS = ("pass", "fail", "unfinished", "blocked", "timeout", "crash", "memory", "output-limit", "tamper",
             "not-gradable", "grader-error")  # fmt: skip
+
+
+OURS = "grader-error"
+"""The verdict that is a fault of ours."""
 
 
 class CheckRow(TypedDict):
@@ -36,11 +40,16 @@ class Row(TypedDict):
 
 
 class Graded(TypedDict):
-    """One submission: its rows and their sums."""
+    """One submission: its rows and their sums.
+
+    What could not be graded through a fault of ours (`grader-error`) is in neither `score` nor `points`; where there is such,
+    `ungraded` says how many points it is about.
+    """
 
     name: str
     score: float
     points: float
+    ungraded: NotRequired[float]
     exercises: list[Row]
 
 
@@ -82,9 +91,13 @@ def _graded(name: str, rows: Sequence[Row]) -> Graded:
     place = {key: index for index, key in enumerate(order)}
     exercises = sorted(rows, key=lambda row: place.get((row["section"], row["exercise"]), len(place)))
     exercises = [{**row, "points": float(row["points"]), "score": float(row["score"])} for row in exercises]
+    could = [row for row in exercises if row["verdict"] != OURS]
     # Shares of points such as 0.1 and 0.2 add up to what people expect.
-    score, points = (round(sum(row[key] for row in exercises), 6) for key in ("score", "points"))
-    return {"name": name, "score": float(score), "points": float(points), "exercises": exercises}
+    score, points = (float(round(sum(row[key] for row in could), 6)) for key in ("score", "points"))
+    left = float(round(sum(row["points"] for row in exercises if row["verdict"] == OURS), 6))
+    if len(could) == len(exercises):
+        return {"name": name, "score": score, "points": points, "exercises": exercises}
+    return {"name": name, "score": score, "points": points, "ungraded": left, "exercises": exercises}
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -3,7 +3,8 @@
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -14,6 +15,12 @@ from grader.judging.results import Row, plain_row
 
 LOG = logging.getLogger(__name__)
 
+REMEDY = (
+    "It is not charged: the same command tries this again, and this only. If it stays, send us this message, what "
+    "`unstatic doctor` prints, and .unstatic/log.txt."
+)
+LOOK_AGAIN = 0.2
+"""Seconds after which to look again whether another grader is done with a unit."""
 ATTEMPTS = 2
 """A unit that ends in a fault of ours is tried again once, with a fresh judge."""
 
@@ -38,21 +45,42 @@ class Unit:
         return {"stem": self.stem, "filename": source.filename, "text": source.text, "seed": seed, "only": self.only}
 
 
-def run(work: Sequence[Unit], seed: int, level: str, jobs: int) -> Iterator[tuple[Unit, list[Row]]]:
+Attempt = Callable[[Unit, Callable[[Unit], list[Row]]], list[Row] | None]
+"""Has a unit graded by the function that it is given; None where that must wait, because another grader is at it."""
+
+
+def run(
+    work: Sequence[Unit], seed: int, level: str, jobs: int, attempt: Attempt = lambda unit, grade: grade(unit)
+) -> Iterator[tuple[Unit, list[Row]]]:
     """Grade the units, `jobs` at a time, and give each with its rows as it is done."""
     if not work:
         return
     with _judges(level) as judges, ThreadPoolExecutor(min(jobs, len(work))) as pool:
-        waiting: dict[Future[list[Row]], Unit] = {pool.submit(judges.grade, unit, seed): unit for unit in work}
+
+        def submit(unit: Unit, pause: float = 0.0) -> None:
+            waiting[pool.submit(_later, pause, attempt, unit, lambda one: judges.grade(one, seed))] = unit
+
+        waiting: dict[Future[list[Row] | None], Unit] = {}
+        for unit in work:
+            submit(unit)
         try:
             while waiting:
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    yield waiting.pop(future), future.result()
+                    unit, rows = waiting.pop(future), future.result()
+                    if rows is None:
+                        submit(unit, LOOK_AGAIN)
+                    else:
+                        yield unit, rows
         except BaseException:
             for future in waiting:
                 future.cancel()
             judges.close()
             raise
+
+
+def _later(pause: float, attempt: Attempt, unit: Unit, grade: Callable[[Unit], list[Row]]) -> list[Row] | None:
+    time.sleep(pause)
+    return attempt(unit, grade)
 
 
 class Judges:
@@ -75,7 +103,7 @@ class Judges:
                 LOG.error("%s, %s: %s", unit.submission.name, unit.stem, error)
                 fault = error
                 self._drop()
-        message = f"This is the grader's fault, not the submission's: {fault}"
+        message = f"This is the grader's fault, not the submission's: {fault}\n{REMEDY}"
         return [plain_row(unit.stem, name, "grader-error", message) for name in unit.only]
 
     def _judge(self) -> JudgeProcess:

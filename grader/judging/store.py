@@ -5,17 +5,21 @@ import dataclasses
 import fcntl
 import hashlib
 import json
+import math
 import os
 import platform
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from grader.course import COURSE_FILE, ROOT
-from grader.judging.results import SCHEMA, Row
+from grader.judging.results import OURS, VERDICTS, Row
+
+SCHEMA = 2
+"""Of the store's lines."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +47,28 @@ class Key:
 
 
 class Store:
-    """The rows of earlier gradings, by key, in a file of JSON lines that any number of graders append to at once."""
+    """The rows of earlier gradings, by key, in a file of JSON lines that any number of graders append to at once.
+
+    Attributes:
+        doubts: what was found in the file that nobody of us wrote, or that was changed since; a sentence each. It counts for
+            nothing, and what it was about is graded again.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.doubts: list[str] = []
         self._rows: dict[str, list[Row]] = {}
         self._file: tuple[int, int] | None = None
         self._read_up_to = 0
+        self._lines = 0
         self._lock = threading.Lock()
 
-    def get(self, key: Key) -> list[Row] | None:
-        """The rows stored last for this key, by this grader or another; None if there are none."""
+    def get(self, key: Key) -> list[Row]:
+        """The rows stored last for this key, by this grader or another, those of single exercises where no more could be graded."""
         with self._lock:
             self._refresh()
-            rows = self._rows.get(key.text())
-        return json.loads(json.dumps(rows)) if rows is not None else None  # a copy, which the caller may change
+            rows = self._rows.get(key.text(), [])
+        return json.loads(json.dumps(rows))  # a copy, which the caller may change
 
     def put(self, key: Key, rows: Sequence[Row]) -> None:
         """Store the rows of a unit. Those with a `grader-error` are not results, and are left out.
@@ -65,14 +76,43 @@ class Store:
         Raises:
             OSError: they cannot be written; the message names the file and the reason, and the file is as it was.
         """
-        if any(row["verdict"] == "grader-error" for row in rows):
+        kept = [row for row in rows if row["verdict"] != OURS]
+        if not kept:
             return
-        line = json.dumps({"schema": SCHEMA, "key": dataclasses.asdict(key), "rows": list(rows)})
+        entry = {"schema": SCHEMA, "key": dataclasses.asdict(key), "rows": kept}
+        line = json.dumps({**entry, "checksum": _checksum(entry)})
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             _append(self.path, line.encode() + b"\n")
         except OSError as error:
             raise OSError(error.errno, f"results cannot be stored: {error.strerror}", str(self.path)) from error
+
+    @contextlib.contextmanager
+    def claim(self, key: Key) -> Iterator[bool]:
+        """Say that one grades this, so that another grader on the same store takes something else meanwhile.
+
+        Gives whether it is ours to grade; where claims cannot be kept, everything is.
+        """
+        folder = self.path.parent / "claims"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / hashlib.sha256(key.text().encode()).hexdigest()
+            opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        except OSError:
+            yield True
+            return
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel lets go of it when we die
+        except OSError:
+            os.close(opened)
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            os.close(opened)
 
     def _refresh(self) -> None:
         """Read the lines that were added since the last time."""
@@ -80,24 +120,57 @@ class Store:
             with self.path.open("rb") as file:
                 info = os.fstat(file.fileno())
                 if self._file != (info.st_dev, info.st_ino) or info.st_size < self._read_up_to:  # another file, or cut
-                    self._file, self._read_up_to, self._rows = (info.st_dev, info.st_ino), 0, {}
+                    self._file, self._rows = (info.st_dev, info.st_ino), {}
+                    self._read_up_to = self._lines = 0
                 if info.st_size == self._read_up_to:
                     return
                 file.seek(self._read_up_to)
                 whole, newline, _ = file.read().rpartition(b"\n")
         except FileNotFoundError:
-            self._file, self._read_up_to, self._rows = None, 0, {}
+            self._file, self._rows = None, {}
+            self._read_up_to = self._lines = 0
             return
         self._read_up_to += len(whole) + len(newline)
         for line in whole.split(b"\n"):
             self._take(line)
 
     def _take(self, line: bytes) -> None:
-        # A line that a kill or a power cut left behind is not JSON; one of another schema is another version's.
-        with contextlib.suppress(ValueError, KeyError, TypeError):
+        self._lines += 1
+        try:
             entry = json.loads(line)
-            if entry["schema"] == SCHEMA and isinstance(entry["rows"], list):
-                self._rows[json.dumps(entry["key"], sort_keys=True)] = entry["rows"]
+        except ValueError:  # what a kill or a power cut left behind
+            return
+        if not isinstance(entry, dict) or entry.get("schema") != SCHEMA:  # another version's
+            return
+        if why := _doubt(entry):
+            self.doubts.append(f"{self.path}:{self._lines}: {why}; it counts for nothing, and is graded again")
+        else:
+            self._rows[json.dumps(entry["key"], sort_keys=True)] = entry["rows"]
+
+
+def _checksum(entry: dict) -> str:
+    plain = json.dumps([entry["key"], entry["rows"]], sort_keys=True)
+    return hashlib.blake2b(plain.encode(), digest_size=16).hexdigest()
+
+
+def _doubt(entry: dict) -> str:
+    """Why an entry cannot be what a grader wrote; "" if it can."""
+    try:
+        if entry["checksum"] != _checksum(entry):
+            return "this result was changed after it was written"
+        return next((why for row in entry["rows"] if (why := _not_a_row(row))), "")
+    except (KeyError, TypeError, ValueError) as error:
+        return f"this is no result ({type(error).__name__}: {error})"
+
+
+def _not_a_row(row: dict) -> str:
+    if row["verdict"] not in VERDICTS:
+        return f"{row['verdict']!r} is no verdict"
+    if not all(isinstance(row[key], str) for key in ("section", "exercise", "message")):
+        return "a result without section, exercise and message"
+    if not 0 <= float(row["score"]) <= float(row["points"]) < math.inf:
+        return f"a score of {row['score']} of {row['points']}"
+    return ""
 
 
 def _append(path: Path, line: bytes) -> None:

@@ -158,6 +158,8 @@ def table(document: Document) -> RenderableType:
     shown.add_column("score", justify="right", no_wrap=True)
     for graded in document["submissions"]:
         score = f"{number(graded['score'])}/{number(graded['points'])}"
+        if "ungraded" in graded:
+            score = f"{number(graded['score'])} of {number(graded['points'])} that could be graded, {number(graded['ungraded'])} not: run again"
         shown.add_row(Text(one_line(graded["name"], 40)), *[_symbols(graded, stem) for stem in stems], score)
     return Group(shown, *_below(document))
 

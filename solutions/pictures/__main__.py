@@ -1,6 +1,10 @@
-"""Draw every section's pictures into exercises/lessons/pictures/, and print the numbers that its lesson quotes."""
+"""Draw every section's pictures into exercises/lessons/pictures/, and print the numbers that its lesson quotes.
+
+`python -m solutions.pictures s4_fast_sampling` does so for the sections that are named.
+"""
 
 import importlib
+import sys
 
 import torch
 
@@ -8,7 +12,7 @@ from grader.course import ROOT, sections
 from solutions.pictures.paper import save
 
 torch.set_num_threads(1)  # the same pictures on every machine, as far as torch goes
-for section in sections().values():
+for section in [sections()[stem] for stem in sys.argv[1:] or sections()]:
     code = importlib.import_module(f"solutions.{section.stem}")
     pictures = importlib.import_module(f"solutions.pictures.{section.stem}")
     for name in section.exercises:
