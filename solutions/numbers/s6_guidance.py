@@ -108,6 +108,26 @@ def tilted_deviation(scale: float, wide: float = WIDE[1], narrow: float = NARROW
     return ((1 - scale) / wide + scale / narrow) ** -0.5
 
 
+def stochastic_deviation(scale: float, steps: int = 20_000) -> float:
+    """By ancestral sampling with infinitely many steps: the variance V obeys dV / d log ᾱ = (1 - 2 slope) V + 1, where
+    the guided score is -slope x; from static, by the midpoint method.
+    """
+
+    def growth(log_level: float, variance: float) -> float:
+        slope = sum(
+            share / (math.exp(log_level) * (spread - 1) + 1)
+            for share, spread in ((1 - scale, WIDE[1]), (scale, NARROW[1]))
+        )
+        return (1 - 2 * slope) * variance + 1
+
+    variance, log_level, step = 1.0, math.log(1e-8), -math.log(1e-8) / steps
+    for _ in range(steps):
+        middle = variance + growth(log_level, variance) * step / 2
+        variance += growth(log_level + step / 2, middle) * step
+        log_level += step
+    return variance**0.5
+
+
 def interval_deviation(code: ModuleType, scale: float, low: float, high: float) -> float:
     model, one = gaussians(WIDE, NARROW), torch.ones(1, 1, dtype=torch.float64)
 
@@ -254,7 +274,8 @@ def exact(code: ModuleType) -> dict[str, str]:
     guesses = [code.guided_eps(gaussians(WIDE, NARROW, HALF), one, t, y, 1, s) for s in (0.0, 1.0, 3.0)]
     ends = [((1 - 0.5**0.5 * eps) / 0.5**0.5).item() for eps in guesses]
     bayes = LINE.mixture.eps(0 * one, t, HALF), LINE.eps(0 * one, t, y + 1, HALF)
-    far = code.guided_sample(gaussians((0.0, 0.25), (1.0, 0.25)), 0 * one, y, LONG, 1, 4.0, 50)
+    both = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    far = code.guided_sample(gaussians((0.0, 0.25), (1.0, 0.25)), both, torch.zeros(2).long(), LONG, 1, 4.0, 50)
     return {
         "score half-way, clean": f"{slope(CLEAN, 0.0):.0f}",
         "score half-way, as much noise as data": f"{slope(HALF, 0.0):.2f}",
@@ -271,10 +292,14 @@ def exact(code: ModuleType) -> dict[str, str]:
         "deviation at scale 3, 1000 steps": f"{end_deviation(code, 3.0):.3f}",
         "deviation at scale 3, 20 steps": f"{end_deviation(code, 3.0, 20):.3f}",
         **{f"deviation at scale {s}, sharpened": f"{tilted_deviation(s):.3f}" for s in (2, 3, 7.5)},
+        "deviation at scale 3, fresh noise": f"{stochastic_deviation(3):.3f}",
+        "times as wide": f"{tilted_deviation(7.5) / closed_deviation(7.5):.0f}",
+        **{f"deviation at scale 3, {n} steps": f"{end_deviation(code, 3.0, n):.3f}" for n in (5, 100)},
         "variance of the product of the noised, scale 3": f"{tilted_deviation(3, 1.0, 0.625) ** 2:.2f}",
         "variance of the noised product": f"{0.5 * tilted_deviation(3) ** 2 + 0.5:.2f}",
         "deviation at scale 3 in 0.2 to 0.7": f"{interval_deviation(code, 3.0, 0.2, 0.7):.2f}",
-        "mean at scale 4 of equal variances": f"{far.item():.2f}",
+        "mean at scale 4 of equal variances": f"{far[0].item():.2f}",
+        "deviation there": f"{(far[1] - far[0]).abs().item():.2f}",
     }
 
 
