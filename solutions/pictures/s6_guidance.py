@@ -2,6 +2,7 @@
 
 from types import ModuleType
 
+import matplotlib
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -23,7 +24,6 @@ from solutions.numbers.s6_guidance import (
     end_deviation,
     floors,
     glyph_guesses,
-    glyph_world,
     guided,
     levels,
     model_of,
@@ -73,7 +73,8 @@ def classifier_score(code: ModuleType) -> Figure:
     for ax, t in zip(axes, (3, 20, 35), strict=True):
         fine = torch.cartesian_prod(side, side)
         likely = classifier_of(THREE)(fine, levels(t, fine))[:, 1].exp().reshape(90, 90)
-        ax.contourf(side, side, likely.T, levels=[0.1, 0.3, 0.5, 0.7, 0.9, 1.01], colors=MODEL, alpha=0.13)
+        for least in (0.1, 0.5, 0.9):
+            ax.contourf(side, side, likely.T, levels=[least, 1.01], colors=MODEL, alpha=0.14)
         found = code.classifier_score(classifier_of(THREE), places, levels(t, places), y)
         arrows(ax, found, places, INK, longest=4.0)
         ax.scatter(*(SHORT[t].sqrt() * THREE.of(1).centres).T, s=30, color=MODEL, zorder=4)
@@ -117,8 +118,8 @@ def noisy_classifier_loss(code: ModuleType) -> Figure:
     for clean, colour, name in ((False, MODEL, "guided by the right one"), (True, STATIC, "by the clean one")):
         x = by_classifier(code, LINE, x_T, y, 1.0, clean)
         line.hist(x[:, 0].numpy(), bins=bins, density=True, color=colour, histtype="step", linewidth=1.6, label=name)
-    line.set(title="samples, s = 1, label 1 of a line", xlabel="x", ylabel="density", xlim=(-2, 4.2))
-    line.legend(loc="upper right")
+    line.set(title="samples, s = 1, label 1 of a line", xlabel="x", ylabel="density", xlim=(-2.6, 3.6), ylim=(0, 3.1))
+    line.legend(loc="upper left")
     return figure
 
 
@@ -170,7 +171,8 @@ def cfg_loss(code: ModuleType) -> Figure:
     best = torch.tensor(floors(code, list(range(100)), 0.1, 2000)).mean()
     training.axhline(best, color=INK, linestyle=":", linewidth=1)
     training.annotate("the best model's", (790, best * 0.97), ha="right", va="top", fontsize=8.5)
-    training.set(title="in training, mean of 30 steps", xlabel="step", xlim=(0, 800), ylim=(0.12, 1.1))
+    training.set(title="in training, mean of 30 steps", xlabel="step", ylabel="mean square", xlim=(0, 800))
+    training.set_ylim(0.12, 1.1)
     training.set_yticks([0.2, 0.5, 1.0], ["0.2", "0.5", "1"])
     training.minorticks_off()
     training.legend(loc="upper right")
@@ -179,12 +181,12 @@ def cfg_loss(code: ModuleType) -> Figure:
 
 def guided_eps(code: ModuleType) -> Figure:
     figure, (where, *fields) = panels(4, height=2.6)
-    t, x_t = 22, torch.tensor([[-0.45, -0.55]], dtype=torch.float64)
+    t, x_t = 18, torch.tensor([[-0.1, -0.35]], dtype=torch.float64)
     label, places = torch.ones(1, dtype=torch.int64), grid()
     a, model = SHORT[t], model_of(THREE)
     backdrop(where)
     where.scatter(*THREE.of(1).sample(FEW, rng(4)).T.numpy(), s=2, color=MODEL, alpha=0.3, linewidths=0)
-    scales = (0.0, 1.0, 2.0, 4.0, 8.0)
+    scales = (0.0, 1.0, 2.0, 3.0)
     ends = [
         (x_t - (1 - a).sqrt() * code.guided_eps(model, x_t, levels(t, x_t), label, THREE.null, s))[0] / a.sqrt()
         for s in scales
@@ -193,7 +195,7 @@ def guided_eps(code: ModuleType) -> Figure:
     where.plot(*(x_t[0] / a.sqrt()), "x", color=STATIC, markersize=6, markeredgewidth=2, zorder=4)
     where.annotate("x_t / √ᾱ", (x_t[0] / a.sqrt()).tolist(), (5, -12), textcoords="offset points", fontsize=8)
     for s, end in zip(scales, ends, strict=True):
-        where.annotate(f"s = {s:g}" if s in (0, 8) else f"{s:g}", end.tolist(), (-2, 6), textcoords="offset points", fontsize=8)  # fmt: skip
+        where.annotate(f"s = {s:g}", end.tolist(), (-4, 6), textcoords="offset points", fontsize=8, ha="right")
     bare(where, f"the guess of x_0, t = {t}")
     ts, y = levels(t, places), torch.ones(len(places), dtype=torch.int64)
     for ax, s in zip(fields, (0.0, 1.0, 4.0), strict=True):
@@ -213,15 +215,15 @@ def negative_guided_eps(code: ModuleType) -> Figure:
     def away(label: int) -> Tensor:
         return through(
             code,
-            lambda x, t: code.negative_guided_eps(model, x, t, y, torch.full_like(y, label), 3.0),
+            lambda x, t: code.negative_guided_eps(model, x, t, y, torch.full_like(y, label), 1.5),
             x_T,
         )
 
     drawn = {
         "scale 1: orange": code.guided_sample(model, x_T, y, SHORT, THREE.null, 1.0, STEPS),
         "scale 3, away from all": code.guided_sample(model, x_T, y, SHORT, THREE.null, 3.0, STEPS),
-        "scale 3, away from blue": away(0),
-        "scale 3, away from green": away(2),
+        "scale 1.5, away from blue": away(0),
+        "scale 1.5, away from green": away(2),
     }
     for ax, (name, x) in zip(axes, drawn.items(), strict=True):
         for label, colour in ((0, "#cfdcf8"), (2, "#cbe9dd")):
@@ -233,14 +235,14 @@ def negative_guided_eps(code: ModuleType) -> Figure:
 
 def rescale_guidance(code: ModuleType) -> Figure:
     figure, (*shown, curve) = panels(5, height=2.3, width_ratios=[1, 1, 1, 1, 1.9])
-    full, cond = glyph_guesses(code, 7.5, 50)["x0"]
-    which = 2  # a cross
+    full, cond = glyph_guesses(code, 7.5, 36)["x0"]
+    which = 18  # a cross, half of it guessed
     pictures = {"scale 1": cond, "scale 7.5": full}
     pictures |= {f"φ = {phi}": code.rescale_guidance(full, cond, phi) for phi in (0.7, 1.0)}
-    assert glyph_world().null == 4
+    greys = matplotlib.colormaps["gray"].resampled(24)  # a picture has 64 colours in all
     for ax, (name, images) in zip(shown, pictures.items(), strict=True):
         image = images[which, 0]
-        ax.imshow(image, cmap="gray", vmin=-1.5, vmax=1.5)
+        ax.imshow(image, cmap=greys, vmin=-2, vmax=2)
         ax.set(title=f"{name}\ndeviation {image.std():.2f}", xticks=[], yticks=[])
     ts = list(range(4, 100, 5))
     for kind, colour, name in (("x0", MODEL, "as data x_0"), ("eps", STATIC, "as noise ε")):
@@ -293,8 +295,8 @@ def guided_sample(code: ModuleType) -> Figure:
     curve.semilogy(scales, [closed_deviation(s) for s in scales], color=INK, linewidth=1, label="closed form")
     few = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
     curve.semilogy(few, [end_deviation(code, s) for s in few], "o", color=MODEL, markersize=4, label="guided_sample")
-    curve.set(title="Gaussian: deviation by scale", xlabel="scale", xlim=(0.8, 8.2), ylim=(0.0025, 0.9))
-    curve.set_yticks([0.01, 0.1, 0.5], ["0.01", "0.1", "0.5"])
+    curve.set(title="Gaussian: deviation by scale", xlabel="scale", xlim=(0.8, 8.2), ylim=(0.0006, 0.9))
+    curve.set_yticks([0.001, 0.01, 0.1, 0.5], ["0.001", "0.01", "0.1", "0.5"])
     curve.minorticks_off()
     curve.legend(loc="lower left")
     return figure
