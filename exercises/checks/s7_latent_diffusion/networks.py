@@ -1,0 +1,178 @@
+"""What is asked of every network of the section, whatever it is built of.
+
+A network in the grader lives in another process: each call of it goes there and back, so that batches are made large and
+calls few.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+
+from exercises.checks import expect
+
+ALONE = "a sample's output depends on what belongs to that sample, and on nothing else: no batch norm, no dropout"
+KEPT = "two networks with equal parameters and buffers are equal: a layer in a plain list is not trained or saved"
+SLOPE = "the gradient is the slope of the answer: nothing on the way is detached or computed under no_grad"
+
+
+def made(code, name: str, *args, **kwargs) -> nn.Module:
+    network = getattr(code, name)(*args, **kwargs)
+    expect.module(network, f"{name} is an nn.Module, and its layers are registered in it")
+    return network
+
+
+def awake(network: nn.Module, rng: Generator, size: float = 1.0) -> nn.Module:
+    """The network in float64, moved away from its initialisation, where some of it may be zero."""
+    network.double()
+    with torch.no_grad():
+        for parameter in trained(network):
+            parameter.add_(size * direction(parameter, rng))
+    return network
+
+
+def trained(network: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def direction(parameter: Tensor, rng: Generator) -> Tensor:
+    """A random change of about the size in which layers are initialised."""
+    scale = parameter[0].numel() ** -0.5 if parameter.ndim > 1 and parameter.numel() else 0.2
+    return scale * torch.randn(parameter.shape, dtype=torch.float64, generator=rng).to(parameter.dtype)
+
+
+def answer(network: Callable[..., Tensor], *inputs: Tensor, why: str = "the answer has x's shape and dtype") -> Tensor:
+    """What the network makes of its inputs: like the first of them, and finite."""
+    got = network(*inputs)
+    expect.tensor(got, why, shape=inputs[0].shape, dtype=inputs[0].dtype, device=inputs[0].device)
+    expect.finite(got, why)
+    return got
+
+
+def unlike(one: Tensor, other: Tensor) -> bool:
+    """Whether two answers differ by more than float64 rounds."""
+    return float((one - other).detach().abs().max()) > 1e-9 * float(one.detach().abs().max())
+
+
+def alone(call: Callable[..., Tensor], network: nn.Module, inputs: Sequence[Tensor], others: Sequence[Tensor]) -> None:
+    """Row 1 of the answer is the same from call to call, in other company and by itself, in both modes.
+
+    Args:
+        call: the network, or a method of it.
+        network: whose mode is set.
+        inputs: a batch of three samples or more.
+        others: another such batch, whose row 1 is replaced.
+    """
+    company = [other.clone() for other in others]
+    for other, given in zip(company, inputs, strict=True):
+        other[1] = given[1]
+    for training in (True, False):
+        network.train(training)
+        whole = call(*inputs).detach()
+        room = 1e-6 * float(whole.abs().max())
+        for got, want, cause in (
+            (call(*inputs), whole, "from one call to an equal one"),
+            (call(*company)[1], whole[1], "with the other samples"),
+            (call(*(given[1:2] for given in inputs))[0], whole[1], "with the size of the batch"),
+        ):
+            expect.tensor(got, ALONE, shape=want.shape)
+            moved = float((got.detach() - want).abs().max()) > room
+            text = f"a row that changes {cause}, in {'training' if training else 'eval'} mode"
+            expect.holds(not moved, ALONE, got=text, want="the same row each time, and in any company")
+
+
+def twins_agree(one: nn.Module, other: nn.Module, call: Callable[[nn.Module], Tensor]) -> None:
+    """`other`, given all that `one` keeps, answers as `one` does."""
+    with torch.no_grad():
+        for kept, copied in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
+            copied.copy_(kept)
+    expected = call(one).detach()
+    got = call(other).detach()
+    same = float((got - expected).abs().max()) <= 1e-6 * float(expected.abs().max())
+    expect.holds(same, KEPT, got="another answer from the twin", want="the same answer")
+
+
+def honest_slopes(call: Callable[[], Tensor], network: nn.Module, rng: Generator, **inputs: Tensor) -> None:
+    """Autograd's gradients, in each input and in the parameters, are the slopes that are measured.
+
+    Args:
+        call: gives the network's answer to the inputs as they are then.
+        network: in float64; a third of its parameters is looked at together.
+        rng: where the directions come from.
+        inputs: by name, leaves that require a gradient.
+    """
+    got = call()
+    expect.holds(got.requires_grad, SLOPE, got="an answer without a gradient", want="an answer with one")
+    pull = torch.randn(got.shape, dtype=torch.float64, generator=rng)
+    weights = trained(network)
+    found = torch.autograd.grad((got * pull).sum(), [*inputs.values(), *weights], allow_unused=True)
+    pairs = list(zip([*inputs.values(), *weights], found, strict=True))
+    groups = {name: [pair] for name, pair in zip(inputs, pairs, strict=False)}
+    rest = pairs[len(inputs) :]
+    groups |= {"its parameters": rest[0::3], "its own parameters": rest[1::3], "all its parameters": rest[2::3]}
+    for name, group in groups.items():
+        moves = [direction(value.detach(), rng) for value, _ in group]
+        parts = [0.0 if g is None else float((g * move).sum()) for (_, g), move in zip(group, moves, strict=True)]
+        size = sum(part**2 for part in parts) ** 0.5
+        values = [value for value, _ in group]
+        # A difference quotient is exact to 1e-6, but for a kink as of a ReLU on the way; nearer by there is seldom one
+        measured = (_quotient(call, values, moves, pull, step) for step in (1e-6, 1e-7, 1e-8))
+        near = any(abs(sum(parts) - slope) <= 1e-3 * (size + abs(slope)) + 1e-7 for slope in measured)
+        text = f"a gradient in {name.replace('own ', '').replace('all ', '')} that is not the slope"
+        expect.holds(near, SLOPE, got=text, want="the slope that is measured")
+
+
+def _quotient(
+    call: Callable[[], Tensor], values: list[Tensor], moves: list[Tensor], pull: Tensor, step: float
+) -> float:
+    ends = []
+    with torch.no_grad():
+        for move_by in (step, -2 * step, step):  # there, back beyond, and home
+            for value, move in zip(values, moves, strict=True):
+                value.add_(move_by * move)
+            if len(ends) < 2:
+                ends.append(float((call() * pull).sum()))
+    return (ends[0] - ends[1]) / (2 * step)
+
+
+class Adam:
+    """A few steps of Adam (arXiv:1412.6980), without what torch.optim imports for it."""
+
+    def __init__(self, network: nn.Module, lr: float) -> None:
+        self.weights, self.lr, self.count = trained(network), lr, 0
+        self.means = [torch.zeros_like(weight) for weight in self.weights]
+        self.squares = [torch.zeros_like(weight) for weight in self.weights]
+
+    def step(self, loss: Tensor) -> None:
+        expect.holds(loss.requires_grad, "it can be trained", got="an answer without a gradient", want="one with")
+        found = torch.autograd.grad(loss, self.weights, allow_unused=True)
+        self.count += 1
+        with torch.no_grad():
+            for weight, grad, mean, square in zip(self.weights, found, self.means, self.squares, strict=True):
+                if grad is None:
+                    continue
+                mean.lerp_(grad, 0.1)
+                square.lerp_(grad.square(), 0.01)
+                size = (square / (1 - 0.99**self.count)).sqrt() + 1e-12
+                weight.sub_(self.lr / (1 - 0.9**self.count) * mean / size)
+
+
+def apart(outputs: Tensor, names: Sequence[object], why: str) -> None:
+    """No two rows of an answer are alike.
+
+    Args:
+        outputs: a row for each name.
+        names: what the rows were asked for, in words or numbers.
+        why: the reason that teaches.
+    """
+    alike = [
+        f"{names[one]} like {names[other]}"
+        for one in range(len(names))
+        for other in range(one)
+        if not unlike(outputs[one], outputs[other])
+    ]
+    expect.holds(not alike, why, got=alike[:8], want="another answer for each")
+
+
+def size_of(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
