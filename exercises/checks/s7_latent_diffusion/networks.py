@@ -86,10 +86,7 @@ def twins_agree(one: nn.Module, other: nn.Module, call: Callable[[nn.Module], Te
     with torch.no_grad():
         for kept, copied in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
             copied.copy_(kept)
-    expected = call(one).detach()
-    got = call(other).detach()
-    same = float((got - expected).abs().max()) <= 1e-6 * float(expected.abs().max())
-    expect.holds(same, KEPT, got="another answer from the twin", want="the same answer")
+    alike(call(other), call(one), KEPT, "another answer from the twin")
 
 
 def honest_slopes(call: Callable[[], Tensor], network: nn.Module, rng: Generator, **inputs: Tensor) -> None:
@@ -172,6 +169,25 @@ def apart(outputs: Tensor, names: Sequence[object], why: str) -> None:
         if not unlike(outputs[one], outputs[other])
     ]
     expect.holds(not alike, why, got=alike[:8], want="another answer for each")
+
+
+def alike(got: Tensor, want: Tensor, why: str, told: str) -> None:
+    """Two answers are equal up to rounding; `told` says in words what they are if not, whatever the network is made of."""
+    expect.tensor(got, why, shape=want.shape)
+    same = float((got - want).detach().abs().max()) <= 1e-6 * float(want.detach().abs().max())
+    expect.holds(same, why, got=told, want="the same answer")
+
+
+def grows(why: str, first: nn.Module, **larger: nn.Module) -> None:
+    """Each network has more parameters than the one before it; the names say what it was given more of."""
+    sizes = [size_of(network) for network in (first, *larger.values())]
+    still = [name.replace("_", " ") for name, before, size in zip(larger, sizes, sizes[1:], strict=False) if size <= before]  # fmt: skip
+    expect.holds(not still, why, got=["no more parameters for", *still], want="more parameters each time")
+
+
+def by_default(short: nn.Module, spelt_out: nn.Module, why: str) -> None:
+    """A network made without its optional arguments is as large as one that was given the defaults."""
+    expect.holds(size_of(short) == size_of(spelt_out), why, got="another size by default", want="the size of the defaults")  # fmt: skip
 
 
 def size_of(network: nn.Module) -> int:

@@ -6,15 +6,18 @@ import torch
 from torch import Generator, Tensor, nn
 
 from exercises.checks import cases, expect
+from exercises.checks.s7_latent_diffusion.evidence import refused
 from exercises.checks.s7_latent_diffusion.networks import (
+    alike,
     alone,
     answer,
     awake,
+    grows,
     honest_slopes,
     made,
-    size_of,
     trained,
     twins_agree,
+    unlike,
 )
 from exercises.checks.s7_latent_diffusion.rules import KEEP
 
@@ -23,11 +26,6 @@ WEIGHTS = "a query's weights are positive and add up to 1, over the tokens that 
 
 def attention(code, rng: Generator, *args) -> nn.Module:
     return awake(made(code, "Attention", *args), rng).eval()
-
-
-def near(got: Tensor, want: Tensor, why: str) -> None:
-    """Equal up to the rounding of float64, in any order of summation."""
-    expect.close(got.detach(), want.detach(), why, rtol=1e-6, atol=1e-7)
 
 
 def test_Attention_gives_back_xs_shape_with_and_without_a_context(code, rng):
@@ -47,14 +45,17 @@ def test_Attention_gives_back_xs_shape_with_and_without_a_context(code, rng):
             expect.untouched(lambda *inputs, network=network: answer(network, *inputs), KEEP, **given)
     x, context = cases.normal((2, 3, 4), rng), cases.normal((2, 5, 10), rng)
     got = network(x, context=context)
-    near(got, answer(network, x, context), "context is an argument of forward, by name too")
+    why = "context is an argument of forward, by name too"
+    alike(got, answer(network, x, context), why, "another answer by name")
 
 
 def test_Attention_refuses_heads_that_do_not_divide_dim(code):
     """Each head has dim / heads numbers, and where that is no whole number, ValueError is raised."""
-    for dim, heads, context_dim in ((6, 4, None), (8, 3, None), (5, 2, 4), (4, 8, 8)):
-        why = f"{dim} numbers cannot be shared out to {heads} heads: ValueError"
-        expect.raises(ValueError, lambda a=(dim, heads, context_dim): code.Attention(*a), why)
+    calls = {
+        f"{dim} numbers in {heads} heads": lambda a=(dim, heads, context_dim): code.Attention(*a)
+        for dim, heads, context_dim in ((6, 4, None), (8, 3, None), (5, 2, 4), (4, 8, 8))
+    }
+    refused("dim numbers that cannot be shared out to the heads raise ValueError", **calls)
 
 
 def test_Attention_lets_every_token_see_every_other_and_itself(code, rng):
@@ -84,31 +85,47 @@ def test_Attention_does_not_mind_the_order_of_tokens(code, rng):
     network, x = attention(code, rng, 8, 2), cases.normal((2, 6, 8), rng)
     order = torch.tensor([3, 0, 5, 1, 4, 2])
     whole = answer(network, torch.cat([x, x[:, order]]))
-    near(whole[2:], whole[:2, order], "tokens in another order give the answers in that order")
+    why = "tokens in another order give the answers in that order"
+    alike(whole[2:], whole[:2, order], why, "self-attention that depends on the order")
     network, context = attention(code, rng, 8, 4, 6), cases.normal((2, 6, 6), rng)
     whole = answer(network, torch.cat([x, x, x[:, order]]), torch.cat([context, context[:, order], context]))
-    near(whole[2:4], whole[:2], "the order of the context's tokens does not matter")
-    near(whole[4:], whole[:2, order], "in cross-attention too, x in another order gives the answers in that order")
+    why = "the order of the context's tokens does not matter"
+    alike(whole[2:4], whole[:2], why, "cross-attention that depends on the context's order")
+    why = "in cross-attention too, x in another order gives the answers in that order"
+    alike(whole[4:], whole[:2, order], why, "cross-attention that depends on the order of x")
 
 
 def test_Attention_weighs_the_tokens_that_it_asks_by_weights_that_add_up_to_one(code, rng):
     """Every token twice is the same mixture; one token alone is taken as it is, whoever asks."""
     network, x = attention(code, rng, 8, 2), cases.normal((2, 5, 8), rng)
-    near(answer(network, torch.cat([x, x], dim=1))[:, :5], answer(network, x), "each token twice: " + WEIGHTS)
+    twice = answer(network, torch.cat([x, x], dim=1))[:, :5]
+    alike(twice, answer(network, x), "each token twice: " + WEIGHTS, "another mixture where each token is there twice")
     network, context = attention(code, rng, 8, 2, 6), cases.normal((2, 3, 6), rng)
-    once = answer(network, x, context)
-    near(answer(network, x, torch.cat([context, context], dim=1)), once, "a context said twice: " + WEIGHTS)
+    twice = answer(network, x, torch.cat([context, context], dim=1))
+    alike(twice, answer(network, x, context), "a context said twice: " + WEIGHTS, "another mixture of a context said twice")  # fmt: skip
     single = answer(network, x, context[:, :1])
     why = "a context of one token is taken whole, whoever asks: nothing of x itself is in the answer, " + WEIGHTS
-    near(single, single[:, :1].expand(single.shape), why)
+    alike(single, single[:, :1].expand(single.shape), why, "an answer to one token that depends on who asks")
+
+
+def test_Attention_adds_nothing_of_its_own(code, rng):
+    """With all its maps at zero nothing of x comes through: the residual is the block's business."""
+    network = made(code, "Attention", 8, 2).double().eval()
+    with torch.no_grad():
+        for parameter in trained(network):
+            if parameter.ndim > 1:
+                parameter.zero_()
+    got = answer(network, cases.normal((2, 4, 8), rng)).detach()
+    why = "attention gives what it has collected; x is added by the block around it"
+    expect.holds(not unlike(got, got[:1, :1].expand(got.shape)), why, got="x, or a part of it", want="the same for all")
 
 
 def test_Attention_treats_each_query_by_itself(code, rng):
     """In cross-attention a token asks the context, and what the other tokens ask is nothing to it."""
     network, x, context = attention(code, rng, 8, 2, 6), cases.normal((2, 5, 8), rng), cases.normal((2, 3, 6), rng)
-    alone_asking = answer(network, x[:, 1:2], context)
+    asking = answer(network, x[:, 1:2], context)
     why = "the softmax is over the tokens that are asked, not over those that ask"
-    near(alone_asking, answer(network, x, context)[:, 1:2], why)
+    alike(asking, answer(network, x, context)[:, 1:2], why, "an answer that depends on who else asks")
 
 
 def shares(network: nn.Module, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
@@ -191,6 +208,5 @@ def test_Attention_keeps_all_that_it_is_in_parameters_and_buffers(code, rng):
     one, other = (attention(code, rng, 8, 2, 6) for _ in range(2))
     x, context = cases.normal((2, 3, 8), rng), cases.normal((2, 4, 6), rng)
     twins_agree(one, other, lambda network: answer(network, x, context))
-    sizes = [size_of(made(code, "Attention", *args)) for args in ((8, 2, 8), (8, 2, 16), (16, 2, 16))]
-    why = "more parameters for a wider context, and more for wider tokens"
-    expect.holds(sizes == sorted(set(sizes)), why, got=sizes, want="more each time")
+    narrow, wide, wider = (made(code, "Attention", *sizes) for sizes in ((8, 2, 8), (8, 2, 16), (16, 2, 16)))
+    grows("a wider context and wider tokens take more parameters", narrow, a_wider_context=wide, wider_tokens=wider)

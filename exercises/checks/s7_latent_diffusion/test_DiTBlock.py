@@ -8,12 +8,14 @@ from torch import Generator, Tensor, nn
 from exercises.checks import cases, expect
 from exercises.checks.s7_latent_diffusion.networks import (
     Adam,
+    alike,
     alone,
     answer,
     awake,
+    by_default,
+    grows,
     honest_slopes,
     made,
-    size_of,
     twins_agree,
     unlike,
 )
@@ -60,8 +62,7 @@ def test_DiTBlock_answers_to_the_condition_of_each_sample(code, rng):
     deaf = [f"c[{k}]" for k in range(8) if not unlike(whole[0], whole[1 + k])]
     expect.holds(not deaf, "every number of the condition has a say", got=["deaf to", *deaf], want="other answers")
     back = answer(network, x.expand(9, 4, 8), many.flip(0)).detach().flip(0)
-    same = float((whole - back).abs().max()) <= 1e-6 * float(whole.abs().max())
-    expect.holds(same, "each sample has its own condition", got="answers of another sample", want="its own answer")
+    alike(back, whole, "each sample has its own condition", "an answer to another sample's condition")
 
 
 def test_DiTBlock_modulates_the_tokens_before_attention_and_the_mlp(code, rng):
@@ -91,8 +92,7 @@ def test_DiTBlock_does_not_mind_the_order_of_tokens_and_lets_each_see_the_others
         moved[token, token] = cases.normal((8,), rng)
     whole = answer(network, torch.cat([x, x[:, order], moved]), c.expand(7, 8)).detach()
     why = "a block does not know where a token stands: in another order the answers come in that order"
-    same = float((whole[1] - whole[0, order]).abs().max()) <= 1e-6 * float(whole.abs().max())
-    expect.holds(same, why, got="answers that depend on the order", want="the same answers in the other order")
+    alike(whole[1], whole[0, order], why, "answers that depend on the order")
     seen = (whole[2:] - whole[:1]).abs().amax(dim=2) > 1e-9
     why = "attention lets every token see every other"
     blind = [f"token {seer} to token {token}" for token in range(5) for seer in range(5) if not seen[token, seer]]
@@ -140,10 +140,10 @@ def test_DiTBlock_puts_attention_first_and_then_the_mlp_on_what_it_left(code, rn
 
 def test_DiTBlock_is_as_wide_inside_as_it_is_told(code):
     """mlp_ratio says how wide the MLP is, 4 times the tokens by default."""
-    sizes = [size_of(made(code, "DiTBlock", 8, 2, ratio)) for ratio in (1.0, 1.5, 2.0, 4.0)]
+    one, half_more, two, four = (made(code, "DiTBlock", 8, 2, ratio) for ratio in (1.0, 1.5, 2.0, 4.0))
     why = "the MLP is mlp_ratio times as wide as the tokens: more of it are more parameters"
-    expect.holds(sizes == sorted(set(sizes)), why, got=sizes, want="more each time")
-    expect.equal(size_of(made(code, "DiTBlock", 8, 2)), sizes[-1], "by default mlp_ratio is 4")
+    grows(why, one, a_ratio_of_1_and_a_half=half_more, a_ratio_of_2=two, a_ratio_of_4=four)
+    by_default(made(code, "DiTBlock", 8, 2), four, "by default mlp_ratio is 4")
 
 
 def test_DiTBlock_treats_each_sample_by_itself_in_training_too(code, rng):

@@ -9,6 +9,7 @@ from exercises.checks import cases, expect
 from exercises.checks.cases import numbers
 from exercises.checks.expect import left_alone
 from exercises.checks.rules import SINGLE
+from exercises.checks.s7_latent_diffusion.evidence import close, gradients
 from exercises.checks.s7_latent_diffusion.latents import Listener, Toy
 from exercises.checks.s7_latent_diffusion.rules import KEEP
 
@@ -54,7 +55,7 @@ def test_latent_loss_is_the_mean_squared_error_of_the_noise_in_a_scaled_latent(c
     """Encode, scale, noise, ask the model, compare with the noise: the mean over every element."""
     batch, model = Batch(Generator().manual_seed(seed), samples, channels=channels), Listener()
     batch.scale = scale
-    expect.close(batch.lose(code, model, Toy()).detach(), batch.loss(Toy(), model).detach(), f"{MEAN}; {SEEN}")
+    close(batch.lose(code, model, Toy()).detach(), batch.loss(Toy(), model).detach(), f"{MEAN}; {SEEN}")
 
 
 def test_latent_loss_shows_the_model_the_noised_latent_its_levels_and_labels(code, rng):
@@ -64,12 +65,12 @@ def test_latent_loss_shows_the_model_the_noised_latent_its_levels_and_labels(cod
         batch.lose(code, model, autoencoder)
         expect.equal(len(model.calls), 1, "one call of the model is enough")
         (call,) = model.calls
-        expect.close(call.z_t, batch.z_t(Toy()), SEEN)
-        expect.close(call.t, batch.t, "the model is told the level of each sample, t itself")
-        expect.close(call.y, batch.y, "the model is told the label of each sample, y itself: none is dropped here")
+        close(call.z_t, batch.z_t(Toy()), SEEN)
+        close(call.t, batch.t, "the model is told the level of each sample, t itself")
+        close(call.y, batch.y, "the model is told the label of each sample, y itself: none is dropped here")
         expect.equal(len(autoencoder.drawn), 0, "nothing is decoded: the loss lives in the latent")
         for looked in autoencoder.looked:
-            expect.close(looked, batch.x, "the encoder sees the pictures as they are")
+            close(looked, batch.x, "the encoder sees the pictures as they are")
 
 
 def test_latent_loss_takes_the_scale_as_a_float_or_a_tensor_and_any_callable(code, rng):
@@ -78,14 +79,14 @@ def test_latent_loss_takes_the_scale_as_a_float_or_a_tensor_and_any_callable(cod
     want = batch.loss(Toy(), model).detach()
     for scale in (batch.scale, torch.tensor(batch.scale, dtype=torch.float64), torch.tensor(batch.scale)):
         got = batch.lose(code, lambda z_t, t, y: model(z_t, t, y), Toy(), scale)
-        expect.close(got.detach(), want, "scale is a float or a 0-d tensor; a model is any callable", rtol=1e-6, atol=1e-7)  # fmt: skip
+        close(got.detach(), want, "scale is a float or a 0-d tensor; a model is any callable", rtol=1e-6, atol=1e-7)  # fmt: skip
 
 
 def test_latent_loss_of_a_model_that_knows_the_noise_is_zero(code, rng):
     """Who answers the noise itself has nothing left to learn."""
     batch = Batch(rng)
     got = batch.lose(code, lambda z_t, t, y: batch.noise.clone(), Toy())
-    expect.close(got, numbers(0.0)[0], "the target is the noise that was given")
+    close(got, numbers(0.0)[0], "the target is the noise that was given")
 
 
 def test_latent_loss_lets_gradients_through_to_the_model_and_not_to_the_autoencoder(code, rng):
@@ -102,7 +103,7 @@ def test_latent_loss_lets_gradients_through_to_the_model_and_not_to_the_autoenco
     found = torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True)
     for name, got, want in zip(("weight", "bias"), found, wanted, strict=True):
         value = torch.zeros((), dtype=torch.float64) if got is None else got
-        expect.close(value, want, f"the loss is differentiable in the model's parameters (here its {name})")
+        close(value, want, f"the loss is differentiable in the model's parameters (here its {name})")
     leaking = [parameter for parameter in frozen if parameter.requires_grad]
     pulls = torch.autograd.grad(loss, leaking, allow_unused=True) if leaking else ()
     reached = any(pull is not None and bool((pull != 0).any()) for pull in pulls)
@@ -117,7 +118,7 @@ def test_latent_loss_is_differentiable_in_the_noise(code, rng):
     (want,) = torch.autograd.grad(_of_noise(batch, model, noise), noise)
     batch.noise = batch.noise.clone().requires_grad_()
     got = batch.lose(code, model, Toy())
-    expect.gradients(got, numbers(1.0)[0], "the loss is differentiable in the noise", noise=(batch.noise, want))
+    gradients(got, numbers(1.0)[0], "the loss is differentiable in the noise", noise=(batch.noise, want))
 
 
 def _of_noise(batch: Batch, model: Listener, noise: Tensor) -> Tensor:
@@ -136,6 +137,6 @@ def test_latent_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
                 lambda x, y, t, noise, a, model=model, s=batch.scale: code.latent_loss(model, Toy(), x, y, t, noise, a, s),
                 KEEP, x=batch.x, y=batch.y, t=batch.t, noise=batch.noise, alpha_bar=batch.alpha_bar,
             )  # fmt: skip
-            expect.close(got.detach(), batch.loss(Toy(), Listener()).detach().to(data), KEEP, **SINGLE)
+            close(got.detach(), batch.loss(Toy(), Listener()).detach().to(data), KEEP, **SINGLE)
             expect.tensor(model.calls[0].z_t, "the model works in the data's dtype: z_t keeps it", dtype=data)
             left_alone(model)

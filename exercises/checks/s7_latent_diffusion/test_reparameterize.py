@@ -9,6 +9,7 @@ from torch import Generator
 
 from exercises.checks import cases, expect
 from exercises.checks.cases import numbers, tracked
+from exercises.checks.s7_latent_diffusion.evidence import close, gradients
 from exercises.checks.s7_latent_diffusion.rules import FLOW, KEEP, SINGLE
 
 DRAW = "z = mean + std ε, and the standard deviation is the root of exp(logvar)"
@@ -18,7 +19,7 @@ def test_reparameterize_by_hand_at_variance_four(code):
     """With variance 4 the noise is doubled, and the mean added."""
     logvar = numbers(math.log(4.0), 0.0, math.log(0.25))
     got = code.reparameterize(numbers(1.0, 1.0, 1.0)[None], logvar[None], numbers(1.0, -1.0, 1.0)[None])
-    expect.close(got, numbers(3.0, 0.0, 1.5)[None], "variances 4, 1 and 1/4 are deviations 2, 1 and 1/2: " + DRAW)
+    close(got, numbers(3.0, 0.0, 1.5)[None], "variances 4, 1 and 1/4 are deviations 2, 1 and 1/2: " + DRAW)
 
 
 @given(
@@ -29,7 +30,7 @@ def test_reparameterize_draws_each_element_from_its_own_normal_distribution(code
     """Each element is its mean plus its own standard deviation times its noise."""
     rng = Generator().manual_seed(seed)
     mean, logvar, noise = (cases.normal(shape, rng) for _ in range(3))
-    expect.close(code.reparameterize(mean, 2 * logvar, noise), mean + torch.exp(logvar) * noise, DRAW)
+    close(code.reparameterize(mean, 2 * logvar, noise), mean + torch.exp(logvar) * noise, DRAW)
 
 
 def test_reparameterize_works_on_any_shape_and_layout_and_far_out(code, rng):
@@ -37,11 +38,11 @@ def test_reparameterize_works_on_any_shape_and_layout_and_far_out(code, rng):
     for shape in cases.SHAPES:
         for layout in cases.LAYOUTS:
             mean, logvar, noise = (cases.normal(shape, rng, layout) for _ in range(3))
-            expect.close(code.reparameterize(mean, logvar, noise), mean + torch.exp(logvar / 2) * noise, DRAW)
+            close(code.reparameterize(mean, logvar, noise), mean + torch.exp(logvar / 2) * noise, DRAW)
     logvar, one = numbers(-30.0, 0.0, 20.0)[None], numbers(1.0, 1.0, 1.0)[None]
     got = code.reparameterize(0 * one, logvar, one)
     want = numbers(math.exp(-15), 1.0, math.exp(10))[None]
-    expect.close(got, want, "nothing is added to the variance or cut from it: " + DRAW, rtol=1e-7, atol=1e-12)
+    close(got, want, "nothing is added to the variance or cut from it: " + DRAW, rtol=1e-7, atol=1e-12)
 
 
 def test_reparameterize_keeps_the_dtype_and_its_arguments(code, rng):
@@ -50,7 +51,7 @@ def test_reparameterize_keeps_the_dtype_and_its_arguments(code, rng):
         mean, logvar, noise = (cases.normal((3, 2, 2), rng).to(dtype) for _ in range(3))
         got = expect.untouched(code.reparameterize, KEEP, mean=mean, logvar=logvar, noise=noise)
         want = mean.double() + torch.exp(logvar.double() / 2) * noise.double()
-        expect.close(got, want.to(dtype), KEEP, **SINGLE)
+        close(got, want.to(dtype), KEEP, **SINGLE)
 
 
 def test_reparameterize_lets_gradients_through_to_mean_and_logvar(code, rng):
@@ -58,7 +59,7 @@ def test_reparameterize_lets_gradients_through_to_mean_and_logvar(code, rng):
     given_values = [cases.normal((3, 2, 2), rng) for _ in range(3)]
     mean, logvar, noise = tracked(*given_values)
     got, pull, std = code.reparameterize(mean, logvar, noise), cases.normal((3, 2, 2), rng), torch.exp(logvar / 2)
-    expect.gradients(
+    gradients(
         got,
         pull,
         FLOW,

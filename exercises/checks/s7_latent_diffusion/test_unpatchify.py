@@ -5,6 +5,7 @@ from torch import Tensor
 
 from exercises.checks import cases, expect
 from exercises.checks.cases import tracked
+from exercises.checks.s7_latent_diffusion.evidence import close, gradients
 from exercises.checks.s7_latent_diffusion.rules import FLOW, KEEP
 
 ORDER = (
@@ -46,20 +47,20 @@ def test_unpatchify_by_hand_on_two_channels(code):
     """One token of eight numbers is a picture of 2 by 2 pixels, and each pixel has two channels that stood side by side."""
     want = torch.tensor([[[[0.0, 2], [4, 6]], [[1, 3], [5, 7]]]], dtype=torch.float64)
     got = code.unpatchify(row_of(1, 2, 1, 2), 2, 2)
-    expect.close(got, want, "a token is (row, column, channel): the first channel has every second number")
+    close(got, want, "a token is (row, column, channel): the first channel has every second number")
 
 
 def test_unpatchify_by_hand_on_four_patches(code):
     """Four patches of one pixel are two rows of two."""
     want = torch.tensor([[[[0.0, 1], [2, 3]]]], dtype=torch.float64)
-    expect.close(code.unpatchify(row_of(1, 1, 2, 1), 1, 1), want, ORDER)
+    close(code.unpatchify(row_of(1, 1, 2, 1), 1, 1), want, ORDER)
 
 
 def test_unpatchify_puts_patches_of_any_size_in_their_places(code):
     """Tokens numbered one by one, for pictures of one channel and of several."""
     for samples, channels, side, p in SHAPES:
         tokens = row_of(samples, channels, side, p)
-        expect.close(code.unpatchify(tokens, p, channels), put_together(tokens, p, channels), ORDER)
+        close(code.unpatchify(tokens, p, channels), put_together(tokens, p, channels), ORDER)
 
 
 def test_unpatchify_works_on_any_layout_and_dtype_and_leaves_the_tokens_alone(code, rng):
@@ -68,7 +69,7 @@ def test_unpatchify_works_on_any_layout_and_dtype_and_leaves_the_tokens_alone(co
         for dtype in (torch.float32, torch.float64):
             tokens = cases.normal((2, 9, 12), rng, layout).to(dtype)
             got = expect.untouched(lambda tokens: code.unpatchify(tokens, 2, 3), KEEP, tokens=tokens)
-            expect.close(got, put_together(tokens, 2, 3), KEEP)
+            close(got, put_together(tokens, 2, 3), KEEP)
 
 
 def test_unpatchify_lets_gradients_through(code, rng):
@@ -77,4 +78,4 @@ def test_unpatchify_lets_gradients_through(code, rng):
     pull = cases.normal((2, 3, 4, 4), rng)
     mirror = tokens.detach().clone().requires_grad_()
     (want,) = torch.autograd.grad(put_together(mirror, 2, 3), mirror, pull)
-    expect.gradients(code.unpatchify(tokens, 2, 3), pull, FLOW, tokens=(tokens, want))
+    gradients(code.unpatchify(tokens, 2, 3), pull, FLOW, tokens=(tokens, want))

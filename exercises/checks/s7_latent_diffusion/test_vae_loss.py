@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from exercises.checks import cases, expect
 from exercises.checks.cases import numbers, tracked
+from exercises.checks.s7_latent_diffusion.evidence import close, gradients
 from exercises.checks.s7_latent_diffusion.rules import FLOW, KEEP, SINGLE
 
 LOSS = "L = mean over the batch of (Σ (recon - x)² + beta KL), both summed within a sample"
@@ -40,7 +41,7 @@ def test_vae_loss_by_hand_on_two_samples(code):
     recon = torch.stack([numbers(1.0, 2.0), numbers(0.0, 0.0)]).reshape(2, 1, 1, 2)
     mean = numbers(1.0, 2.0).reshape(2, 1, 1, 1)
     got = code.vae_loss(recon, x, mean, 0 * mean, 2.0)
-    expect.close(got, numbers(5.0)[0], "(1² + 2² + 2 · ½ + 0 + 2 · 2) / 2 = 5: " + LOSS)
+    close(got, numbers(5.0)[0], "(1² + 2² + 2 · ½ + 0 + 2 · 2) / 2 = 5: " + LOSS)
 
 
 @given(
@@ -51,7 +52,7 @@ def test_vae_loss_by_hand_on_two_samples(code):
 def test_vae_loss_is_the_mean_over_the_batch_of_summed_error_and_beta_kl(code, sizes, beta, seed):
     """Sums within a sample, a mean over samples, and beta weighs the KL."""
     given_values = batch(Generator().manual_seed(seed), sizes, (sizes[0], 2, 1, 1))
-    expect.close(code.vae_loss(*given_values, beta), loss(*given_values, beta), LOSS)
+    close(code.vae_loss(*given_values, beta), loss(*given_values, beta), LOSS)
 
 
 def test_vae_loss_works_on_any_shape_and_layout(code, rng):
@@ -59,17 +60,17 @@ def test_vae_loss_works_on_any_shape_and_layout(code, rng):
     for picture, latent in PICTURES:
         for layout in cases.LAYOUTS:
             given_values = batch(rng, picture, latent, layout)
-            expect.close(code.vae_loss(*given_values, beta=0.5), loss(*given_values, 0.5), LOSS)
+            close(code.vae_loss(*given_values, beta=0.5), loss(*given_values, 0.5), LOSS)
 
 
 def test_vae_loss_takes_a_thousandth_of_a_nat_by_default(code, rng):
     """The price is 0.001 unless told otherwise; the loss of a perfect, free latent is 0."""
     given_values = batch(rng, (3, 1, 2, 2), (3, 2, 1, 1))
     given_values[2] = 100 * given_values[2]  # so that a thousandth of it is not small
-    expect.close(code.vae_loss(*given_values), loss(*given_values, 1e-3), "by default beta = 1e-3: " + LOSS)
+    close(code.vae_loss(*given_values), loss(*given_values, 1e-3), "by default beta = 1e-3: " + LOSS)
     x, nothing = given_values[0], torch.zeros(3, 2, 1, 1, dtype=torch.float64)
     got = code.vae_loss(x, x.clone(), nothing, nothing, 1.0)
-    expect.close(got, numbers(0.0)[0], "the same picture, from a standard normal latent, costs nothing")
+    close(got, numbers(0.0)[0], "the same picture, from a standard normal latent, costs nothing")
 
 
 def test_vae_loss_keeps_the_dtype_and_its_arguments(code, rng):
@@ -79,14 +80,14 @@ def test_vae_loss_keeps_the_dtype_and_its_arguments(code, rng):
         names = dict(zip(("recon", "x", "mean", "logvar"), given_values, strict=True))
         got = expect.untouched(lambda *values: code.vae_loss(*values, beta=0.5), KEEP, **names)
         want = loss(*(value.double() for value in given_values), 0.5).to(dtype)
-        expect.close(got, want, KEEP, **SINGLE)
+        close(got, want, KEEP, **SINGLE)
 
 
 def test_vae_loss_lets_gradients_through_to_picture_and_latent(code, rng):
     """Encoder and decoder both learn from it."""
     recon, x, mean, logvar = tracked(*batch(rng, (3, 2, 2, 2), (3, 2, 1, 1)))
     got, error = code.vae_loss(recon, x, mean, logvar, 0.5), (recon - x).detach()
-    expect.gradients(
+    gradients(
         got,
         numbers(1.0)[0],
         FLOW,
