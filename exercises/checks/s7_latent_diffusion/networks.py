@@ -54,31 +54,45 @@ def unlike(one: Tensor, other: Tensor) -> bool:
     return float((one - other).detach().abs().max()) > 1e-9 * float(one.detach().abs().max())
 
 
-def alone(call: Callable[..., Tensor], network: nn.Module, inputs: Sequence[Tensor], others: Sequence[Tensor]) -> None:
+def alone(
+    call: Callable[..., Tensor], network: nn.Module, inputs: dict[str, Tensor], others: dict[str, Tensor]
+) -> None:
     """Row 1 of the answer is the same from call to call, in other company and by itself, in both modes.
 
     Args:
-        call: the network, or a method of it.
+        call: the network, or a method of it, called with the inputs in their order.
         network: whose mode is set.
-        inputs: a batch of three samples or more.
+        inputs: by name, a batch of three samples or more.
         others: another such batch, whose row 1 is replaced.
     """
-    company = [other.clone() for other in others]
-    for other, given in zip(company, inputs, strict=True):
-        other[1] = given[1]
+    company = {name: other.clone() for name, other in others.items()}
+    for name, given in inputs.items():
+        company[name][1] = given[1]
     for training in (True, False):
         network.train(training)
-        whole = call(*inputs).detach()
-        room = 1e-6 * float(whole.abs().max())
-        for got, want, cause in (
-            (call(*inputs), whole, "from one call to an equal one"),
-            (call(*company)[1], whole[1], "with the other samples"),
-            (call(*(given[1:2] for given in inputs))[0], whole[1], "with the size of the batch"),
-        ):
-            expect.tensor(got, ALONE, shape=want.shape)
-            moved = float((got.detach() - want).abs().max()) > room
-            text = f"a row that changes {cause}, in {'training' if training else 'eval'} mode"
-            expect.holds(not moved, ALONE, got=text, want="the same row each time, and in any company")
+        mode = "training" if training else "eval"
+        whole = call(*inputs.values()).detach()
+        again, mixed = call(*inputs.values()), call(*company.values())
+        single = call(*(given[1:2] for given in inputs.values()))
+        expect.tensor(single, ALONE, shape=whole[1:2].shape)
+        if not _near(again, whole):
+            told = f"an answer that changes from one call to an equal one, in {mode} mode"
+        elif not _near(mixed[1], whole[1]):
+            leaks = [
+                name
+                for name in inputs
+                if not _near(call(*(company[k] if k == name else inputs[k] for k in inputs))[1], whole[1])
+            ]
+            told = f"a row that changes with the other samples' {' or '.join(leaks) or 'inputs'}, in {mode} mode"
+        elif not _near(single[0], whole[1]):
+            told = f"a row that changes with the size of the batch, in {mode} mode"
+        else:
+            continue
+        expect.holds(False, ALONE, got=told, want="the same row each time, and in any company")
+
+
+def _near(got: Tensor, want: Tensor) -> bool:
+    return float((got - want).detach().abs().max()) <= 1e-6 * float(want.detach().abs().max())
 
 
 def twins_agree(one: nn.Module, other: nn.Module, call: Callable[[nn.Module], Tensor]) -> None:
@@ -104,19 +118,27 @@ def honest_slopes(call: Callable[[], Tensor], network: nn.Module, rng: Generator
     weights = trained(network)
     found = torch.autograd.grad((got * pull).sum(), [*inputs.values(), *weights], allow_unused=True)
     pairs = list(zip([*inputs.values(), *weights], found, strict=True))
-    groups = {name: [pair] for name, pair in zip(inputs, pairs, strict=False)}
-    rest = pairs[len(inputs) :]
-    groups |= {"its parameters": rest[0::3], "its own parameters": rest[1::3], "all its parameters": rest[2::3]}
-    for name, group in groups.items():
-        moves = [direction(value.detach(), rng) for value, _ in group]
-        parts = [0.0 if g is None else float((g * move).sum()) for (_, g), move in zip(group, moves, strict=True)]
-        size = sum(part**2 for part in parts) ** 0.5
-        values = [value for value, _ in group]
-        # A difference quotient is exact to 1e-6, but for a kink as of a ReLU on the way; nearer by there is seldom one
-        measured = (_quotient(call, values, moves, pull, step) for step in (1e-6, 1e-7, 1e-8))
-        near = any(abs(sum(parts) - slope) <= 1e-3 * (size + abs(slope)) + 1e-7 for slope in measured)
-        text = f"a gradient in {name.replace('own ', '').replace('all ', '')} that is not the slope"
-        expect.holds(near, SLOPE, got=text, want="the slope that is measured")
+    groups = [(name, [pair]) for name, pair in zip(inputs, pairs, strict=False)]
+    groups += [("its parameters", pairs[len(inputs) + k :: 3]) for k in range(3)]
+    wrong = {name: None for name, group in groups if not _honest(call, group, pull, rng)}
+    got = [f"{'no' if _none(name, groups) else 'another'} gradient in {name}" for name in wrong]
+    expect.holds(not got, SLOPE, got=got, want="the slopes that are measured")
+
+
+def _none(name: str, groups: list[tuple[str, list]]) -> bool:
+    """Whether no gradient at all came to what is called so."""
+    grads = [grad for other, group in groups if other == name for _, grad in group]
+    return all(grad is None or not bool(grad.any()) for grad in grads)
+
+
+def _honest(call: Callable[[], Tensor], group: list, pull: Tensor, rng: Generator) -> bool:
+    """Whether the gradients of a group of leaves, given as (leaf, gradient), are the slope along a random direction."""
+    moves = [direction(value.detach(), rng) for value, _ in group]
+    parts = [0.0 if grad is None else float((grad * move).sum()) for (_, grad), move in zip(group, moves, strict=True)]
+    size, values = sum(part**2 for part in parts) ** 0.5, [value for value, _ in group]
+    # A difference quotient is exact to 1e-6, but for a kink as of a ReLU on the way; nearer by there is seldom one
+    measured = (_quotient(call, values, moves, pull, step) for step in (1e-6, 1e-7, 1e-8))
+    return any(abs(sum(parts) - slope) <= 1e-3 * (size + abs(slope)) + 1e-7 for slope in measured)
 
 
 def _quotient(
@@ -174,8 +196,7 @@ def apart(outputs: Tensor, names: Sequence[object], why: str) -> None:
 def alike(got: Tensor, want: Tensor, why: str, told: str) -> None:
     """Two answers are equal up to rounding; `told` says in words what they are if not, whatever the network is made of."""
     expect.tensor(got, why, shape=want.shape)
-    same = float((got - want).detach().abs().max()) <= 1e-6 * float(want.detach().abs().max())
-    expect.holds(same, why, got=told, want="the same answer")
+    expect.holds(_near(got, want), why, got=told, want="the same answer")
 
 
 def grows(why: str, first: nn.Module, **larger: nn.Module) -> None:

@@ -188,8 +188,8 @@ def test_Attention_treats_each_sample_by_itself_in_training_too(code, rng):
     """No attention across the batch, no dropout."""
     for context_dim in (None, 8):
         network = awake(made(code, "Attention", 8, 2, context_dim), rng)
-        count = 1 if context_dim is None else 2
-        batches = [[cases.normal((4, 4, 8), rng) for _ in range(count)] for _ in range(2)]
+        names = ("x",) if context_dim is None else ("x", "context")
+        batches = [{name: cases.normal((4, 4, 8), rng) for name in names} for _ in range(2)]
         alone(lambda *inputs, network=network: answer(network, *inputs), network, *batches)
 
 

@@ -73,12 +73,25 @@ def test_Autoencoder_decodes_one_draw_from_what_it_encoded(code, rng):
     """The picture is decoded from the mean plus the noise that was given, times the standard deviation."""
     network = small(code, rng)
     x, noise = cases.normal((2, 1, 8, 8), rng), cases.normal((2, 2, 2, 2), rng)
-    mean, logvar = encoded(network, x, 2)
-    recon, same_mean, same_logvar = expect.tensors(network(x, noise), 3, TRIPLE)
-    for name, got, want in (("mean", same_mean, mean), ("logvar", same_logvar, logvar)):
-        alike(got, want, TRIPLE + ", as encode gives them", f"another {name} than encode's")
+    drawn = []
+    for training in (True, False):
+        network.train(training)
+        mean, logvar = encoded(network, x, 2)
+        recon, same_mean, same_logvar = expect.tensors(network(x, noise), 3, TRIPLE)
+        for name, got, want in (("mean", same_mean, mean), ("logvar", same_logvar, logvar)):
+            alike(got, want, TRIPLE + ", as encode gives them", f"another {name} than encode's")
+        drawn.append(_made_of(network, recon, draws(mean, logvar, noise)))
+    expect.holds(set(drawn) == {"the right draw"}, DRAWN, got=drawn, want="the decoded draw, in training and in use")
     std = torch.exp(logvar / 2)
-    candidates = {
+    for size in (0.0, 3.0):
+        got, *_ = expect.tensors(network(x, size * noise), 3, TRIPLE)
+        alike(got, decoded(network, mean + size * std * noise), DRAWN, f"another draw with {size:g} times the noise")
+
+
+def draws(mean: Tensor, logvar: Tensor, noise: Tensor) -> dict[str, Tensor]:
+    """What may have been decoded: the draw, and what is taken for it."""
+    std = torch.exp(logvar / 2)
+    return {
         "the right draw": mean + std * noise,
         "no noise": mean,
         "the variance for the deviation": mean + std.square() * noise,
@@ -91,22 +104,14 @@ def test_Autoencoder_decodes_one_draw_from_what_it_encoded(code, rng):
         "logvar with its sign turned": mean + noise / std,
         "the root of half the exponential": mean + (torch.exp(logvar) / 2).sqrt() * noise,
     }
-    made_of = _made_of(network, recon, candidates)
-    expect.holds(made_of == "the right draw", DRAWN, got=made_of, want="the decoded draw")
-    far = (expect.tensors(network(x, size * noise), 3, TRIPLE)[0] for size in (0.0, 3.0))
-    for got, z in zip(far, (mean, mean + 3 * std * noise), strict=True):
-        expect.holds(_near(got, decoded(network, z)), DRAWN, got="another draw", want="the decoded draw")
 
 
 def _made_of(network: nn.Module, recon: Tensor, candidates: dict[str, Tensor]) -> str:
     pictures = decoded(network, torch.cat(list(candidates.values())).detach()).split(len(recon))
-    found = (name for name, picture in zip(candidates, pictures, strict=True) if _near(recon, picture))
+    room = 1e-6 * float(recon.detach().abs().max())
+    near = (recon.shape == p.shape and float((recon - p).detach().abs().max()) <= room for p in pictures)
+    found = (name for name, hit in zip(candidates, near, strict=True) if hit)
     return next(found, "another draw")
-
-
-def _near(got: Tensor, want: Tensor) -> bool:
-    got, want = got.detach(), want.detach()
-    return got.shape == want.shape and float((got - want).abs().max()) <= 1e-6 * float(want.abs().max())
 
 
 def test_Autoencoder_decodes_what_it_is_given_and_nothing_else(code, rng):
@@ -116,19 +121,21 @@ def test_Autoencoder_decodes_what_it_is_given_and_nothing_else(code, rng):
     before = decoded(network, z)
     encoded(network, cases.normal((2, 1, 8, 8), rng), 2)
     why = "what decode draws depends on z alone: all that a picture leaves behind is its latent"
-    expect.holds(_near(decoded(network, z), before), why, got="another picture of the same latent", want="the same")
+    alike(decoded(network, z), before, why, "another picture of the same latent")
 
 
 def test_Autoencoder_clamps_the_log_variance_alone(code, rng):
     """The log-variance stays within -30 and 20, whatever the encoder says; mean has no bounds."""
     network, x = small(code, rng, size=300.0), 10 * cases.normal((8, 1, 16, 16), rng)
-    mean, logvar = (part.detach() for part in encoded(network, x, 2))
-    ends = [float(logvar.min()), float(logvar.max())]
+    parts = dict(zip(("mean", "logvar"), encoded(network, x, 2), strict=True))
+    ends = {name: [_end(part.detach().min()), _end(part.detach().max())] for name, part in parts.items()}
     why = "logvar is clamped to [-30, 20], so that exp(logvar) is neither 0 nor infinite; with huge parameters both ends are reached"  # fmt: skip
-    shown = [round(end, 3) if abs(end) < 60 else "beyond" for end in ends]
-    expect.holds(max(abs(ends[0] + 30), abs(ends[1] - 20)) < 1e-6, why, got=shown, want="-30 to 20")
-    clamped = abs(float(mean.min()) + 30) < 1e-6 and abs(float(mean.max()) - 20) < 1e-6
-    expect.holds(not clamped, "only logvar is clamped: a mean may lie anywhere", got="means from -30 to 20", want="means as they are")  # fmt: skip
+    expect.holds(ends["logvar"] == [-30.0, 20.0], why, got=ends, want="a logvar from -30 to 20")
+    expect.holds(ends["mean"] != [-30.0, 20.0], "only logvar is clamped: a mean may lie anywhere", got=ends, want="means as they are")  # fmt: skip
+
+
+def _end(value: Tensor) -> float | str:
+    return round(float(value), 3) if abs(float(value)) < 60 else "beyond"
 
 
 def test_Autoencoder_says_two_things_of_each_number(code, rng):
@@ -149,9 +156,14 @@ def test_Autoencoder_can_draw_dark_and_light(code, rng):
         network = small(code, rng, size=4.0)
         reached.append(decoded(network, cases.normal((4, 2, 3, 3), rng)).detach())
     drawn = torch.cat(reached)
-    both = [bool(drawn.min() < -0.7), bool(drawn.max() > 0.7)]
+    dark, light = bool(drawn.min() < -0.7), bool(drawn.max() > 0.7)
+    ends = (
+        ["no dark pixel"] * (not dark)
+        + ["no light pixel"] * (not light)
+        + ["no pixel above 1"] * bool(drawn.max() <= 1)
+    )
     why = "a pixel lies anywhere from -1 to 1: a sigmoid or a ReLU at the end cannot draw it; five random networks were tried"  # fmt: skip
-    expect.holds(all(both), why, got=both, want="some pixels below -0.7 and some above 0.7")
+    expect.holds(dark and light, why, got=ends, want="some pixels below -0.7 and some above 0.7")
 
 
 def test_Autoencoder_learns_to_hand_pictures_through_its_latent(code, rng):
@@ -184,7 +196,7 @@ def test_Autoencoder_is_as_wide_as_it_is_told(code):
 def test_Autoencoder_treats_each_sample_by_itself_in_training_too(code, rng):
     """No batch norm, no dropout; the noise that is given is the only one."""
     network = awake(made(code, "Autoencoder", *SMALL), rng)
-    batches = [[cases.normal((3, 1, 8, 8), rng), cases.normal((3, 2, 2, 2), rng)] for _ in range(2)]
+    batches = [{"x": cases.normal((3, 1, 8, 8), rng), "noise": cases.normal((3, 2, 2, 2), rng)} for _ in range(2)]
     alone(lambda *inputs: _flat(network(*inputs)), network, *batches)
 
 

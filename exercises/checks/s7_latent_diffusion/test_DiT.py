@@ -52,7 +52,16 @@ def test_DiT_answers_zero_in_the_shape_of_x_at_initialisation(code, rng):
             lambda *inputs, network=network: answer(network, *inputs), KEEP, x=x.float(), t=t, y=y
         ).detach()
         why = "the last map is zero at first, weight and bias: the network starts by saying nothing"
-        expect.holds(float(got.abs().max()) < 1e-6, why, got="a new network that answers", want="zero")
+        if float(got.abs().max()) >= 1e-6:
+            expect.holds(False, why, got=spoken(network.double(), x, t, y, got), want="zero")
+
+
+def spoken(network: nn.Module, x: Tensor, t: Tensor, y: Tensor, got: Tensor) -> str:
+    """What a new network says, in words."""
+    if float((got - x).abs().max()) < 1e-5:
+        return "x itself"
+    one, other = (answer(network, given, t, y).detach() for given in (x, x + 1 + x.flip(0)))
+    return "an answer to x" if unlike(one, other) else "the same for every x"
 
 
 def test_DiT_keeps_the_dtype_and_takes_any_t_once_it_has_learned(code, rng):
@@ -119,6 +128,21 @@ def test_DiT_tells_one_label_from_another_and_none_from_all(code, rng):
         expect.tensor(got, "y is an argument of forward, by name too", shape=x.shape)
         why = "each sample has its own label: labels in another order give the answers in another order"
         alike(got.flip(0), whole, why, "an answer to another sample's label")
+
+
+def test_DiT_listens_to_time_and_label_before_its_last_map(code, rng):
+    """What attention and MLPs do depends on time and label, and not just what is made of it in the end."""
+    dim, count = 8, 20
+    network = awake(made(code, "DiT", 4, 2, 1, dim, 2, 2, 4), rng).eval()
+    x, _, y = latents(rng, count, 4, 1, 4)
+    t = 40 * torch.arange(count)
+    rows = x.repeat_interleave(count, dim=0), t.repeat(count), y.repeat(count)
+    table = answer(network, *rows).detach()[:, 0, 0, 0].reshape(count, count)
+    # Heard only by the last norm's shift and scale, they could change an answer in dim + 1 ways
+    sizes = torch.linalg.svdvals(table)
+    deaf = int((sizes > 1e-8 * sizes[0]).sum()) <= dim + 1
+    why = "the condition goes to every block: how a picture is looked at depends on how noisy it is and on what is asked for"  # fmt: skip
+    expect.holds(not deaf, why, got="blocks that do not listen", want="blocks that listen to time and label")
 
 
 def test_DiT_knows_where_a_patch_stands(code, rng):
@@ -192,7 +216,13 @@ def test_DiT_is_as_large_as_it_is_told(code):
 def test_DiT_treats_each_sample_by_itself_in_training_too(code, rng):
     """Each sample has its own t and y; no attention across the batch, no dropout, no labels dropped."""
     network = awake(made(code, "DiT", *SMALL), rng)
-    alone(lambda *inputs: answer(network, *inputs), network, latents(rng, 5, 6, 2, 4), latents(rng, 5, 6, 2, 4))
+    x, t, _ = latents(rng, 60, 6, 2, 4)
+    for name, y in (("no label", torch.full((60,), 4)), ("labels", torch.arange(60) % 4)):
+        one, other = (answer(network, x, t, y) for _ in range(2))
+        why = "the same call gives the same answer: there is no dropout here, and labels are dropped by the loss"
+        alike(one, other, why, f"another answer in training to an equal call with {name}")
+    batches = [dict(zip("xty", latents(rng, 5, 6, 2, 4), strict=True)) for _ in range(2)]
+    alone(lambda *inputs: answer(network, *inputs), network, *batches)
 
 
 def test_DiT_can_guess_noise_of_either_sign_and_any_size(code, rng):

@@ -50,6 +50,10 @@ def test_SpatialTransformer_reads_every_token_of_its_own_context(code, rng):
     moved = (whole[1:] - whole[:1]).abs().amax(dim=1).flatten(1).amin(dim=1) > 1e-9
     unread = [f"token {word}" for word in range(4) if not moved[word]]
     expect.holds(not unread, "every place reads the whole context", got=["unread", *unread], want="every answer moves")
+    pair = torch.cat([context[:, :2], context[:, :2].mean(dim=1, keepdim=True).expand(1, 2, 5)])
+    chosen, mixed = answer(network, x.repeat(2, 1, 1, 1), pair).detach()
+    why = "attention weighs the context's tokens: each place chooses what it reads"
+    expect.holds(unlike(chosen, mixed), why, got="the mean of the context", want="a choice for each place")
     back = answer(network, x.repeat(5, 1, 1, 1), rows.flip(0)).detach().flip(0)
     alike(back, whole, "each sample reads its own context", "an answer to another sample's context")
 
@@ -66,7 +70,17 @@ def test_SpatialTransformer_does_not_mind_the_order_of_the_context_or_of_the_pla
     )
     why = "the places are tokens (B, H W, C), which takes an exchange of axes there and back: a reshape scrambles them"
     followed = whole[0].flatten(1)[:, places].reshape(whole[0].shape)
-    alike(whole[2], followed, why, "scrambled places")
+    alike(whole[2], followed, why, scrambled((whole[2] - shuffled[0]).flatten(1), (whole[0] - x[0]).flatten(1)))
+
+
+def scrambled(one: Tensor, other: Tensor) -> str:
+    """What became of places that were given in another order, from what was added (C, places) in both orders."""
+    rows, wanted = (torch.tensor(sorted(added.mT.tolist()), dtype=torch.float64) for added in (one, other))
+    if torch.allclose(rows, wanted, rtol=1e-6, atol=1e-9):
+        return "answers in other places"
+    if torch.allclose(rows.flatten().sort()[0], wanted.flatten().sort()[0], rtol=1e-6, atol=1e-9):
+        return "answers torn apart"
+    return "torn tokens"
 
 
 def far_slopes(network: nn.Module, x: Tensor, context: Tensor, probes: Tensor) -> Tensor:
@@ -120,12 +134,17 @@ def test_SpatialTransformer_works_on_what_it_has_read_with_an_mlp(code, rng):
 def test_SpatialTransformer_adds_to_x_what_it_finds(code, rng):
     """With all parameters zero it says nothing, and x comes through."""
     network = made(code, "SpatialTransformer", 8, 2, 5).double().eval()
-    with torch.no_grad():
-        for parameter in trained(network):
-            parameter.zero_()
     x, context = cases.normal((2, 8, 3, 4), rng), cases.normal((2, 3, 5), rng)
-    got = answer(network, x, context).detach()
-    expect.close(got, x, "a residual block: the answer is x plus what the last map gives", rtol=1e-6, atol=1e-9)
+    left = []
+    with torch.no_grad():
+        for rank in (2, 0):  # without its maps, and without all
+            for parameter in trained(network):
+                if parameter.ndim >= rank:
+                    parameter.zero_()
+            left.append(answer(network, x, context).detach())
+    normalised = unlike(left[0], left[0][:, :, :1, :1].expand(x.shape))
+    why = "a residual block: the answer is x plus what the last map gives"
+    expect.holds(not unlike(x, left[1]), why, got="x normalised" if normalised else "nothing of x", want="x itself")
 
 
 def test_SpatialTransformer_sees_x_through_a_norm(code, rng):
@@ -148,7 +167,7 @@ def test_SpatialTransformer_is_as_wide_as_it_is_told(code):
 def test_SpatialTransformer_treats_each_sample_by_itself_in_training_too(code, rng):
     """No batch norm, no dropout, no attention across the batch."""
     network = awake(made(code, "SpatialTransformer", 8, 2, 5), rng)
-    batches = [[cases.normal((4, 8, 2, 2), rng), cases.normal((4, 4, 5), rng)] for _ in range(2)]
+    batches = [{"x": cases.normal((4, 8, 2, 2), rng), "context": cases.normal((4, 4, 5), rng)} for _ in range(2)]
     alone(lambda *inputs: answer(network, *inputs), network, *batches)
 
 
