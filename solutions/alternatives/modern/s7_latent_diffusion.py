@@ -185,7 +185,7 @@ def latent_loss(model, autoencoder, x, y, t, noise, alpha_bar, scale):
 
 
 def generate(model, autoencoder, z_T, y, null, alpha_bar, scale, guidance, n):
-    levels = alpha_bar.double().cpu().tolist() + [1.0]  # the last one is reached as levels[-1]
+    levels = [*alpha_bar.double().cpu().tolist(), 1.0]  # the last one is reached as levels[-1]
     T = len(alpha_bar)
     stops = [T - round(i * T / n) - 1 for i in range(n)] + [-1]
     weights = torch.tensor([guidance, 1 - guidance], dtype=z_T.dtype, device=z_T.device)
