@@ -132,15 +132,40 @@ CONTRACT = {
         "interval_scale": (1, "(t, T, scale, low, high)"),
         "guided_sample": (3, "(model, x_T, y, alpha_bar, null, scale, n)"),
     },
+    "s7_latent_diffusion": {
+        "reparameterize": (1, "(mean, logvar, noise)"),
+        "kl_standard_normal": (2, "(mean, logvar)"),
+        "vae_loss": (2, "(recon, x, mean, logvar, beta=0.001)"),
+        "Autoencoder": (4, "(in_channels=1, latent_channels=4, width=32)"),
+        "latent_scale": (1, "(latents)"),
+        "patchify": (2, "(x, p)"),
+        "unpatchify": (2, "(tokens, p, channels)"),
+        "position_embedding_2d": (2, "(side, dim)"),
+        "modulate": (1, "(x, shift, scale)"),
+        "Attention": (4, "(dim, heads, context_dim=None)"),
+        "DiTBlock": (4, "(dim, heads, mlp_ratio=4.0)"),
+        "DiT": (5, "(side, patch, channels, dim, depth, heads, classes)"),
+        "SpatialTransformer": (3, "(channels, heads, context_dim)"),
+        "latent_loss": (3, "(model, autoencoder, x, y, t, noise, alpha_bar, scale)"),
+        "generate": (4, "(model, autoencoder, z_T, y, null, alpha_bar, scale, guidance, n)"),
+    },
 }
 """The exercises in order, with their points and their signatures: other people's implementations rely on them."""
 
-FORWARD = {"TinyDenoiser": "(self, x, t)", "UNet": "(self, x, t, y=None)"}
+FORWARD = {
+    "TinyDenoiser": "(self, x, t)",
+    "UNet": "(self, x, t, y=None)",
+    "Autoencoder": "(self, x, noise)",
+    "Attention": "(self, x, context=None)",
+    "DiTBlock": "(self, x, c)",
+    "DiT": "(self, x, t, y)",
+    "SpatialTransformer": "(self, x, context)",
+}
 """The signature of each module's forward."""
 
 SDE = {"marginal": "(self, t, like)", "coefficients": "(self, x, t)"}
-METHODS = {"VPSDE": SDE, "VESDE": SDE}
-"""The signatures of the methods of what is no module."""
+METHODS = {"VPSDE": SDE, "VESDE": SDE, "Autoencoder": {"encode": "(self, x)", "decode": "(self, z)"}}
+"""The signatures of the methods that are called by name."""
 
 ALL_CHECKS = [check for stem in sections() for check in collect(stem)]
 ALTERNATIVES = sorted(
