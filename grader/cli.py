@@ -1,6 +1,7 @@
 """The command line: `unstatic`, also `python -m grader`."""
 
 import argparse
+import io
 import logging
 import logging.handlers
 import os
@@ -29,6 +30,9 @@ class UsageError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without our symbols is no reason to end in an error
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0
