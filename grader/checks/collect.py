@@ -29,6 +29,7 @@ class Check:
 
     Attributes:
         name: the test's name, with its parameters in brackets.
+        section: the stem of its section.
         exercise: the exercise it belongs to.
         function: the test function.
         parameters: what `pytest.mark.parametrize` gives it.
@@ -36,6 +37,7 @@ class Check:
     """
 
     name: str
+    section: str
     exercise: str
     function: Callable[..., None]
     parameters: dict[str, Any]
@@ -116,7 +118,7 @@ def _check(item: pytest.Function, stem: str) -> Check:
     fixtures = tuple(name for name in item.fixturenames if name not in parameters and name != "request")
     if unknown := set(fixtures) - set(FIXTURES):
         raise RuntimeError(f"{item.nodeid} asks for {sorted(unknown)}; a check may ask for {FIXTURES} only")
-    return Check(item.name, exercise_of(item, stem), item.obj, parameters, fixtures)
+    return Check(item.name, stem, exercise_of(item, stem), item.obj, parameters, fixtures)
 
 
 def exercise_of(item: pytest.Function, stem: str) -> str:
