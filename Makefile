@@ -1,59 +1,81 @@
 # Unstatic on a fresh machine: Python 3.11 or newer, git and make are enough. `make` alone lists what there is.
 # PYTHON=... picks the interpreter, EXTRAS=... what to install, PIP_FLAGS=... is handed to pip, PYTEST_FLAGS=... to pytest.
+# VENV=... or an active virtual environment is used as it is: only `make install` installs anything into it.
 
+OWN := .venv
+VENV ?= $(or $(VIRTUAL_ENV),$(OWN))
 EXTRAS ?= instructor,dev
 CONSTRAINTS ?= constraints.txt
 comma := ,
-RUN := .venv/bin/python -m
-STAMP := .venv/installed-$(subst $(comma),-,$(EXTRAS))
+RUN := $(VENV)/bin/python -m
+STAMP := $(VENV)/installed-$(subst $(comma),-,$(EXTRAS))
+READY := $(if $(filter $(OWN) $(CURDIR)/$(OWN),$(VENV)),$(STAMP),look)
 SEED ?= 1
+COURSE := tests/test_course.py tests/test_exercises.py tests/test_lessons.py
 
-.PHONY: help install test grade check exercises pictures bench lock clean
+.PHONY: help install look test grade check new exercise exercises contract pictures bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-install: $(STAMP) ## set up .venv with the tested versions
-	@echo "Ready: . .venv/bin/activate, or run what is in .venv/bin."
+install: $(STAMP) ## set up .venv, or the environment that is active or named by VENV, with the tested versions
+	@echo "Ready: . $(VENV)/bin/activate, or run what is in $(VENV)/bin."
 
-grade: $(STAMP) ## grade the sample cohort into results/
-	.venv/bin/unstatic grade data/submissions/*/ --seed $(SEED) --json results/grade.json --html results/report
+look:
+	@$(VENV)/bin/python -c 'import importlib.util as i, sys; sys.exit(not all(map(i.find_spec, "hypothesis jaxtyping matplotlib pytest rich torch".split())))' || \
+	  { echo '$(VENV) lacks what the course needs. To install it there: make install VENV=$(VENV)   To leave it alone: make VENV=$(OWN) ...'; exit 1; }
+
+grade: $(READY) ## grade the sample cohort into results/
+	$(RUN) grader grade data/submissions/*/ --seed $(SEED) --json results/grade.json --html results/report
 	@echo "For people: results/report/index.html   For programs: results/grade.json"
 
-test: $(STAMP) ## test the course and the grader
-	$(RUN) pytest tests --ignore tests/bench -p no:benchmark -m "not slow" -n auto --dist loadgroup $(PYTEST_FLAGS)
+test: $(READY) ## test the course and the grader
+	$(RUN) pytest tests --ignore tests/bench -p no:benchmark -m "not slow" -n auto --dist loadgroup --timeout 900 $(PYTEST_FLAGS)
 
-check: $(STAMP) ## lint, format, types, layers, and that what is generated is fresh
-	.venv/bin/ruff check
-	.venv/bin/ruff format --check
+check: $(READY) ## lint, format, types, layers, and that what is generated is fresh
+	$(RUN) ruff check
+	$(RUN) ruff format --check
 	$(RUN) mypy
-	.venv/bin/lint-imports
+	$(VENV)/bin/lint-imports
 	$(RUN) grader.source.stubs --check
 
-exercises: $(STAMP) ## write the stubs again from solutions/; a stub that holds answers is kept
+new: $(READY) ## lay what a new exercise needs: EXERCISE=name SECTION=sN_name, and AFTER=another if it is not the last
+	$(RUN) grader.source.scaffold $(EXERCISE) $(SECTION) $(if $(AFTER),--after $(AFTER))
+
+exercise: $(READY) ## test one exercise, NAME=q_sample, causes first
+	@test -n "$(NAME)" || { echo 'Which exercise? make exercise NAME=q_sample'; exit 2; }
+	$(RUN) pytest $(COURSE) -p no:benchmark -m "not slow" --exercise $(NAME) --tb short $(PYTEST_FLAGS)
+
+exercises: $(READY) ## write the stubs again from solutions/; a stub that holds answers is kept
 	$(RUN) grader.source.stubs
 
-pictures: $(STAMP) ## draw the lessons' pictures again
-	$(RUN) solutions.pictures
+contract: $(READY) ## promise the names and signatures of new exercises
+	$(RUN) tests.contract
 
-bench: $(STAMP) ## measure the grader
+pictures: $(READY) ## draw the lessons' pictures again: all, or those of an exercise or section, NAME=q_sample
+	$(RUN) solutions.pictures $(NAME)
+
+bench: $(READY) ## measure the grader
 	$(RUN) pytest tests/bench --benchmark-only $(PYTEST_FLAGS)
 
-lock: $(STAMP) ## write constraints.txt from what .venv holds
+lock: $(READY) ## write constraints.txt from what the environment holds
 	@{ grep '^#' constraints.txt; $(RUN) pip freeze --exclude-editable \
-	  | grep -v -e '^nvidia' -e '^cuda' -e '^triton' | sed 's/+[a-z0-9]*$$//'; } > .venv/lock
-	mv .venv/lock constraints.txt
+	  | grep -v -e '^nvidia' -e '^cuda' -e '^triton' | sed 's/+[a-z0-9]*$$//'; } > constraints.new
+	mv constraints.new constraints.txt
 
 clean: ## remove .venv and results/
-	rm -rf .venv results
+	rm -rf $(OWN) results
 
 # The stamp is newer than the two files that say what to install, so that a second run starts at once.
 $(STAMP): pyproject.toml $(CONSTRAINTS)
-	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
-	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; python=; done; \
-	if [ -z "$$python" ]; then \
-	  echo 'Unstatic needs Python 3.11 or newer and finds none. Install one, or say where it is: make PYTHON=/path/to/python3'; exit 1; fi; \
-	echo "Setting up .venv with $$("$$python" --version); torch is large, so the first time takes minutes."; \
-	.venv/bin/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear .venv
+	@if ! "$(VENV)/bin/python" -c '' 2>/dev/null; then \
+	  for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	    if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; python=; done; \
+	  if [ -z "$$python" ]; then \
+	    echo 'Unstatic needs Python 3.11 or newer and finds none. Install one, or say where it is: make PYTHON=/path/to/python3'; exit 1; fi; \
+	  echo "Setting up $(VENV) with $$("$$python" --version); torch is large, so the first time takes minutes."; \
+	  "$$python" -m venv $(if $(filter $(OWN),$(VENV)),--clear) "$(VENV)"; fi
+	@$(RUN) pip --version >/dev/null 2>&1 || $(RUN) ensurepip --upgrade >/dev/null || \
+	  { echo '$(VENV) has no pip. Install what pyproject.toml says there yourself, or: make VENV=another-folder ...'; exit 1; }
 	$(RUN) pip install $(PIP_FLAGS) $(CONSTRAINTS:%=-c %) -e '.[$(EXTRAS)]'
 	@touch $@

@@ -167,3 +167,7 @@ def _write(document: results.Document, options: argparse.Namespace) -> None:
         results.write_atomically(options.json, json.dumps(document, indent=1) + "\n")
     if options.html:
         results.write_atomically(options.html / "index.html", report.html(document))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

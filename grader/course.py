@@ -72,6 +72,10 @@ class Section:
     def lesson(self) -> Path:
         return ROOT / "exercises" / "lessons" / f"{self.stem}.md"
 
+    def picture(self, exercise: str) -> Path:
+        """The picture of an exercise in the lesson."""
+        return self.lesson.parent / "pictures" / self.stem / f"{exercise}.png"
+
     @property
     def checks(self) -> Path:
         """The folder of its checks, a file an exercise."""

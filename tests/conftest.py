@@ -1,29 +1,32 @@
-"""One thread for torch: the tests share their machine. And which tests a worker of pytest-xdist keeps together."""
+"""One thread for torch: the tests share their machine. And `--exercise NAME`: only what concerns one exercise."""
 
 import pytest
 import torch
 
+from grader.course import find_exercise
+
 torch.set_num_threads(1)
 
-BY_SECTION = ("misconception", "check", "stem", "path", "exercise")
-"""Parameters of the tests of the course that say which section a test is about."""
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--exercise", metavar="NAME", help="run only the tests that concern this exercise")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With --dist loadgroup a file stays together, for its judge is warm; the course's own tests go by section."""
-    for item in items:
-        group = item.path.stem
-        if group == "test_course":
-            group = f"{group}-{_section(item)}"
-        item.add_marker(pytest.mark.xdist_group(group))
+def pytest_configure(config: pytest.Config) -> None:
+    if name := config.getoption("--exercise"):
+        try:
+            find_exercise(name)
+        except ValueError as error:
+            raise pytest.UsageError(f"--exercise: {error}") from error
 
 
-def _section(item: pytest.Item) -> str:
-    given = getattr(getattr(item, "callspec", None), "params", {})
-    for name in BY_SECTION:
-        value = given.get(name)
-        stem = getattr(value, "section", None) or getattr(value, "stem", None) or value
-        if isinstance(stem, str):
-            return stem
-    return ""
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist looks at the groups afterwards
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    asked = config.getoption("--exercise")
+    kept = [item for item in items if not asked or item.get_closest_marker("concerns")]
+    if asked:
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+    for item in items:  # what is worked out once for a module, or for a section of the course, stays in one process
+        stems = [mark.args[0] for mark in item.iter_markers("concerns")]
+        item.add_marker(pytest.mark.xdist_group("-".join([item.path.stem, *stems[:1]])))

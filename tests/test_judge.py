@@ -33,7 +33,7 @@ def with_answer(code):
 def test_the_reference_has_full_marks(judge):
     rows = verdicts(judge, REFERENCE)
     assert {row["verdict"] for row in rows.values()} == {"pass"}
-    assert sum(row["score"] for row in rows.values()) == 23
+    assert all(row["score"] == row["points"] > 0 for row in rows.values())
 
 
 def test_the_stub_is_unfinished_and_has_no_points(judge):

@@ -1,85 +1,115 @@
-"""The lessons keep their promises: headings, pictures, links and numbers."""
+"""The lessons keep their promises: headings, pictures and numbers."""
 
 import importlib
+import os
 import re
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 
 from grader.course import ROOT, Section, sections
+from tests.each import pytest_generate_tests  # noqa: F401  runs what follows for each section or exercise
 
 LARGEST_PICTURE = 60_000
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("exercises/lessons/*.md")]
-
-each_section = pytest.mark.parametrize("section", sections().values(), ids=lambda section: section.stem)
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-
-
-def pictures(section: Section) -> Path:
-    return section.lesson.parent / "pictures" / section.stem
+HEADING = re.compile(r"^## `(\w+)`$", re.M)
+PARTS = ("**The idea.**", "**What people trip over.**")
+"""What each heading has, besides its picture: what exercises/lessons/README.md says."""
 
 
-@each_section
-def test_a_lesson_has_one_heading_an_exercise_in_the_order_of_the_course(section: Section) -> None:
-    headings = re.findall(r"^## `(\w+)`$", section.lesson.read_text(encoding="utf-8"), re.M)
-    assert headings == list(section.exercises)
+def where(section: Section) -> str:
+    return section.lesson.relative_to(ROOT).as_posix()
 
 
-@each_section
-def test_a_lesson_shows_one_small_picture_an_exercise_under_its_heading(section: Section) -> None:
+def part(section: Section, exercise: str) -> str:
+    """What the lesson has under the heading of an exercise, to the next."""
     text = section.lesson.read_text(encoding="utf-8")
-    parts = dict(zip(section.exercises, re.split(r"^## `\w+`$", text, flags=re.M)[1:], strict=True))
-    for exercise, part in parts.items():
-        assert f"](pictures/{section.stem}/{exercise}.png)" in part
-    files = {path.name: path.stat().st_size for path in pictures(section).iterdir()}
-    assert sorted(files) == sorted(f"{exercise}.png" for exercise in section.exercises)
-    assert max(files.values()) < LARGEST_PICTURE
+    headings = {match[1]: match.end() for match in HEADING.finditer(text)}
+    if exercise not in headings:
+        pytest.fail(f"{where(section)} has no heading ## `{exercise}`: write it, in the order of the course file")
+    return re.split(r"^## ", text[headings[exercise] :], maxsplit=1, flags=re.M)[0]
 
 
-@each_section
-def test_a_lesson_gives_no_answer(section: Section) -> None:
-    """No line of the reference's answers stands in it."""
-    answers = re.findall(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", section.solution.read_text(), re.S)
-    lines = {line.strip() for answer in answers for line in answer.splitlines() if len(line.strip()) > 15}
-    lesson = section.lesson.read_text(encoding="utf-8")
-    assert lines
-    assert not [line for line in lines if line in lesson]
+def test_a_lesson_has_one_heading_an_exercise_in_the_order_of_the_course(section: Section) -> None:
+    headings = HEADING.findall(section.lesson.read_text(encoding="utf-8"))
+    assert headings == list(section.exercises), (
+        f"{where(section)} has the headings {headings}, exercises/course.toml lists {list(section.exercises)}: "
+        f"bring the first into the order of the second"
+    )
 
 
-@each_section
-def test_the_exact_numbers_of_a_lesson_are_the_references(section: Section) -> None:
-    assert unquoted(section, "exact") == {}
+def test_a_heading_has_what_the_lessons_promise(exercise) -> None:
+    section = sections()[exercise.section]
+    text, picture = part(section, exercise.name), f"](pictures/{section.stem}/{exercise.name}.png)"
+    lacking = [sign for sign in (*PARTS, picture) if sign not in text]
+    assert not lacking, f"{where(section)}, ## `{exercise.name}`: write {' and '.join(lacking)}"
+
+
+def test_an_exercise_has_a_small_picture(exercise) -> None:
+    path = sections()[exercise.section].picture(exercise.name)
+    name = path.relative_to(ROOT).as_posix()
+    draw = (
+        f"`make pictures NAME={exercise.name}` draws it, by {exercise.name} in solutions/pictures/{exercise.section}.py"
+    )
+    assert path.is_file(), f"{name} is not there: {draw}"
+    size = path.stat().st_size
+    assert size < LARGEST_PICTURE, f"{name} has {size} bytes, of {LARGEST_PICTURE} at most: draw less. {draw}"
+
+
+def test_no_picture_is_of_nothing(section: Section) -> None:
+    wanted = {section.picture(name) for name in section.exercises}
+    stray = [path.relative_to(ROOT).as_posix() for path in section.picture("").parent.iterdir() if path not in wanted]
+    assert not stray, f"{stray}: no exercise has this name; remove it"
+
+
+def test_a_picture_is_the_same_to_the_byte_when_it_is_drawn_again(tmp_path) -> None:
+    """Whatever the settings of the machine; those that need a training are drawn in the slow tests."""
+    (tmp_path / "matplotlibrc").write_text("font.size: 30\n", encoding="utf-8")
+    told = draw("--check", "forward_step", "snr", "score_from_eps", MATPLOTLIBRC=str(tmp_path))
+    assert told.returncode == 0, told.stdout + told.stderr
 
 
 @pytest.mark.slow
-@each_section
+def test_all_pictures_are_the_same_to_the_byte_when_they_are_drawn_again(section: Section) -> None:
+    told = draw("--check", section.stem)
+    assert told.returncode == 0, f"`make pictures NAME={section.stem}`, and look at them: {told.stdout}{told.stderr}"
+
+
+def draw(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "solutions.pictures", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+
+
+def test_a_lesson_gives_no_answer(section: Section) -> None:
+    """No line of the reference's answers stands in it."""
+    answers = re.findall(
+        r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", section.solution.read_text(encoding="utf-8"), re.S
+    )
+    lines = {line.strip() for answer in answers for line in answer.splitlines() if len(line.strip()) > 15}
+    assert lines, f"{section.stem}: the solution has no answers between markers"
+    lesson = section.lesson.read_text(encoding="utf-8")
+    given = [line for line in lines if line in lesson]
+    assert not given, f"{where(section)} has lines of the answers: {given}; say them in words"
+
+
+def test_the_exact_numbers_of_a_lesson_are_the_references(section: Section) -> None:
+    numbers_are_quoted(section, "exact")
+
+
+@pytest.mark.slow
 def test_the_measured_numbers_of_a_lesson_are_the_references(section: Section) -> None:
-    assert unquoted(section, "measured") == {}
+    numbers_are_quoted(section, "measured")
 
 
-def unquoted(section: Section, kind: str) -> dict[str, str]:
-    """The numbers, by their meaning, that the lesson ought to quote and does not."""
+def numbers_are_quoted(section: Section, kind: str) -> None:
     numbers = getattr(importlib.import_module(f"solutions.numbers.{section.stem}"), kind)
     found = numbers(importlib.import_module(f"solutions.{section.stem}"))
     lesson = section.lesson.read_text(encoding="utf-8")
-    return {
+    unquoted = {
         meaning: number
         for meaning, number in found.items()
         if not re.search(rf"(?<![\d.]){re.escape(number)}(?!\d)", lesson)
     }
-
-
-@each_page
-def test_every_link_within_the_pages_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
-        path, _, anchor = target.partition("#")
-        if not path.startswith(("http:", "https:")):
-            linked = page.parent / path if path else page
-            assert linked.exists(), f"{page.name} links to {target}"
-            assert not anchor or anchor in anchors(linked), f"{page.name} links to {target}"
-
-
-def anchors(page: Path) -> set[str]:
-    """What GitHub makes of the headings of a page."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+    assert not unquoted, f"{where(section)} does not have what solutions/numbers/{section.stem}.py gives: {unquoted}"

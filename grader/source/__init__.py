@@ -1,4 +1,5 @@
-"""What is made from solutions/: `markers` finds the answers in a reference module, `stubs` writes the learner's files.
+"""What is made from solutions/: the learner's stubs; and what a new exercise needs.
 
-May import `course`.
+`markers` finds the answers in a reference module, `stubs` writes the learner's files, `scaffold` lays an exercise. May import
+`course`.
 """

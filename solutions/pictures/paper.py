@@ -1,6 +1,6 @@
 """What the pictures are drawn on: their colours, sizes and file format."""
 
-from pathlib import Path
+import io
 
 import matplotlib
 from jaxtyping import Float
@@ -13,6 +13,7 @@ INK, STATIC, DATA, MODEL, OTHER = "#1f2933", "#9aa5b1", "#2563eb", "#e8590c", "#
 """Text and lines; noise; clean data; what a model says or a result; a second thing to compare."""
 MOONS = (DATA, MODEL)
 
+matplotlib.rcdefaults()  # not what somebody's matplotlibrc says
 matplotlib.rcParams.update(
     {
         "font.size": 9,
@@ -52,9 +53,10 @@ def bare(axes: Axes, title: str) -> None:
         spine.set(visible=True, color="#d5dae1")
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a PNG of 64 colours, which keeps it small."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
-    with Image.open(path) as image:
-        image.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+def png(figure: Figure) -> bytes:
+    """A PNG of 64 colours, which keeps it small, and without a date or the name of a program in it."""
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=110, metadata={"Software": None})
+    with Image.open(drawn) as image:
+        image.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return small.getvalue()

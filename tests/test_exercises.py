@@ -1,0 +1,219 @@
+"""Each exercise proves itself: stubs fail, solutions and alternatives pass, each misconception is caught and named.
+
+Causes come first: what a check that fails on the reference would say of alternatives and misconceptions is skipped, and says where
+to begin. `make exercise NAME=q_sample` runs this for one exercise.
+"""
+
+import contextlib
+import importlib.util
+import warnings
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+
+from exercises.checks.expect import Mismatch
+from grader.checks.collect import Check, collect
+from grader.checks.run import Outcome, outcome
+from grader.checks.state import tidy
+from grader.checks.under_test import UnderTest
+from grader.course import ROOT, section
+from grader.diagnosis import diagnose as diagnosing
+from grader.diagnosis.evidence import PASSED
+from grader.diagnosis.listed import Misconception, load
+from grader.judging.judge import Judge, Request
+from grader.sandbox.host import isolation
+from tests.each import alternatives, answers, pytest_generate_tests  # noqa: F401  runs what follows for each
+
+SEED = 1
+
+
+def where(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def checks_file(exercise: str, stem: str) -> str:
+    return where(section(stem).checks / f"test_{exercise}.py")
+
+
+def mistakes_file(exercise: str, stem: str) -> str:
+    return where(section(stem).misconceptions / f"{exercise}.toml")
+
+
+@cache
+def module_at(path: Path) -> ModuleType:
+    """Import a module by its path; an alternative built on an absent library is skipped."""
+    spec = importlib.util.spec_from_file_location(f"{path.parent.name}.{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    with warnings.catch_warnings(action="ignore"):  # libraries deprecate things as they please
+        try:
+            spec.loader.exec_module(module)
+        except ImportError as error:
+            pytest.skip(f"{path.parent.name} needs a library that is not installed: {error}")
+    return module
+
+
+def checks_of(stem: str, exercise: str) -> list[Check]:
+    return [check for check in collect(stem) if check.exercise == exercise]
+
+
+def run(check: Check, module: ModuleType) -> Outcome:
+    with tidy(SEED), warnings.catch_warnings(action="ignore"):
+        return outcome(check, UnderTest(module), SEED)
+
+
+@cache
+def said_of_the_solution(stem: str, name: str) -> str:
+    """What a check says of the reference; nothing if that passes."""
+    check = next(check for check in collect(stem) if check.name == name)
+    error = run(check, module_at(section(stem).solution)).error
+    return "" if error is None else f"{type(error).__name__}: {error}"
+
+
+def sound_checks(stem: str, exercise: str) -> list[Check]:
+    """The checks of the exercise; a test is skipped if one fails on the reference, whatever that one says of others."""
+    for check in checks_of(stem, exercise):
+        if said_of_the_solution(stem, check.name):
+            pytest.skip(f"{check.name} fails on the reference: begin with test_the_solution_passes[{check.name}]")
+    return checks_of(stem, exercise)
+
+
+# ------------------------------------------------------------------------------------- stubs, solutions, alternatives
+
+
+def test_an_exercise_has_a_check(exercise):
+    file = checks_file(exercise.name, exercise.section)
+    assert checks_of(exercise.section, exercise.name), f"{file} has no test_{exercise.name}_<sentence>: write one"
+
+
+def test_the_stub_is_unfinished(check):
+    stub = section(check.section).stub
+    found = run(check, module_at(stub))
+    assert found.verdict == "unfinished", (
+        f"{check.name} says {found.verdict} of {where(stub)}: {found.error or 'it passes'}. "
+        f"A check in {checks_file(check.exercise, check.section)} has to call code.{check.exercise} before it decides"
+    )
+
+
+def test_the_solution_passes(check):
+    said, of = said_of_the_solution(check.section, check.name), section(check.section)
+    assert not said, (
+        f"{check.name} fails on the reference: "
+        f"mend {check.exercise} in {where(of.solution)}, or the check in {checks_file(check.exercise, of.stem)}\n{said}"
+    )
+
+
+@pytest.fixture(scope="module")
+def judge():
+    with contextlib.closing(Judge(isolation.choose())) as judge:
+        yield judge
+
+
+def test_the_solution_passes_in_the_sandbox_too(judge, exercise):
+    sound_checks(exercise.section, exercise.name)
+    solution = section(exercise.section).solution
+    text = solution.read_text(encoding="utf-8")
+    (row,) = judge.grade(Request(exercise.section, solution.name, text, SEED, (exercise.name,)))
+    assert row["verdict"] == "pass", (
+        f"{exercise.name} in {where(solution)} passes at the desk and is {row['verdict']} when it is graded: "
+        f"what do the checks in {checks_file(exercise.name, exercise.section)} hand out that cannot cross?\n{row['message']}"
+    )
+
+
+def test_an_alternative_passes(alternative):
+    path, exercise = alternative
+    module = module_at(path)
+    for check in sound_checks(path.stem, exercise):
+        error = run(check, module).error
+        assert error is None, (
+            f"{check.name} fails on {where(path)}: if that is right, "
+            f"mend the check in {checks_file(exercise, path.stem)}\n{type(error).__name__}: {error}"
+        )
+
+
+def test_an_exercise_has_an_alternative(exercise):
+    paths = alternatives(exercise.section)
+    assert any(exercise.name in answers(path) for path in paths), (
+        f"no alternative defines {exercise.name}: write it otherwise in solutions/alternatives/STYLE/{exercise.section}.py"
+        f" (there are {', '.join(path.parent.name for path in paths) or 'none'})"
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ misconceptions
+
+
+class Seen(NamedTuple):
+    """What a check sees of a misconception: the evidence, and what broke that is neither a verdict nor in the edited code."""
+
+    got: Any
+    broken: str
+
+
+@cache
+def seen(known: Misconception, name: str) -> Seen:
+    """A kill is a check that says Mismatch, or meets an exception of the edited code."""
+    check = next(check for check in checks_of(known.section, known.exercise) if check.name == name)
+    found = run(check, known.module())
+    if found.error is None:
+        return Seen(PASSED, "")
+    sound = isinstance(found.error, Mismatch) or raised_within(found.error, known)
+    return Seen(found.got, "" if sound else repr(found.error))
+
+
+def raised_within(error: BaseException, misconception: Misconception) -> bool:
+    """Whether the exception passed through the edited code; one that did not may be a broken check's."""
+    trace, files = error.__traceback__, set()
+    while trace:
+        files.add(trace.tb_frame.f_code.co_filename)
+        trace = trace.tb_next
+    return f"<misconception: {misconception.name}>" in files
+
+
+def test_a_misconception_is_caught_and_named(misconception, monkeypatch):
+    stem, exercise, file = misconception.section, misconception.exercise, mistakes_file
+    found = {check.name: seen(misconception, check.name) for check in sound_checks(stem, exercise)}
+    broken = {name: saw.broken for name, saw in found.items() if saw.broken}
+    assert not broken, f"a check in {checks_file(exercise, stem)} ends with an exception of its own: {broken}"
+    failures = {name: saw.got for name, saw in found.items() if saw.got is not PASSED}
+    assert failures, (
+        f"no check in {checks_file(exercise, stem)} sees {misconception.name!r} of {file(exercise, stem)}: write one that does"
+    )
+    # What the checks see of each mistake is worked out once here, for all tests, as it is once for a cohort
+    monkeypatch.setattr(diagnosing, "_answer", lambda known, name, seed: seen(known, name).got)
+    named = diagnosing.diagnose(stem, exercise, failures, SEED)
+    assert named is misconception, (
+        f"in {file(exercise, stem)}, {misconception.name!r} is taken for {named and named.name!r}, above it: "
+        f"to the checks they look alike. Keep one, or write a check that tells them apart"
+    )
+
+
+def test_a_check_sees_a_misconception(check):
+    """A check that no known mistake fails is not known to work; and whoever makes its mistake is told no name."""
+    sound_checks(check.section, check.exercise)
+    listed = [known for known in load(check.section) if known.exercise == check.exercise]
+    assert any(seen(known, check.name).got is not PASSED for known in listed), (
+        f"none of the mistakes in {mistakes_file(check.exercise, check.section)} fails {check.name}: "
+        f"add the one that it is there for, or take it out of {checks_file(check.exercise, check.section)}"
+    )
+
+
+def test_an_exercise_has_enough_misconceptions(exercise):
+    count, wanted = sum(known.exercise == exercise.name for known in load(exercise.section)), 3
+    if exercise.points >= 3:
+        wanted = 5
+    file = mistakes_file(exercise.name, exercise.section)
+    assert count >= wanted, (
+        f"{file} has {count} [[misconception]] tables of {wanted}, at {exercise.points:g} points: add some"
+    )
+
+
+def test_an_explanation_is_two_to_four_sentences(misconception):
+    text, entry = misconception.explanation.strip(), f"{misconception.exercise}.toml, {misconception.name!r}"
+    ends = [i for i, sign in enumerate(text) if sign in ".!?" and (i + 1 == len(text) or text[i + 1] == " ")]
+    assert text.endswith("."), f"{entry}: end the explanation with a full stop"
+    assert 2 <= len(ends) <= 4, f"{entry}: the explanation has {len(ends)} sentences; write two to four"
+    assert len(misconception.name) <= 72, (
+        f"{entry}: the name has {len(misconception.name)} characters; 72 fit on a line"
+    )
