@@ -88,11 +88,11 @@ class JudgeProcess:
             while data := printed.read1(1 << 16):  # type: ignore[attr-defined]
                 self._words = (self._words + data)[-LAST_WORDS:]
 
-    def _hear(self) -> dict:
+    def _hear(self, silence: float = SILENCE_SECONDS) -> dict:
         try:
-            line = self._answers.get(timeout=SILENCE_SECONDS)
+            line = self._answers.get(timeout=silence)
         except queue.Empty:
-            raise GraderFault(f"the judge said nothing for {SILENCE_SECONDS} s{self._last_words()}") from None
+            raise GraderFault(f"the judge said nothing for {silence:g} s{self._last_words()}") from None
         if not line.endswith(b"\n"):
             raise self._ended()
         answer = json.loads(line)
@@ -114,8 +114,8 @@ class JudgeProcess:
         words = self._words.decode(errors="replace").strip()
         return f"; its last words: {words}" if words else "; it left no word"
 
-    def grade(self, request: dict) -> list[Row]:
-        """The rows of a request, which has the fields of `judge.Request`.
+    def grade(self, request: dict, time: float = 1.0) -> list[Row]:
+        """The rows of a request, which has the fields of `judge.Request`; `time` says how many times as long it may take.
 
         Raises:
             GraderFault: the judge ends, or says that it cannot.
@@ -125,7 +125,7 @@ class JudgeProcess:
             self._socket.sendall(json.dumps(request).encode() + b"\n")
         except OSError as error:
             raise self._ended() from error
-        while "rows" not in (answer := self._hear()):
+        while "rows" not in (answer := self._hear(SILENCE_SECONDS * time)):
             pass
         return answer["rows"]
 
