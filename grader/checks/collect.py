@@ -98,9 +98,14 @@ def collect_own(folder: str, stem: str, hidden: bool = False) -> tuple[Check, ..
     return tuple(replace(check, own=True, hidden=hidden) for check in found)
 
 
-def _where(function: Callable[..., None]) -> str:
+def place_of(function: Callable[..., None]) -> tuple[Path, int]:
+    """The file and the line where a check is."""
     code = inspect.unwrap(function).__code__
-    return f"{code.co_filename}:{code.co_firstlineno}"
+    return Path(code.co_filename), code.co_firstlineno
+
+
+def _where(function: Callable[..., None]) -> str:
+    return ":".join(map(str, place_of(function)))
 
 
 def _collected(folder: Path, stem: str, what: str) -> tuple[Check, ...]:

@@ -93,7 +93,7 @@ class Document(TypedDict):
 
     Where there is such: `course`, the title of the course's own file; `missing`, who of the roster handed in nothing; `unknown`,
     submissions of nobody on it; `twice`, learners with several; `no_receipt`, submissions of which nobody says when they
-    came; `unused`, what the file says and met nothing; `equal` submissions.
+    came; `unused`, learners of whom the file says something and who handed in nothing, where no roster knows them; `equal` submissions.
     """
 
     schema: int
