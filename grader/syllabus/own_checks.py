@@ -53,6 +53,10 @@ def collect(folders: Sequence[Path], faults: Faults) -> "list[Check]":
         except RuntimeError as error:
             faults.add(*_told(str(error), folder / stem))
             continue
+        checked = {place_of(check.function)[0].name for check in checks}
+        for file in (folder / stem).glob("test_*.py"):
+            if file.name not in checked:
+                faults.add(file, 1, f"there is no check in it; write def {file.stem}_<sentence>(code)")
         for check in checks:
             if check.name in found:
                 path, line = place_of(check.function)
@@ -63,9 +67,10 @@ def collect(folders: Sequence[Path], faults: Faults) -> "list[Check]":
 
 def _told(said: str, place: Path) -> tuple[Path, int, str]:
     """Where in a file of this folder it went wrong, and what: the last line of a traceback there, and pytest's own words."""
-    where = list(re.finditer(rf"({re.escape(str(place))}[^\n:\"]*\.py)(?::|\", line )(\d+)(?:: )?", said))
+    names = "|".join(re.escape(path.name) for path in place.glob("*.py"))
+    where = list(re.finditer(rf"[\\/]({names})(?::|\", line )(\d+)(?:: )?", said))
     words = [line[1:].strip() for line in said.splitlines() if line.startswith("E ")]
     if not where:
         return place, 1, " ".join(words) or said
     last = where[-1]
-    return Path(last[1]), int(last[2]), " ".join(words) or said[last.end() :].strip()
+    return place / last[1], int(last[2]), " ".join(words) or said[last.end() :].strip()
