@@ -21,11 +21,6 @@ class Conditions:
     hidden: tuple[str, ...] = ()
     charge_once: bool = True
 
-    @property
-    def longest(self) -> float:
-        """By what the time of a section is multiplied: an exercise that has more must be able to use it."""
-        return max((1.0, *(factor for _, factor in self.time)))
-
     def digest(self, stem: str) -> str:
         """What the instructor's checks of a section are; "" if there are none."""
         found = hashlib.sha256()

@@ -114,8 +114,8 @@ class JudgeProcess:
         words = self._words.decode(errors="replace").strip()
         return f"; its last words: {words}" if words else "; it left no word"
 
-    def grade(self, request: dict, time: float = 1.0) -> list[Row]:
-        """The rows of a request, which has the fields of `judge.Request`; `time` says how many times as long it may take.
+    def grade(self, request: dict) -> list[Row]:
+        """The rows of a request, which has the fields of `judge.Request`.
 
         Raises:
             GraderFault: the judge ends, or says that it cannot.
@@ -125,7 +125,8 @@ class JudgeProcess:
             self._socket.sendall(json.dumps(request).encode() + b"\n")
         except OSError as error:
             raise self._ended() from error
-        while "rows" not in (answer := self._hear(SILENCE_SECONDS * time)):
+        silence = SILENCE_SECONDS * max((1.0, *request.get("time", {}).values()))
+        while "rows" not in (answer := self._hear(silence)):
             pass
         return answer["rows"]
 

@@ -102,7 +102,7 @@ class Judges:
         fault = GraderFault("it was not tried")
         for _ in range(ATTEMPTS):
             try:
-                return self._judge().grade(unit.request(seed), unit.conditions.longest)
+                return self._judge().grade(unit.request(seed))
             except GraderFault as error:
                 LOG.error("%s, %s: %s", unit.submission.name, unit.stem, error)
                 fault = error

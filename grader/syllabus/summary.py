@@ -73,10 +73,9 @@ def _doubtful(checks: list) -> list[str]:
     found = []
     for check in checks:
         path, line = place_of(check.function)
-        stem = path.parent.name
-        if not section(stem).solution.is_file():
+        if not section(check.section).solution.is_file():
             continue
-        module = importlib.import_module(f"solutions.{stem}")
+        module = importlib.import_module(f"solutions.{check.section}")
         with tidy(SEED), warnings.catch_warnings(action="ignore"):
             got = outcome(check, UnderTest(module), SEED)
         if got.verdict != "pass":
