@@ -109,8 +109,10 @@ def tilted_deviation(scale: float, wide: float = WIDE[1], narrow: float = NARROW
 
 
 def stochastic_deviation(scale: float, steps: int = 20_000) -> float:
-    """By ancestral sampling with infinitely many steps: the variance V obeys dV / d log ᾱ = (1 - 2 slope) V + 1, where
-    the guided score is -slope x; from static, by the midpoint method.
+    """By ancestral sampling with infinitely many steps.
+
+    The variance V obeys dV / d log ᾱ = (1 - 2 slope) V + 1, where the guided score is -slope x; from static, by the midpoint
+    method.
     """
 
     def growth(log_level: float, variance: float) -> float:
