@@ -104,9 +104,13 @@ def sharpened(code: Any, on: FigureBase) -> None:
     found = [code.guided_sample(model, one, y, alpha_bar, 1, s, 500).abs().item() for s in scales]
     axis = on.subplots()
     axis.semilogy(scales, [(1 - s + 4 * s) ** -0.5 for s in scales], color="#9aa5b1", label="the sharpened density")
-    axis.semilogy(scales, [0.5**s for s in scales], color="#1f2933", label="the closed form, ½ to the power of the scale")
+    axis.semilogy(
+        scales, [0.5**s for s in scales], color="#1f2933", label="the closed form, ½ to the power of the scale"
+    )
     axis.semilogy(scales, found, "o", color=COLOURS[1], label="your samples")
-    axis.set(title="one number: all data is N(0, 1), the label's N(0, ¼)", xlabel="scale", ylabel="deviation of samples")
+    axis.set(
+        title="one number: all data is N(0, 1), the label's N(0, ¼)", xlabel="scale", ylabel="deviation of samples"
+    )
     axis.legend(frameon=False)
 
 

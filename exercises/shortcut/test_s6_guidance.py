@@ -52,7 +52,9 @@ def asked(rng: Generator, count: int = 12) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @pytest.mark.needs("guided_eps")
-def test_its_guider_is_your_guided_eps_in_both_conventions(code, rng: Generator, guiders, record_property: Says) -> None:
+def test_its_guider_is_your_guided_eps_in_both_conventions(
+    code, rng: Generator, guiders, record_property: Says
+) -> None:
     x_t, t, y = asked(rng)
     cond, uncond = model(x_t, t, y), model(x_t, t, torch.full_like(y, THREE.null))
     for scale in (0.5, 2.0, 7.5):
@@ -71,7 +73,9 @@ def test_a_negative_prompt_is_your_negative_guided_eps(code, rng: Generator, gui
     theirs = guiders.ClassifierFreeGuidance(guidance_scale=3.0).forward(model(x_t, t, y), model(x_t, t, away)).pred
     yours = code.negative_guided_eps(model, x_t, t, y, away, 3.0)
     torch.testing.assert_close(yours, theirs, rtol=1e-4, atol=1e-5)
-    record_property("says", "a negative prompt in diffusers, in the place of the empty one, is your negative_guided_eps")
+    record_property(
+        "says", "a negative prompt in diffusers, in the place of the empty one, is your negative_guided_eps"
+    )
 
 
 @pytest.mark.needs("rescale_guidance")
