@@ -109,8 +109,9 @@ def tilted_deviation(scale: float, wide: float = WIDE[1], narrow: float = NARROW
 
 
 def stochastic_deviation(scale: float, steps: int = 20_000) -> float:
-    """By ancestral sampling with infinitely many steps: the variance V obeys dV / d log ᾱ = (1 - 2 slope) V + 1, where
-    the guided score is -slope x; from static, by the midpoint method.
+    """The same by ancestral sampling, with fresh noise in infinitely many steps.
+
+    Where the guided score is -slope x, the variance V obeys dV / d log ᾱ = (1 - 2 slope) V + 1; the midpoint method follows it.
     """
 
     def growth(log_level: float, variance: float) -> float:

@@ -104,7 +104,7 @@ def classifier_guided_eps(code: ModuleType) -> Figure:
 
 def noisy_classifier_loss(code: ModuleType) -> Figure:
     figure, (curve, line) = panels(2, height=2.8, width_ratios=[1.2, 1])
-    ts = list(range(0, 100, 4)) + [99]
+    ts = [*range(0, 100, 4), 99]
     curve.plot(ts, classifier_losses(code, ts, True, 4000), color=STATIC, label="perfect, for clean data")
     curve.plot(ts, classifier_losses(code, ts, False, 4000), color=MODEL, label="perfect, at every level")
     curve.axhline(torch.tensor(3.0).log(), color=INK, linestyle=":", linewidth=1)
