@@ -23,20 +23,15 @@ class Asked:
     y: Any
     tracked: bool
 
-    @property
-    def whole(self) -> bool:
-        """Whether every sample has one level, and one label where labels are told."""
-        return _one_each(self.t, self.x_t) and (self.y is None or _one_each(self.y, self.x_t))
+    def tells(self, *values: Any) -> bool:
+        """Whether each of the values, such as t and y, has one number for each sample."""
+        return all(isinstance(value, Tensor) and value.shape == self.x_t.shape[:1] for value in values)
 
     @property
     def rows(self) -> Tensor:
         """For each sample its level, its label and its numbers, in float64, (B, 2 + D); sorted, as order is free."""
         rows = torch.cat([self.t[:, None], self.y[:, None], self.x_t.flatten(1)], dim=1).double().tolist()
         return torch.tensor(sorted(rows), dtype=torch.float64)
-
-
-def _one_each(values: Any, x_t: Tensor) -> bool:
-    return isinstance(values, Tensor) and values.shape == x_t.shape[:1]
 
 
 def _copied(value: Any) -> Any:
@@ -59,7 +54,7 @@ class Told(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
         call = Asked(_copied(x_t), _copied(t), _copied(y), x_t.requires_grad)
         self.asked.append(call)
-        if not call.whole:  # the check that looks at the calls says so
+        if not call.tells(t, y):  # the check that looks at the calls says so
             return torch.zeros_like(x_t) * self.weight.to(x_t)
         return self.guess(x_t, t, y)
 
@@ -71,30 +66,31 @@ class Told(nn.Module):
 class Judge(nn.Module):
     """A classifier of five labels whose logits depend on the sample, in a bent way, and on its level.
 
+    It is never sure: its logits stay within a few units, and probabilities above a thousandth.
+
     Attributes:
         asked: the calls.
-        size: what the logits are multiplied by.
     """
 
     CLASSES = 5
 
-    def __init__(self, dims: int, rng: torch.Generator, size: float = 1.0) -> None:
+    def __init__(self, dims: int, rng: torch.Generator) -> None:
         super().__init__()
-        self.matrix = nn.Parameter(torch.randn(dims, self.CLASSES, dtype=torch.float64, generator=rng))
-        self.slope = nn.Parameter(torch.randn(self.CLASSES, dtype=torch.float64, generator=rng))
-        self.size = size
+        matrix = torch.randn(dims, self.CLASSES, dtype=torch.float64, generator=rng)
+        self.matrix = nn.Parameter(matrix / (2 * dims**0.5))
+        self.slope = nn.Parameter(torch.randn(self.CLASSES, dtype=torch.float64, generator=rng) / 10)
         self.asked: list[Asked] = []
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         call = Asked(_copied(x_t), _copied(t), None, x_t.requires_grad)
         self.asked.append(call)
-        if not call.whole:
+        if not call.tells(t):
             return torch.zeros_like(x_t.flatten(1)) @ self.matrix.to(x_t)
         return self.logits(x_t, t)
 
     def logits(self, x_t: Tensor, t: Tensor) -> Tensor:
         waves = (x_t + torch.sin(2 * x_t)).flatten(1)
-        return self.size * (waves @ self.matrix.to(x_t) + t[:, None].to(x_t) * self.slope.to(x_t))
+        return waves @ self.matrix.to(x_t) + t[:, None].to(x_t) * self.slope.to(x_t)
 
     def shown(self) -> tuple[Tensor, Tensor]:
         """The samples and levels of all its calls, one after the other."""
@@ -105,4 +101,4 @@ class Judge(nn.Module):
         with torch.no_grad():
             matrix = self.matrix.to(x_t)
             pull = matrix.T[y] - self.logits(x_t, t).softmax(1) @ matrix.T
-            return (self.size * pull).reshape(x_t.shape) * (1 + 2 * torch.cos(2 * x_t))
+            return pull.reshape(x_t.shape) * (1 + 2 * torch.cos(2 * x_t))

@@ -9,3 +9,6 @@ NOISED = "what is shown is x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε, each sample at 
 SAMPLER = "a sampler records no gradient"
 ROUGH = {"rtol": 3e-5, "atol": 1e-7}
 """Where a number is divided by a deviation of 0.1 or more: 1e-6 added to it, as some do, moves nothing by more than 1e-5."""
+UNSURE = {"rtol": 1e-4, "atol": 1e-4}
+"""For a classifier whose probabilities are above a thousandth: 1e-8 added to one, as some do, moves the logarithm and its
+slope by 1e-5. Where the classifier is sure it shows, and there is a check for that."""

@@ -1,5 +1,7 @@
 """The checks of cfg_loss."""
 
+from functools import partial
+
 import torch
 from torch import Generator, Tensor
 
@@ -74,9 +76,9 @@ def test_cfg_loss_calls_the_model_once_with_noised_data_levels_and_labels(code, 
         expect.close(model.asked[0].x_t, jump(case), NOISED)
 
 
-def dropped(code, y: Tensor, p: float, generator: Generator | None) -> Tensor:
-    """Which of the labels the model was not told, 9 being null. Whatever the labels, its error is 2."""
-    noise, shown = numbers(0.5)[:, None].expand(len(y), 1), []
+def dropped(code, count: int, p: float, generator: Generator | None) -> Tensor:
+    """Which of so many labels, of two kinds, the model was told as 9. Whatever the label, its error is 2."""
+    y, noise, shown = torch.arange(count) % 2, numbers(0.5)[:, None].expand(count, 1), []
 
     def model(x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
         shown.append(y)
@@ -93,17 +95,17 @@ def dropped(code, y: Tensor, p: float, generator: Generator | None) -> Tensor:
 def test_cfg_loss_drops_labels_at_the_rate_p(code, rng):
     """Of many samples a share of p goes without its label."""
     for p, generator in ((0.3, rng), (0.9, rng), (0.3, None)):
-        at_rate(dropped(code, torch.arange(8192) % 5, p, generator), p)
+        at_rate(partial(dropped, code, p=p, generator=generator), p)
 
 
 def test_cfg_loss_drops_each_label_independently(code, rng):
     """Each sample has a chance of its own to lose its label, in each call anew."""
-    independent(lambda count: dropped(code, torch.arange(count) % 2, 0.5, rng))
+    independent(partial(dropped, code, p=0.5, generator=rng))
 
 
 def test_cfg_loss_takes_its_randomness_from_the_generator_alone(code, rng):
     """The same generator state drops the same labels, another one others."""
-    from_generator(lambda generator: dropped(code, torch.arange(64) % 5, 0.5, generator), rng)
+    from_generator(lambda generator: dropped(code, 64, 0.5, generator), rng)
 
 
 def test_cfg_loss_lets_gradients_through_to_model_and_data(code, rng):

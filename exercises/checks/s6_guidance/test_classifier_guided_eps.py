@@ -85,10 +85,18 @@ def test_classifier_guided_eps_keeps_the_dtype_whatever_the_scale_comes_in(code,
             expect.close(got, guided(case.exactly(), scale.double()).to(case.eps.dtype), f"{KEEP}; {GUIDED}", **SINGLE)
 
 
-def test_classifier_guided_eps_lets_gradients_through(code, rng):
-    """Gradients reach both eps and score."""
+def test_classifier_guided_eps_lets_gradients_through_to_eps(code, rng):
+    """Gradients reach eps."""
     case = cases.gradual(rng)
-    eps, score = tracked(case.eps, case.noise)
-    got, pull = code.classifier_guided_eps(eps, score, case.t, case.alpha_bar, 2.5), case.x0
+    (eps,) = tracked(case.eps)
+    got = code.classifier_guided_eps(eps, case.noise, case.t, case.alpha_bar, 2.5)
+    expect.gradients(got, case.x0, FLOW, eps=(eps, case.x0))
+
+
+def test_classifier_guided_eps_lets_gradients_through_to_the_score(code, rng):
+    """Gradients reach the classifier's score."""
+    case = cases.gradual(rng)
+    (score,) = tracked(case.noise)
+    got = code.classifier_guided_eps(case.eps, score, case.t, case.alpha_bar, 2.5)
     std = (1 - case.at(case.alpha_bar)).sqrt()
-    expect.gradients(got, pull, FLOW, eps=(eps, pull), score=(score, -2.5 * std * pull))
+    expect.gradients(got, case.x0, FLOW, score=(score, -2.5 * std * case.x0))

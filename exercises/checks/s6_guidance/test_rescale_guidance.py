@@ -14,7 +14,7 @@ from exercises.checks.s6_guidance.inputs import column
 from exercises.checks.s6_guidance.rules import ROUGH
 
 RESCALED = "phi guided std(conditional)/std(guided) + (1 - phi) guided, each std over all the axes of a sample"
-SHAPES = [(2, 3), (3, 3), (1, 4), (5, 2, 3), (2, 3, 4, 5), (3, 3, 3, 3), (1, 1, 2, 3), (4, 2, 1, 4), (2, 3, 2, 3, 2)]
+SHAPES = [(2, 3, 4, 5), (2, 3), (3, 3), (1, 4), (5, 2, 3), (3, 3, 3, 3), (1, 1, 2, 3), (4, 2, 1, 4), (2, 3, 2, 3, 2)]
 """A sample of one number has no deviation: it is left out."""
 
 

@@ -8,9 +8,9 @@ from exercises.toolkit.worlds import Labelled, Mixture
 
 
 def labelled(rng: Generator, *shape: int) -> Labelled:
-    """Seven centres of samples of this shape, with three labels: two, two and three of them."""
-    variances = 0.2 + torch.rand(7, dtype=torch.float64, generator=rng)
+    """Seven wide centres of samples of this shape, with three labels: no label is ever ruled out."""
+    variances = 0.8 + torch.rand(7, dtype=torch.float64, generator=rng)
     weights = torch.softmax(cases.normal((7,), rng), dim=0)
     order = torch.randperm(7, generator=rng)
-    mixture = Mixture(1.5 * cases.normal((7, *shape), rng), variances, weights)
+    mixture = Mixture(0.7 * cases.normal((7, *shape), rng), variances, weights)
     return Labelled(mixture, torch.tensor([0, 0, 1, 1, 2, 2, 2])[order])
