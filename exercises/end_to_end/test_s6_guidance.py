@@ -112,9 +112,11 @@ def judged(drawn: Mapping[float, Tensor], y: Tensor, fresh: Tensor, file: str, r
 
 # --------------------------------------------------------------------------------------------- labels, some of them dropped
 
-RIGHT, SURER, OFF, NARROWER = 0.85, 0.97, 0.1, 0.85
-"""Least share of right labels at scale 1 and at 2, largest share off the data at scale 1, and the most of scale 1's diversity that may be
-left at scale 4. """
+RIGHT, SURER, OFF, NARROWER = 0.85, 0.97, 0.1, 0.9
+"""Least share of right labels at scale 1 and at 2, largest share off the data at scale 1, and the most of scale 1's diversity
+that may be left at scale 4. The reference reaches 0.93, 1.00, 0.02 to 0.03 and 0.69 to 0.79 (seeds 0 to 3). Of the data itself 0.92 has
+the likeliest label and 0.02 is off. Labels that are ignored are right by a third and keep all of the diversity; with none dropped nearly all
+points are off at scale 3, and with all of them a third of the labels is right."""
 
 
 @pytest.mark.end_to_end
@@ -148,9 +150,9 @@ def labels_and_diversity(code, record_property: Says, seed: int = 0) -> None:
 
 # ------------------------------------------------------------------------------------------------ a classifier that guides
 
-READ, GUIDED, GUIDED_OFF = 0.78, 0.85, 0.12
-"""The largest loss that the classifier may have over all levels, in nats, beyond which it reads too little; the least share of right
-labels and the largest share off the data when it guides at scale 1. """
+GUIDED, GUIDED_OFF = 0.85, 0.1
+"""Least share of right labels and largest share off the data at scale 1. The reference reaches 0.92 to 0.94, 0.02 to 0.03, and 0.73 to 0.78 of the
+diversity at scale 4 (seeds 0 to 3). With the sign of the arrow turned 0.07 of the labels are right."""
 
 
 @pytest.mark.end_to_end

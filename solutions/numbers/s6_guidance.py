@@ -109,10 +109,9 @@ def tilted_deviation(scale: float, wide: float = WIDE[1], narrow: float = NARROW
 
 
 def stochastic_deviation(scale: float, steps: int = 20_000) -> float:
-    """By ancestral sampling with infinitely many steps.
+    """The same by ancestral sampling, with fresh noise in infinitely many steps.
 
-    The variance V obeys dV / d log ᾱ = (1 - 2 slope) V + 1, where the guided score is -slope x; from static, by the midpoint
-    method.
+    Where the guided score is -slope x, the variance V obeys dV / d log ᾱ = (1 - 2 slope) V + 1; the midpoint method follows it.
     """
 
     def growth(log_level: float, variance: float) -> float:
