@@ -137,7 +137,7 @@ class World:
 @cache
 def world(code: ModuleType) -> World:
     """An autoencoder and a DiT in its latent, taught handwritten digits of 16 by 16 pixels: minutes."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(0)
         generator, (images, labels) = rng(), mnist(size=SMALL.side)
 
@@ -183,8 +183,9 @@ def priced(code: ModuleType, beta: float, steps: int = 300) -> nn.Module:
         recon, mean, logvar = model(x, torch.randn(64, 4, 2, 2, generator=generator))
         return code.vae_loss(recon, x, mean, logvar, beta) / 64
 
-    for _ in training(model, loss_of, steps, generator=rng(1), lr=3e-3):
-        pass
+    with torch.enable_grad():
+        for _ in training(model, loss_of, steps, generator=rng(1), lr=3e-3):
+            pass
     return model.eval().requires_grad_(False)
 
 
