@@ -27,6 +27,7 @@ MARKS = {
 FULLY_TOLD = 3
 """So many failing exercises are told in full; the others are named."""
 WIDTH = 100
+BLANK = Text("")
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def summary(
 def overview(progress: Progress, standings: Sequence[Standing], rewards: Sequence[Reward] = ()) -> RenderableType:
     """A table for each section, the rewards, and what is next."""
     upcoming = progress.next()
-    told = [reward for reward in rewards if not (reward.title == "shortcut" and _waits(reward))]
     at_hand = upcoming.section if upcoming else ""
+    told = [one for one in rewards if not _waits(one) or (one.stem == at_hand and one.title != "shortcut")]
     return Group(tables(standings, at_hand), *_rewards(told), closing(progress, upcoming))
 
 
@@ -71,7 +72,9 @@ def tables(standings: Sequence[Standing], at_hand: str = "") -> RenderableType:
         if not own or own[0].state == UNREAD:
             continue
         shown = stem == at_hand or len(own) == len(standings) or any(one.state != UNFINISHED for one in own)
-        parts += [table(of, own) if shown else heading(of, own), Text("")]
+        parts += [table(of, own), BLANK] if shown else [heading(of, own)]
+    if parts and parts[-1] is not BLANK:
+        parts.append(BLANK)
     return Group(*parts)
 
 
