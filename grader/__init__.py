@@ -10,6 +10,7 @@ source/          what is made from solutions/: stubs
 intake/          what learners hand in, read without running it
 desk/            the learner's side: checks in the same process, pytest's hooks, commands
 judging/         verdicts: one section, a cohort, the store of results
+syllabus/        what a course sets for itself: roster, points, deadlines, checks of its own
 reports/         results for people
 cli              the command line, `unstatic`
 """

@@ -1,6 +1,7 @@
 """The command line: `unstatic`, also `python -m grader`."""
 
 import argparse
+import io
 import logging
 import logging.handlers
 import os
@@ -16,8 +17,10 @@ from grader.course import CourseError, find_exercise, sections
 from grader.desk import commands as learner
 from grader.intake import reading as intake
 from grader.judging import cohort, results, schedule, store
-from grader.reports import report
+from grader.reports import feedback, report
 from grader.sandbox.host import doctor, isolation
+from grader.syllabus import hiding, marks, reading, summary
+from grader.syllabus.grading import Grading, Unknown
 
 STATE = Path(".unstatic")
 """Where results are kept as they come, so that a killed run resumes; in the current folder."""
@@ -29,13 +32,13 @@ class UsageError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without our symbols is no reason to end in an error
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0
-    except UsageError as error:
-        print(f"unstatic: {error}", file=sys.stderr)
-        return 2
-    except CourseError as error:
+    except (UsageError, Unknown, CourseError) as error:
         print(f"unstatic: {error}", file=sys.stderr)
         return 2
     except OSError as error:
@@ -72,7 +75,22 @@ def _parser() -> argparse.ArgumentParser:
         help="the least that is accepted, such as bwrap+landlock (default: %(default)s)",
     )
     grade.add_argument("--force", action="store_true", help="grade again what has been graded already")
+    grade.add_argument(
+        "--again",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="grade these submissions, learners or exercises again, and take the rest from what is kept",
+    )
+    grade.add_argument(
+        "--course", type=Path, metavar="FILE", help="the course's own file: roster, points, deadlines and more"
+    )
+    grade.add_argument("--learners", type=Path, metavar="DIR", help="write a file for each learner to DIR")
+    grade.add_argument("--hide-names", action="store_true", help="show pseudonyms; .unstatic/names.json says whose")
     grade.set_defaults(run=_grade)
+    course = commands.add_parser("course", help="check a course's own file and tell what it says")
+    course.add_argument("file", type=Path, metavar="FILE")
+    course.set_defaults(run=_course)
     doctor_ = commands.add_parser("doctor", help="what this machine can do to keep submissions in")
     doctor_.set_defaults(run=lambda options: doctor.report())
     return parser
@@ -85,13 +103,20 @@ def _grade(options: argparse.Namespace) -> int:
         level = isolation.choose(options.isolation)
     except (ValueError, isolation.Refused) as error:
         raise UsageError(f"--isolation: {error}") from error
+    _check_paths(options)
+    submissions = intake.read_all(options.submissions)
+    grading = Grading(submissions, options.submissions, options.course, options.only, options.again)
     if level == "none":
         console.print("[bold red]The submissions are not isolated from this machine.[/] `unstatic doctor` says why.")
     seed = options.seed if options.seed is not None else cohort.stored_seed(STATE)
     terms = cohort.Terms(seed, level, store.Store(STATE / "results.jsonl"), options.force)
     _log_to(STATE / "log.txt")
-    submissions = intake.read_all(options.submissions)
-    document = _graded(console, submissions, terms, options)
+    hidden = options.hide_names or grading.syllabus.hide_names
+    names = hiding.Pseudonyms(STATE, grading.syllabus.roster) if hidden else None
+    document = _graded(console, grading, terms, names, options)
+    if names is not None:
+        document = hiding.hide(document, names)
+        names.keep()
     for doubt in terms.store.doubts:
         console.print(doubt, markup=False, highlight=False)
     _write(document, options)
@@ -108,13 +133,16 @@ def _log_to(path: Path) -> None:
     logging.getLogger("grader").addHandler(handler)
 
 
-def _check_usage(options: argparse.Namespace) -> None:
+def _check_paths(options: argparse.Namespace) -> None:
     for path in options.submissions:
         if not os.path.lexists(path):
             pattern = any(sign in str(path) for sign in "*?[")
             raise UsageError(
                 f"{path}: {'this pattern matches nothing' if pattern else 'there is no such file or folder'}"
             )
+
+
+def _check_usage(options: argparse.Namespace) -> None:
     for name in options.only:
         if name not in sections():
             try:
@@ -127,8 +155,18 @@ def _check_usage(options: argparse.Namespace) -> None:
         raise UsageError(f"--seed: {options.seed} is negative; give 0 or more")
 
 
+def _course(options: argparse.Namespace) -> int:
+    said, doubtful = summary.summary(reading.read(options.file))
+    print("\n".join([*said, *doubtful]))
+    return int(bool(doubtful))
+
+
 def _graded(
-    console: Console, submissions: list[intake.Submission], terms: cohort.Terms, options: argparse.Namespace
+    console: Console,
+    grading: Grading,
+    terms: cohort.Terms,
+    names: hiding.Pseudonyms | None,
+    options: argparse.Namespace,
 ) -> results.Document:
     """The cohort graded, with a bar on a terminal and a line a unit elsewhere."""
     columns = (
@@ -143,13 +181,14 @@ def _graded(
         task = progress.add_task("", total=None)
 
         def told(unit: schedule.Unit, rows: list[results.Row], done: int, of: int) -> None:
-            progress.update(task, total=of, completed=done, description=unit.submission.name)
+            name = names.of(unit.submission.name) if names is not None else unit.submission.name
+            progress.update(task, total=of, completed=done, description=name)
             if not console.is_terminal:
-                score, points = sum(row["score"] for row in rows), sum(row["points"] for row in rows)
-                said = f"{done}/{of} {unit.submission.name} {unit.stem}: {score:g} of {points:g}"
+                score, points = marks.sums(rows, grading.syllabus)
+                said = f"{done}/{of} {name} {unit.stem}: {score:g} of {points:g}"
                 console.print(f"{said}  ({time.monotonic() - start:.0f} s)", markup=False, emoji=False, highlight=False)
 
-        return cohort.grade(submissions, terms, only=options.only, jobs=options.jobs, told=told)
+        return grading.run(terms, jobs=options.jobs, told=told)
 
 
 def _write(document: results.Document, options: argparse.Namespace) -> None:
@@ -159,6 +198,8 @@ def _write(document: results.Document, options: argparse.Namespace) -> None:
         results.write_atomically(options.json, json.dumps(document, indent=1) + "\n")
     if options.html:
         results.write_atomically(options.html / "index.html", report.html(document))
+    if options.learners:
+        feedback.write_all(document, options.learners)
 
 
 if __name__ == "__main__":

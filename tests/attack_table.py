@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from grader.course import ROOT
-from grader.judging import judge as judging
+from grader.judging import sitting as judging
 from grader.judging.judge import Judge
 from grader.sandbox.host import isolation
 from tests import built

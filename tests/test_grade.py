@@ -2,17 +2,22 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from grader import course
 from grader.cli import main
 from grader.course import ROOT, section
+from grader.judging import process
+from grader.judging.results import plain_row
 
 STEM = "s1_forward_reverse"
 REFERENCE = ROOT / "solutions" / f"{STEM}.py"
@@ -102,6 +107,8 @@ def test_what_is_graded_is_not_graded_again():
         (["x.py", "--seed", "one"], "--seed"),
         (["x.py", "--isolation", "moat"], "moat"),
         (["x.py", "--frobnicate"], "--frobnicate"),
+        (["nobody"], "nobody: there is no such file or folder"),
+        ([str(REFERENCE), "sub/*.zip"], "sub/*.zip: this pattern matches nothing"),
     ],
 )
 def test_bad_usage_exits_with_2_and_says_what_is_wrong(arguments, says, capsys):
@@ -122,13 +129,81 @@ def test_bad_submissions_are_not_gradable_and_the_others_are_graded():
     with Path("huge", f"{STEM}.py").open("wb") as file:
         file.truncate(100 << 20)
     Path("broken.zip").write_bytes(b"PK\x03\x04 not really")
-    document = graded("missing.py", "link.py", "latin", "huge", "broken.zip", REFERENCE, *QUICK, "--seed", 1)
+    document = graded("link.py", "latin", "huge", "broken.zip", REFERENCE, *QUICK, "--seed", 1)
     *bad, good = document["submissions"]
-    assert [submission["name"] for submission in bad] == ["missing", "link", "latin", "huge", "broken"]
+    assert [submission["name"] for submission in bad] == ["link", "latin", "huge", "broken"]
     for submission in bad:
         assert set(verdicts(submission).values()) == {"not-gradable"}
         assert all(row["message"] and "\n" not in row["message"] for row in submission["exercises"])
     assert good["score"] == 2.0
+
+
+def test_submissions_of_one_name_are_told_apart():
+    for folder in ("a/ada", "b/ada"):
+        Path(folder).mkdir(parents=True)
+        shutil.copy(REFERENCE, folder)
+    with zipfile.ZipFile("b/ada.zip", "w") as archive:
+        archive.write(REFERENCE, REFERENCE.name)
+    document = graded("a/ada", "b/ada", "b/ada.zip", *QUICK, "--seed", 1)
+    assert [submission["name"] for submission in document["submissions"]] == ["a/ada", "b/ada", "b/ada.zip"]
+
+
+def test_a_fault_of_ours_counts_in_no_total_and_is_tried_again_alone(monkeypatch, capsys):
+    """The judge cannot carry out one exercise; the next run has only that one to do."""
+    asked = []
+
+    def grade(self, request):
+        asked.append(request["only"])
+        rows = [plain_row(request["stem"], name, "pass", "") for name in request["only"]]
+        rows = [{**row, "score": row["points"]} for row in rows]
+        return [
+            {**row, "verdict": "grader-error", "score": 0.0} if len(asked) == 1 and row is rows[-1] else row
+            for row in rows
+        ]
+
+    monkeypatch.setattr(process.JudgeProcess, "__init__", lambda self, level: None)
+    monkeypatch.setattr(process.JudgeProcess, "close", lambda self: None)
+    monkeypatch.setattr(process.JudgeProcess, "grade", grade)
+    arguments = ["grade", str(REFERENCE), "--only", "forward_step", "q_sample", "--seed", "1", "--json", "out.json"]
+    assert main(arguments) == 1
+    assert "1 of 1 that could be graded, 2 not: run again" in " ".join(capsys.readouterr().out.split())
+    first = json.loads(Path("out.json").read_text())["submissions"][0]
+    assert (first["score"], first["points"], first["ungraded"]) == (1.0, 1.0, 2.0)
+    assert main(arguments) == 0
+    second = json.loads(Path("out.json").read_text())["submissions"][0]
+    assert (second["score"], second["points"], "ungraded" in second) == (3.0, 3.0, False)
+    assert asked == [("forward_step", "q_sample"), ("q_sample",)]
+
+
+@pytest.mark.parametrize(
+    ("find", "replace", "says"),
+    [
+        (
+            "points = 1\n",
+            "points = -1\n",
+            r"course.toml:\d+: .s1_forward_reverse.forward_step. has points = -1; give a number",
+        ),
+        ("points = 1\n", 'points = "3"\n', r"has points = '3'; give a number"),
+        ("points = 1\n", "points = nan\n", r"has points = nan; give a number"),
+        ("minutes = 10\n", "", r"course.toml:\d+: .s1_forward_reverse.forward_step. lacks minutes"),
+        (
+            "[s1_forward_reverse.train_denoiser]",
+            "[s1_forward_reverse.teach_denoiser]",
+            r"lacks .s1_forward_reverse.train_denoiser., of which there are checks",
+        ),
+        ("points = 1\n", "points = \n", r"course.toml cannot be read: .*line \d+"),
+    ],
+)
+def test_a_course_file_that_does_not_fit_is_told_before_anything_is_graded(monkeypatch, capsys, find, replace, says):
+    text = course.COURSE_FILE.read_text(encoding="utf-8")
+    Path("course.toml").write_text(text.replace(find, replace, 1), encoding="utf-8")
+    monkeypatch.setattr(course, "COURSE_FILE", Path("course.toml").absolute())
+    course.sections.cache_clear()
+    try:
+        assert main(["grade", str(REFERENCE), "--seed", "1"]) == 2
+    finally:
+        course.sections.cache_clear()
+    assert re.search(says, capsys.readouterr().err)
 
 
 def descendants(pid):

@@ -52,6 +52,9 @@ def test_what_is_put_is_found_by_this_store_and_by_the_next(path):
         {"course": "d"},
         {"isolation": "bwrap"},
         {"only": ("q_sample",)},
+        {"time": (("q_sample", 2.0),)},
+        {"checks": "d"},
+        {"charge_once": False},
     ],
 )
 def test_a_key_that_differs_in_anything_finds_nothing(path, changes):
@@ -253,7 +256,17 @@ def test_the_course_version_changes_with_what_a_verdict_depends_on(tmp_path, mon
     monkeypatch.setattr(store, "_course_files", lambda: files[1:])
     course_version.cache_clear()
     assert course_version() != first
+    monkeypatch.setattr(store, "_course_files", lambda: files)
+    monkeypatch.setattr(store, "_installed", lambda: ["torch 1.0"])
     course_version.cache_clear()
+    assert course_version() != first
+    course_version.cache_clear()
+
+
+def test_what_is_installed_is_part_of_the_course_version():
+    installed = store._installed()
+    assert f"pytest {pytest.__version__}" in installed
+    assert len(installed) > 10
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

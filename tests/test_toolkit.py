@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Generator
 
-from exercises.toolkit import plots, sliced_wasserstein, two_moons, two_moons_log_density
+from exercises.toolkit import beaded_moons, plots, sliced_wasserstein, two_moons, two_moons_log_density
 from exercises.toolkit.worlds import Correlated
 
 
@@ -26,6 +26,15 @@ def test_the_moons_have_mean_0_and_variance_1() -> None:
 
 def test_the_same_generator_draws_the_same_moons() -> None:
     assert torch.equal(two_moons(7, seeded(1)), two_moons(7, seeded(1)))
+
+
+def test_beaded_moons_have_mean_0_and_variance_1_and_look_like_the_moons() -> None:
+    beads, n = beaded_moons(), 20_000
+    second = beads.centres.square().mean(0) + beads.variances[0]
+    torch.testing.assert_close(beads.centres.mean(0), torch.zeros(2).double())
+    torch.testing.assert_close(second, torch.ones(2).double())
+    near = sliced_wasserstein(beads.sample(n, seeded(0)), two_moons(n, seeded(1)).double(), generator=seeded(2))
+    assert near < 0.04  # two sets of 20,000 of one distribution are 0.01 to 0.02 apart, and the beads' width is another
 
 
 def test_the_moons_density_has_mass_1_and_is_highest_on_the_moons() -> None:
@@ -80,6 +89,7 @@ def test_the_plots_draw(tmp_path) -> None:
     plots.image(torch.randn(4, 5), "x", "y", on=third)
     assert plots.save(figure, tmp_path / "deep" / "picture.png").stat().st_size > 1000
     assert plots.save(plots.points({"moons": two_moons(50)}), tmp_path / "one.png").is_file()
+    assert plots.save(plots.paths({"a walk": torch.randn(4, 50, 2)}), tmp_path / "two.png").is_file()
 
 
 def test_the_toolkit_imports_no_matplotlib() -> None:

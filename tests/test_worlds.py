@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from exercises.toolkit.worlds import Gaussian, Mixture
+from exercises.toolkit.worlds import Gaussian, Labelled, Mixture
 
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
 ALPHA_BAR = torch.cumprod(1 - BETAS, 0)
@@ -71,3 +71,42 @@ def test_samples_have_the_mean_of_the_world():
     assert (mixture.mean(0) - want).abs().max() < 6.5 * 1.2 / 20_000**0.5  # standard deviations up to 1.2
     assert abs(float(gaussian.mean()) - 0.7) < 6.5 * 0.5 / 20_000**0.5
     assert float(gaussian.var()) == pytest.approx(0.25, rel=6.5 * (2 / 20_000) ** 0.5)
+
+
+def test_the_guess_of_the_data_and_of_the_noise_make_up_the_sample():
+    x_t, t = batch(6, 2)
+    a = ALPHA_BAR[t][:, None]
+    made = a.sqrt() * MIXTURE.x0(x_t, t, ALPHA_BAR) + (1 - a).sqrt() * MIXTURE.eps(x_t, t, ALPHA_BAR)
+    torch.testing.assert_close(made, x_t)
+
+
+def test_the_guess_of_the_data_in_pure_static_is_its_mean():
+    x_t, t = batch(6, 2)
+    mean = (MIXTURE.weights[:, None] * MIXTURE.centres).sum(0)
+    torch.testing.assert_close(MIXTURE.x0(x_t, 0 * t, torch.zeros(1, dtype=x_t.dtype)), mean.expand(6, 2))
+
+
+def labelled() -> Labelled:
+    """`MIXTURE`, its first centre and all the others having a label."""
+    return Labelled(MIXTURE, (torch.arange(len(MIXTURE.weights)) > 0).long())
+
+
+def test_the_best_guess_without_a_label_is_the_mean_of_those_with_one():
+    world, (x_t, t) = labelled(), batch(7, 2)
+    shares = world.log_p(x_t, t, ALPHA_BAR).exp()
+    torch.testing.assert_close(shares.sum(1), torch.ones_like(shares[:, 0]))
+    guesses = [world.eps(x_t, t, torch.full_like(t, label), ALPHA_BAR) for label in range(world.null + 1)]
+    mean = sum(shares[:, label, None] * guesses[label] for label in range(world.null))
+    torch.testing.assert_close(guesses[world.null], mean)
+    torch.testing.assert_close(guesses[world.null], MIXTURE.eps(x_t, t, ALPHA_BAR))
+
+
+def test_the_scores_of_labelled_data_obey_bayes_rule():
+    world, (x_t, t) = labelled(), batch(7, 2)
+    y = torch.arange(len(t)) % 2
+    x_t.requires_grad_()
+    chosen = world.log_p(x_t, t, ALPHA_BAR).gather(1, y[:, None])
+    (slope,) = torch.autograd.grad(chosen.sum(), x_t)
+    std = (1 - ALPHA_BAR[t]).sqrt()[:, None]
+    want = (world.eps(x_t, t, torch.full_like(y, world.null), ALPHA_BAR) - world.eps(x_t, t, y, ALPHA_BAR)) / std
+    torch.testing.assert_close(slope, want)

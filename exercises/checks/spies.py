@@ -44,6 +44,10 @@ class Spy(nn.Module):
         pulls: the gradients that reached its answers, in the order in which they came.
     """
 
+    def __init_subclass__(cls) -> None:
+        """No method is overridden, and so none by a wrong name: what a spy answers is passed in."""
+        raise TypeError(f"{cls.__name__}: pass what a spy answers in, as Spy(answer=...)")
+
     def __init__(self, weight: float = 0.75, bias: float = 0.25, answer: Answer = affine) -> None:
         super().__init__()
         self._answer = answer

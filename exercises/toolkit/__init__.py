@@ -6,6 +6,6 @@ what judges digits (`.judging`).
 
 from exercises.toolkit.extract import extract
 from exercises.toolkit.metrics import sliced_wasserstein
-from exercises.toolkit.moons import two_moons, two_moons_log_density
+from exercises.toolkit.moons import beaded_moons, two_moons, two_moons_log_density
 
-__all__ = ["extract", "sliced_wasserstein", "two_moons", "two_moons_log_density"]
+__all__ = ["beaded_moons", "extract", "sliced_wasserstein", "two_moons", "two_moons_log_density"]

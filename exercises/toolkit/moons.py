@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from exercises.toolkit.worlds import Mixture
+
 CENTRE = (0.5, 0.25)
 """The mean of the two half circles, (cos θ, sin θ) and (1 - cos θ, 1/2 - sin θ) for θ in [0, π]."""
 VARIANCE = (3 / 4, 9 / 16 - 1 / pi)
@@ -41,3 +43,23 @@ def two_moons_log_density(points: Float[Tensor, "n 2"], noise: float = 0.05) -> 
     offsets = torch.cdist(points * std + torch.tensor(CENTRE, dtype=points.dtype), moons) / noise
     log_mass = torch.logsumexp(-offsets.square() / 2, dim=1) - log(len(moons)) - log(2 * pi * noise**2)
     return log_mass + std.log().sum()
+
+
+def beaded_moons(beads: int = 40, std: float = 0.07) -> Mixture:
+    """Two moons of which all is known: round clouds in a row along each half circle, mean 0 and variance 1 along each axis.
+
+    Where `two_moons` has noise that is stretched with the moons, a bead is round, so that score and density are formulas
+    at every level of noise.
+
+    Args:
+        beads: how many on each moon; with fewer than 30 or so the gaps show.
+        std: of a bead.
+    """
+    theta = pi * (torch.arange(beads, dtype=torch.float64) + 0.5) / beads
+    upper = torch.stack([theta.cos() - CENTRE[0], theta.sin() - CENTRE[1]], dim=1)
+    upper = upper * ((1 - std**2) / upper.square().mean(0)).sqrt()
+    return Mixture(
+        torch.cat([upper, -upper]),
+        torch.full((2 * beads,), std**2, dtype=torch.float64),
+        torch.full((2 * beads,), 0.5 / beads, dtype=torch.float64),
+    )

@@ -28,6 +28,18 @@ def points(panels: Mapping[str, Tensor], title: str = "", on: FigureBase | None 
     return figure
 
 
+def paths(panels: Mapping[str, Tensor], title: str = "", on: FigureBase | None = None) -> FigureBase:
+    """Paths (steps + 1, N, 2) of points side by side, each set under its name: a dot begins a line."""
+    figure = on or Figure(figsize=(SIDE * len(panels), SIDE + 0.5), layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axis, (name, track) in zip(axes, panels.items(), strict=True):
+        axis.plot(*_numbers(track).transpose(2, 0, 1), linewidth=0.6, alpha=0.8, color=INK)
+        axis.scatter(*_numbers(track)[0].T, s=6, color="black", linewidths=0, zorder=3)
+        axis.set(title=name, xlim=(-LIMIT, LIMIT), ylim=(-LIMIT, LIMIT), xticks=[], yticks=[], aspect="equal")
+    return figure
+
+
 def curves(
     lines: Mapping[str, Sequence[float] | Tensor], xlabel: str, title: str = "", on: FigureBase | None = None
 ) -> FigureBase:

@@ -85,6 +85,16 @@ class Mixture:
         pull = (share / spread).reshape(*share.shape, *[1] * (x_t.ndim - 1)) * offsets
         return (1 - extract(alpha_bar, t, x_t)).sqrt() * pull.sum(1)
 
+    def x0(
+        self, x_t: Float[Tensor, "B *S"], t: Int[Tensor, "B"], alpha_bar: Float[Tensor, "T"]
+    ) -> Float[Tensor, "B *S"]:
+        """E[x_0 | x_t] = Σ_k r_k (c_k + α λ_k (x_t - α c_k) / (α² λ_k + σ²)): with ε* it makes up x_t, also where ᾱ is 0."""
+        offsets, spread, share = self._components(x_t, t, alpha_bar)
+        shrink = extract(alpha_bar, t, x_t).sqrt().reshape(-1, 1) * self.variances.to(x_t) / spread
+        ones = [1] * (x_t.ndim - 1)
+        guesses = self.centres.to(x_t) + shrink.reshape(*shrink.shape, *ones) * offsets
+        return (share.reshape(*share.shape, *ones) * guesses).sum(1)
+
     def score(
         self, x_t: Float[Tensor, "B *S"], t: Int[Tensor, "B"], alpha_bar: Float[Tensor, "T"]
     ) -> Float[Tensor, "B *S"]:
@@ -173,3 +183,46 @@ class Correlated:
     def _spread(self, mean_coef: Tensor, std: Tensor) -> Tensor:
         """The variance along each axis (B, D)."""
         return mean_coef.flatten(1).square() * self.variances.to(std) + std.flatten(1).square()
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A mixture whose centres have labels: the best guess with a label, without one, and the best classifier.
+
+    Labels count from 0, and the one after the last, `null`, stands for "no label".
+
+    Attributes:
+        mixture: the data, all labels together.
+        labels: (K,), int64, the label of each centre; each label has a centre.
+    """
+
+    mixture: Mixture
+    labels: Int[Tensor, "K"]
+
+    @property
+    def null(self) -> int:
+        """How many labels there are, and the label that stands for none."""
+        return int(self.labels.max()) + 1
+
+    def of(self, label: int) -> Mixture:
+        """The data with this label alone; all of it for `null`."""
+        if label == self.null:
+            return self.mixture
+        own = self.labels == label
+        weights = self.mixture.weights[own]
+        return Mixture(self.mixture.centres[own], self.mixture.variances[own], weights / weights.sum())
+
+    def eps(
+        self, x_t: Float[Tensor, "B *S"], t: Int[Tensor, "B"], y: Int[Tensor, "B"], alpha_bar: Float[Tensor, "T"]
+    ) -> Float[Tensor, "B *S"]:
+        """ε* = E[ε | x_t, y], for each sample with its own label."""
+        guesses = torch.stack([self.of(label).eps(x_t, t, alpha_bar) for label in range(self.null + 1)])
+        return guesses[y, torch.arange(len(y), device=y.device)]
+
+    def log_p(
+        self, x_t: Float[Tensor, "B *S"], t: Int[Tensor, "B"], alpha_bar: Float[Tensor, "T"]
+    ) -> Float[Tensor, "B null"]:
+        """The best classifier of noised data: log p(label | x_t) for each label, in nats."""
+        shares = [self.mixture.weights[self.labels == label].sum() for label in range(self.null)]
+        joint = [self.of(label).log_density(x_t, t, alpha_bar) + share.log() for label, share in enumerate(shares)]
+        return torch.stack(joint, dim=1).log_softmax(dim=1)

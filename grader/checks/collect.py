@@ -7,10 +7,12 @@ against a jail, and in the diagnosis against known mistakes.
 """
 
 import contextlib
+import inspect
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -34,6 +36,8 @@ class Check:
         function: the test function.
         parameters: what `pytest.mark.parametrize` gives it.
         fixtures: which of `FIXTURES` it asks for.
+        own: whether it is an instructor's, not the course's.
+        hidden: whether learners are not shown it.
     """
 
     name: str
@@ -42,6 +46,8 @@ class Check:
     function: Callable[..., None]
     parameters: dict[str, Any]
     fixtures: tuple[str, ...]
+    own: bool = False
+    hidden: bool = False
 
     @property
     def sentence(self) -> str:
@@ -70,11 +76,44 @@ def sentence(function: Callable[..., None], name: str, exercise: str) -> str:
 @cache
 def collect(stem: str) -> tuple[Check, ...]:
     """The checks of section `stem`: exercise by exercise in the order of the course, each in the order of its file."""
+    return _collected(section(stem).checks, stem, f"the checks of {stem}")
+
+
+@cache
+def collect_own(folder: str, stem: str, hidden: bool = False) -> tuple[Check, ...]:
+    """An instructor's checks of section `stem`, from sN_name/test_<exercise>.py in a folder of theirs; none if it has no such.
+
+    Raises:
+        RuntimeError: they cannot be collected; the message says which file and line.
+    """
+    place = Path(folder, stem)
+    if not any(place.rglob("test_*.py")):
+        return ()
+    ours = {check.name for check in collect(stem)}
+    found = _collected(place, stem, f"the checks in {place}")
+    if taken := [check for check in found if check.name in ours]:
+        raise RuntimeError(
+            f"{_where(taken[0].function)}: {taken[0].name} is the name of a check of ours: choose another"
+        )
+    return tuple(replace(check, own=True, hidden=hidden) for check in found)
+
+
+def place_of(function: Callable[..., None]) -> tuple[Path, int]:
+    """The file and the line where a check is."""
+    code = inspect.unwrap(function).__code__
+    return Path(code.co_filename), code.co_firstlineno
+
+
+def _where(function: Callable[..., None]) -> str:
+    return ":".join(map(str, place_of(function)))
+
+
+def _collected(folder: Path, stem: str, what: str) -> tuple[Check, ...]:
     catcher = _Catcher()
     with contextlib.redirect_stdout(io.StringIO()) as said:
         status = pytest.main(
             [
-                str(section(stem).checks),
+                str(folder),
                 "--collect-only",
                 "-q",
                 "-p",
@@ -92,8 +131,10 @@ def collect(stem: str) -> tuple[Check, ...]:
             ],
             plugins=[catcher],
         )
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        return ()
     if status != pytest.ExitCode.OK:
-        raise RuntimeError(f"the checks of {stem} cannot be collected:\n{said.getvalue()}")
+        raise RuntimeError(f"{what} cannot be collected:\n{said.getvalue()}")
     order = list(section(stem).exercises)
     return tuple(sorted((_check(item, stem) for item in catcher.items), key=lambda check: order.index(check.exercise)))
 
@@ -117,7 +158,9 @@ def _check(item: pytest.Function, stem: str) -> Check:
     parameters = dict(item.callspec.params) if hasattr(item, "callspec") else {}
     fixtures = tuple(name for name in item.fixturenames if name not in parameters and name != "request")
     if unknown := set(fixtures) - set(FIXTURES):
-        raise RuntimeError(f"{item.nodeid} asks for {sorted(unknown)}; a check may ask for {FIXTURES} only")
+        raise RuntimeError(
+            f"{_where(item.obj)}: {item.name} asks for {sorted(unknown)}; a check may ask for {FIXTURES} only"
+        )
     return Check(item.name, stem, exercise_of(item, stem), item.obj, parameters, fixtures)
 
 
@@ -129,7 +172,9 @@ def exercise_of(item: pytest.Function, stem: str) -> str:
     """
     name = item.path.stem.removeprefix("test_")
     if name not in section(stem).exercises:
-        raise RuntimeError(f"{item.path.name} names no exercise of {stem}: call it test_<exercise>.py")
+        raise RuntimeError(f"{item.path} names no exercise of {stem}: call it test_<exercise>.py")
     if not item.originalname.startswith(f"test_{name}_"):
-        raise RuntimeError(f"{item.originalname} in {item.path.name}: call it test_{name}_<sentence>")
+        raise RuntimeError(
+            f"{_where(item.obj)}: {item.originalname} is the name of no exercise's check: call it test_{name}_<sentence>"
+        )
     return name

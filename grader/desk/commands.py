@@ -30,6 +30,7 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     hinting = _add(subparsers, "hint", "a hint for an exercise; ask again for the next", hint, exercise)
     hinting.add_argument("--all", action="store_true", help="all three at once")
     _add(subparsers, "show", "draw pictures with the functions that you have written", show, section_only)
+    _add(subparsers, "dial", "quality against calls of the model, for every sampler that you have written", dial)
     _add(subparsers, "solution", "the reference answer, once yours passes", solution, exercise)
     _add(
         subparsers, "reset", "put the stub of an exercise or a section back, keeping a copy of yours", reset, everything
@@ -102,6 +103,12 @@ def show(options: argparse.Namespace) -> int:
     from grader.desk import practice
 
     return practice.show(options.name)
+
+
+def dial(options: argparse.Namespace) -> int:
+    from grader.desk import practice
+
+    return practice.dial()
 
 
 def hint(options: argparse.Namespace) -> int:

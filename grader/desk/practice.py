@@ -1,7 +1,8 @@
-"""The learner's commands that run the learner's code: status, next, watch, check, show."""
+"""The learner's commands that run the learner's code: status, next, check, show, dial."""
 
 import importlib
 import sys
+from typing import Any
 
 from rich.console import RenderableType
 
@@ -79,3 +80,37 @@ def show(of: Section) -> int:
     path = plots.save(figure, ROOT / "pictures" / f"{of.stem}.png")
     print(f"See {path.relative_to(ROOT).as_posix()}")
     return 0
+
+
+def dial() -> int:
+    """Turn the step-count dial with what the learner has solved: a table, and pictures/dial.png."""
+    from exercises.dial import poster, readings, solvable, table
+
+    progress = Progress()
+    solved = {of.stem: _solved(progress, of) for of in sections().values() if progress.readable(of.stem)}
+    _, ready, _ = solvable(solved)
+    if not ready:
+        print(
+            "The dial needs a sampler that passes with all it uses: `sample`, `ddim_sample`, `euler_sample` or another."
+        )
+        tell(terminal.closing(progress, progress.next(begin())))
+        return 0
+    print(f"Turning the dial for {len(ready)} samplers; with all of them that takes some minutes.")
+    with tidy():
+        found = list(readings(solved, told=lambda what: print(f"  {what}", flush=True)))
+        print(table(found, solved))
+        path = ROOT / "pictures" / "dial.png"
+        path.parent.mkdir(exist_ok=True)
+        poster(found, solved).savefig(path, dpi=110)
+    print(f"See {path.relative_to(ROOT).as_posix()}")
+    return 0
+
+
+def _solved(progress: Progress, of: Section) -> dict[str, Any]:
+    """The learner's functions of a section that pass, with all that they need."""
+
+    def passes_with_needs(name: str) -> bool:
+        return progress.passes(name) and all(map(passes_with_needs, of.exercises[name].needs))
+
+    module = progress.module(of.stem)
+    return {name: getattr(module, name) for name in of.exercises if passes_with_needs(name)}

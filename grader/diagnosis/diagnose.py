@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from grader.checks.collect import collect
-from grader.checks.run import outcome
+from grader.checks.run import Outcome, outcome
 from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.diagnosis.evidence import PASSED, same
@@ -45,15 +45,20 @@ def _known(stem: str, exercise: str) -> list[Misconception]:
 
 def _explains(known: Misconception, failures: dict[str, Any], seed: int) -> bool:
     names = [check.name for check in collect(known.section) if check.exercise == known.exercise]
+    names.sort(key=lambda name: name not in failures)  # where the answer fails, mistakes differ soonest
     return set(failures) <= set(names) and all(
         same(failures.get(name, PASSED), _answer(known, name, seed)) for name in names
     )
 
 
-@cache
 def _answer(known: Misconception, name: str, seed: int) -> Any:
-    """What the check called `name` gets from the misconception; remembered, so that a cohort costs one run of each."""
+    found = outcome_of(known, name, seed)
+    return PASSED if found.error is None else found.got
+
+
+@cache
+def outcome_of(known: Misconception, name: str, seed: int) -> Outcome:
+    """What the check called `name` gives on the misconception; remembered, so that a cohort costs one run of each."""
     check = next(check for check in collect(known.section) if check.name == name)
     with tidy(seed), warnings.catch_warnings(action="ignore"):
-        found = outcome(check, UnderTest(known.module()), seed)
-    return PASSED if found.error is None else found.got
+        return outcome(check, UnderTest(known.module()), seed)

@@ -8,7 +8,7 @@ import ast
 import tomllib
 from dataclasses import dataclass
 from functools import cache
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from grader.course import section
 
@@ -62,10 +62,14 @@ class Misconception:
         module = ModuleType(f"misconception_{self.section}")
         module.__doc__ = self.explanation
         try:
-            exec(compile(self.source(), f"<misconception: {self.name}>", "exec"), module.__dict__)
+            exec(self._code(), module.__dict__)
         except SyntaxError as error:
             raise self._error(f"the edited module is not Python ({error}); mend `replace`") from error
         return module
+
+    @cache  # noqa: B019 - a misconception lives as long as the process
+    def _code(self) -> CodeType:
+        return compile(self.source(), f"<misconception: {self.name}>", "exec")
 
     def _extent(self, reference: str) -> tuple[int, int]:
         for node in ast.parse(reference).body:

@@ -1,36 +1,78 @@
 """Many submissions: what there is to grade, graded or taken from the store."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.course import section, sections
 from grader.intake.reading import Submission, fingerprint
 from grader.judging import schedule
+from grader.judging.conditions import OURS, Conditions
 from grader.judging.results import Document, Row, document, plain_row
 from grader.judging.schedule import Unit
 from grader.judging.store import Key, Store, course_version
 
 
+def _everywhere_ours(submission: str, stem: str) -> Conditions:
+    return OURS
+
+
+def _nothing(submission: str, exercise: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Terms:
-    """What is the same for all units of a run."""
+    """What is the same for all units of a run.
+
+    Attributes:
+        seed: what all inputs are drawn from.
+        isolation: the level at which submissions run.
+        store: what is kept.
+        force: whether everything is graded again.
+        conditions: under which a section (by stem) of a submission (by name) is judged.
+        left_out: exercises that the course leaves out.
+        again: whether this exercise of that submission (by name) is graded again, be it stored or not.
+    """
 
     seed: int
     isolation: str
     store: Store
     force: bool = False
+    conditions: Callable[[str, str], Conditions] = _everywhere_ours
+    left_out: Collection[str] = ()
+    again: Callable[[str, str], bool] = _nothing
 
     def key(self, unit: Unit) -> Key:
         every = tuple(section(unit.stem).exercises)
         only = () if unit.only == every else unit.only
         content = fingerprint(unit.submission, unit.stem)
-        return Key(content, unit.stem, self.seed, course_version(), self.isolation, only)
+        how = unit.conditions
+        return Key(
+            content,
+            unit.stem,
+            self.seed,
+            course_version(),
+            self.isolation,
+            only,
+            how.time,
+            how.digest(unit.stem),
+            how.charge_once,
+        )
+
+    def stored(self, unit: Unit) -> list[Row]:
+        """The rows of a unit that need not be graded."""
+        if self.force:
+            return []
+        rows = self.store.get(self.key(unit))
+        return [row for row in rows if not self.again(unit.submission.name, row["exercise"])]
 
 
-def units(submissions: Sequence[Submission], only: Sequence[str]) -> list[Unit]:
+def units(submissions: Sequence[Submission], only: Sequence[str], terms: Terms | None = None) -> list[Unit]:
     """What is to be graded: the sections in each submission, or what `only` names (exercises and section stems)."""
-    asked = {stem: _asked(stem, only) for stem in sections()}
+    left_out = terms.left_out if terms else ()
+    conditions = terms.conditions if terms else _everywhere_ours
+    asked = {stem: tuple(name for name in _asked(stem, only) if name not in left_out) for stem in sections()}
     common = {stem for submission in submissions for stem in [*submission.sections, *submission.problems] if stem}
     found = []
     for submission in submissions:
@@ -39,7 +81,11 @@ def units(submissions: Sequence[Submission], only: Sequence[str]) -> list[Unit]:
             present = common or set(sections())
         if only:
             present = set(sections())
-        found += [Unit(submission, stem, asked[stem]) for stem in sections() if stem in present and asked[stem]]
+        found += [
+            Unit(submission, stem, asked[stem], conditions(submission.name, stem))
+            for stem in sections()
+            if stem in present and asked[stem]
+        ]
     return found
 
 
@@ -68,7 +114,7 @@ def grade(
         jobs: how many judges work at a time.
         told: is told of each unit as it is done.
     """
-    work = units(submissions, only)
+    work = units(submissions, only, terms)
     graded: dict[int, list[Row]] = {}
 
     def done(unit: Unit, rows: list[Row]) -> None:
@@ -89,7 +135,7 @@ def _grade_units(work: Sequence[Unit], terms: Terms, jobs: int, done: Callable[[
     fresh: dict[int, tuple[Unit, list[Row]]] = {}
     parts: list[Unit] = []
     for unit in work:
-        rows = _unreadable(unit) or ([] if terms.force else terms.store.get(terms.key(unit)))
+        rows = _unreadable(unit) or terms.stored(unit)
         if left := _left(unit, rows):
             fresh[id(left)] = unit, rows
             parts.append(left)
@@ -102,7 +148,7 @@ def _grade_units(work: Sequence[Unit], terms: Terms, jobs: int, done: Callable[[
         with terms.store.claim(terms.key(unit)) as ours:
             if not ours:
                 return None
-            stored = [] if terms.force else terms.store.get(terms.key(unit))  # by another grader, meanwhile
+            stored = terms.stored(unit)  # by another grader, meanwhile
             if not (left := _left(unit, stored or before)):
                 return stored
             rows = _in_order(unit, [*(stored or before), *grade(left)])
@@ -117,7 +163,7 @@ def _left(unit: Unit, rows: Sequence[Row]) -> Unit | None:
     """What of a unit has no row yet; None if nothing."""
     known = {row["exercise"] for row in rows}
     left = tuple(name for name in unit.only if name not in known)
-    return Unit(unit.submission, unit.stem, left) if left else None
+    return replace(unit, only=left) if left else None
 
 
 def _in_order(unit: Unit, rows: list[Row]) -> list[Row]:

@@ -79,7 +79,8 @@ def main() -> None:
         say({"ready": True})
         while True:
             data = json.loads(requests.get())
-            request = Request(**{**data, "only": tuple(data["only"])})
+            data |= {name: tuple(value) for name, value in data.items() if isinstance(value, list)}
+            request = Request(**data)
             say({"rows": judge.grade(request, lambda name: say({"exercise": name}))})
     except faults.GraderFault as fault:
         say({"fault": str(fault)})

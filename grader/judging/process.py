@@ -88,11 +88,11 @@ class JudgeProcess:
             while data := printed.read1(1 << 16):  # type: ignore[attr-defined]
                 self._words = (self._words + data)[-LAST_WORDS:]
 
-    def _hear(self) -> dict:
+    def _hear(self, silence: float = SILENCE_SECONDS) -> dict:
         try:
-            line = self._answers.get(timeout=SILENCE_SECONDS)
+            line = self._answers.get(timeout=silence)
         except queue.Empty:
-            raise GraderFault(f"the judge said nothing for {SILENCE_SECONDS} s{self._last_words()}") from None
+            raise GraderFault(f"the judge said nothing for {silence:g} s{self._last_words()}") from None
         if not line.endswith(b"\n"):
             raise self._ended()
         answer = json.loads(line)
@@ -125,7 +125,8 @@ class JudgeProcess:
             self._socket.sendall(json.dumps(request).encode() + b"\n")
         except OSError as error:
             raise self._ended() from error
-        while "rows" not in (answer := self._hear()):
+        silence = SILENCE_SECONDS * max((1.0, *request.get("time", {}).values()))
+        while "rows" not in (answer := self._hear(silence)):
             pass
         return answer["rows"]
 

@@ -19,15 +19,36 @@ OURS = "grader-error"
 
 
 class CheckRow(TypedDict):
-    """One check: its name, its verdict, and how long it took."""
+    """One check: its name, its verdict, and how long it took; `hidden` where learners are not shown it."""
 
     name: str
     verdict: str
     seconds: float
+    hidden: NotRequired[bool]
+
+
+class Late(TypedDict):
+    """What was handed in late: when it was received and due (ISO 8601), and which share of the score is kept."""
+
+    received: str
+    due: str
+    kept: float
+
+
+class ByHand(TypedDict):
+    """A score set by hand: by whom, why, and what it was before."""
+
+    by: str
+    why: str
+    was: float
 
 
 class Row(TypedDict):
-    """One exercise of one submission. `misconception` is the name of the known mistake that the answer equals."""
+    """One exercise of one submission. `misconception` is the name of the known mistake that the answer equals.
+
+    What a course's own file brings about is in keys of its own: `extra` credit, which counts in no `points`; `late`; `by_hand`;
+    and `hidden` where the message is about a check that learners are not shown.
+    """
 
     section: str
     exercise: str
@@ -37,29 +58,55 @@ class Row(TypedDict):
     message: str
     misconception: str | None
     checks: list[CheckRow]
+    extra: NotRequired[bool]
+    late: NotRequired[Late]
+    by_hand: NotRequired[ByHand]
+    hidden: NotRequired[bool]
 
 
 class Graded(TypedDict):
     """One submission: its rows and their sums.
 
     What could not be graded through a fault of ours (`grader-error`) is in neither `score` nor `points`; where there is such,
-    `ungraded` says how many points it is about.
+    `ungraded` says how many points it is about. `learner` and `full_name` are the roster's.
     """
 
     name: str
     score: float
     points: float
     ungraded: NotRequired[float]
+    learner: NotRequired[str]
+    full_name: NotRequired[str]
     exercises: list[Row]
 
 
+class Equal(TypedDict):
+    """Submissions whose answers to these exercises of a section are the same but for layout, comments and docstrings."""
+
+    section: str
+    exercises: list[str]
+    submissions: list[str]
+
+
 class Document(TypedDict):
-    """What one run of the grader found."""
+    """What one run of the grader found.
+
+    Where there is such: `course`, the title of the course's own file; `missing`, who of the roster handed in nothing; `unknown`,
+    submissions of nobody on it; `twice`, learners with several; `no_receipt`, submissions of which nobody says when they
+    came; `unused`, learners of whom the file says something and who handed in nothing, where no roster knows them; `equal` submissions.
+    """
 
     schema: int
     seed: int
     isolation: str
     submissions: list[Graded]
+    course: NotRequired[str]
+    missing: NotRequired[list[str]]
+    unknown: NotRequired[list[str]]
+    twice: NotRequired[dict[str, list[str]]]
+    no_receipt: NotRequired[list[str]]
+    unused: NotRequired[list[str]]
+    equal: NotRequired[list[Equal]]
 
 
 def plain_row(stem: str, name: str, verdict: str, message: str) -> Row:
@@ -91,13 +138,19 @@ def _graded(name: str, rows: Sequence[Row]) -> Graded:
     place = {key: index for index, key in enumerate(order)}
     exercises = sorted(rows, key=lambda row: place.get((row["section"], row["exercise"]), len(place)))
     exercises = [{**row, "points": float(row["points"]), "score": float(row["score"])} for row in exercises]
-    could = [row for row in exercises if row["verdict"] != OURS]
+    could = [row for row in exercises if _counts(row)]
     # Shares of points such as 0.1 and 0.2 add up to what people expect.
-    score, points = (float(round(sum(row[key] for row in could), 6)) for key in ("score", "points"))
-    left = float(round(sum(row["points"] for row in exercises if row["verdict"] == OURS), 6))
+    score = float(round(sum(row["score"] for row in could), 6))
+    points = float(round(sum(row["points"] for row in could if "extra" not in row), 6))
+    left = float(round(sum(row["points"] for row in exercises if not _counts(row) and "extra" not in row), 6))
     if len(could) == len(exercises):
         return {"name": name, "score": score, "points": points, "exercises": exercises}
     return {"name": name, "score": score, "points": points, "ungraded": left, "exercises": exercises}
+
+
+def _counts(row: Row) -> bool:
+    """Whether a row is a result, and not a fault of ours that nobody has settled."""
+    return row["verdict"] != OURS or "by_hand" in row
 
 
 def write_atomically(path: Path, text: str) -> None:

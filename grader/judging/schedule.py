@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from grader.faults import GraderFault
 from grader.intake.reading import Submission
+from grader.judging.conditions import OURS, Conditions
 from grader.judging.process import JudgeProcess
 from grader.judging.results import Row, plain_row
 
@@ -33,16 +34,19 @@ class Unit:
         submission: what was handed in.
         stem: the section.
         only: the exercises asked for, in course order.
+        conditions: under which it is judged.
     """
 
     submission: Submission
     stem: str
     only: tuple[str, ...]
+    conditions: Conditions = OURS
 
     def request(self, seed: int) -> dict:
         """What a judge is asked; the fields are those of `judge.Request`."""
         source = self.submission.sections[self.stem]
-        return {"stem": self.stem, "filename": source.filename, "text": source.text, "seed": seed, "only": self.only}
+        asked = {"stem": self.stem, "filename": source.filename, "text": source.text, "seed": seed, "only": self.only}
+        return asked | self.conditions.request()
 
 
 Attempt = Callable[[Unit, Callable[[Unit], list[Row]]], list[Row] | None]

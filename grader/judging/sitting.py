@@ -6,11 +6,11 @@ one's place (`grader.judging.oracle`), in a guest of its own, so that a mistake 
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from grader import faults
-from grader.checks.collect import Check, collect
+from grader.checks.collect import Check, collect, collect_own
 from grader.checks.run import Outcome, outcome
 from grader.checks.state import global_seed
 from grader.checks.under_test import UnderTest
@@ -48,6 +48,9 @@ class Request:
         seed: what all inputs are drawn from; the submission never sees it.
         only: the exercises asked for, in course order.
         charge_once: whether an exercise that uses a wrong one is judged with ours in its place.
+        time: by what the time of an exercise's checks is multiplied, where a course gives it more.
+        checks: folders with checks of the instructor's own; those of an exercise run after ours.
+        hidden: those of them whose checks learners are not shown.
     """
 
     stem: str
@@ -56,6 +59,14 @@ class Request:
     seed: int
     only: tuple[str, ...]
     charge_once: bool = True
+    time: dict[str, float] = field(default_factory=dict)
+    checks: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+
+    @property
+    def longest(self) -> float:
+        """By what the time of the section, and of its import, is multiplied."""
+        return max((1.0, *self.time.values()))
 
 
 class Sandboxes(Protocol):
@@ -96,7 +107,8 @@ class Sitting:
     def __init__(self, judge: Sandboxes, request: Request) -> None:
         self.judge, self.request = judge, request
         self.section: Section = section(request.stem)
-        self.clock = Clock(SECTION_SECONDS, what="a section")
+        self.seconds = SECTION_SECONDS * request.longest
+        self.clock = Clock(self.seconds, what="a section")
         self.guests: dict[bool, Guest] = {}
         """The submission as it is, and once more where ours stand in for some of it (True), so that neither sees the other."""
         self.broken: dict[bool, faults.CheckFault] = {}
@@ -129,7 +141,7 @@ class Sitting:
         """Import the submission; what is wrong with that concerns every exercise."""
         request, sandbox = self.request, self.judge.sandbox
         for attempt in range(2):
-            clock = Clock(CHECK_SECONDS, self.clock, what="its import")
+            clock = Clock(CHECK_SECONDS * request.longest, self.clock, what="its import")
             seed = global_seed(request.seed)
             try:
                 self.guests[with_ours] = sandbox.admit(request.stem, request.filename, request.text, seed, clock)
@@ -183,8 +195,21 @@ class Sitting:
         found = {name: oracle(self.section.stem, name, self.clock) for name in wrong}
         return {name: function for name, function in found.items() if function is not None}
 
+    def _own(self) -> list[Check]:
+        """The instructor's checks of the section, those that learners are shown first."""
+        folders = sorted(self.request.checks, key=lambda folder: folder in self.request.hidden)
+        try:
+            return [
+                check
+                for folder in folders
+                for check in collect_own(folder, self.section.stem, folder in self.request.hidden)
+            ]
+        except RuntimeError as error:
+            raise faults.GraderFault(str(error)) from error
+
     def _examine(self, exercise: Exercise, ours: Ours, wrong: list[str]) -> Examined:
         checks = [check for check in collect(self.section.stem) if check.exercise == exercise.name]
+        checks += [check for check in self._own() if check.exercise == exercise.name and checks]
         if not checks:
             raise faults.GraderFault(f"{exercise.name} has no checks")
         found = Examined(checks, [], [])
@@ -199,7 +224,8 @@ class Sitting:
                 one = self._run(check, ours)
             found.outcomes.append(one)
             seconds = round(time.perf_counter() - start, 3)
-            found.rows.append({"name": check.name, "verdict": one.verdict, "seconds": seconds})
+            row: CheckRow = {"name": check.name, "verdict": one.verdict, "seconds": seconds}
+            found.rows.append({**row, "hidden": True} if check.hidden else row)
         return found
 
     def _run(self, check: Check, ours: Ours) -> Outcome:
@@ -227,11 +253,12 @@ class Sitting:
             verdict = "crash" if broken.verdict in ("fail", "unfinished") else broken.verdict
             return Outcome(verdict, None, broken)
         if self.clock.left <= 0:
-            fault = faults.TimedOut(f"the {SECTION_SECONDS} s that a section may take were used up before it began")
+            fault = faults.TimedOut(f"the {self.seconds:g} s that a section may take were used up before it began")
             return Outcome(fault.verdict, None, fault)
         assert guest is not None
         try:
-            with guest.session(Clock(CHECK_SECONDS, self.clock, what="a check")) as session:
+            seconds = CHECK_SECONDS * self.request.time.get(check.exercise, 1.0)
+            with guest.session(Clock(seconds, self.clock, what="a check")) as session:
                 for name, function in ours.items():
                     session.replace(name, function)
                 found = outcome(check, UnderTest(session), self.request.seed)
@@ -259,7 +286,7 @@ class Sitting:
         if ours and verdict != "unfinished":
             message = "\n".join(part for part in (message, _by_itself(verdict, list(ours))) if part)
         passed = sum(exercise.shares.get(row["name"], 0) for row in found.rows if row["verdict"] == "pass")
-        return {
+        row: Row = {
             "section": self.section.stem,
             "exercise": exercise.name,
             "points": float(exercise.points),
@@ -269,6 +296,7 @@ class Sitting:
             "misconception": mistake.name if mistake is not None else None,
             "checks": found.rows,
         }
+        return {**row, "hidden": True} if failed and failed[0][0].hidden else row
 
     def _verdict(self, exercise: Exercise, found: Outcome) -> str:
         """The verdict on an exercise whose first check that did not pass gave this."""
@@ -282,9 +310,8 @@ class Sitting:
     def _diagnose(self, exercise: Exercise, failed: list[tuple[Check, Outcome]]) -> Any:
         if any(found.verdict != "fail" for _, found in failed):
             return None
-        return diagnose(
-            self.section.stem, exercise.name, {check.name: found.got for check, found in failed}, self.request.seed
-        )
+        ours = {check.name: found.got for check, found in failed if not check.own}
+        return diagnose(self.section.stem, exercise.name, ours, self.request.seed)
 
 
 def _blocked(names: list[str]) -> str:

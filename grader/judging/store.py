@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import distributions
 from pathlib import Path
 
 from grader.course import COURSE_FILE, ROOT
@@ -33,6 +33,9 @@ class Key:
         course: `course_version()`.
         isolation: the level at which the submission ran.
         only: the exercises asked for; empty for all.
+        time: the times as long that exercises of the section have, as (exercise, factor).
+        checks: a digest of the instructor's own checks of the section.
+        charge_once: whether what uses a wrong exercise is judged with ours in its place.
     """
 
     content: str
@@ -41,6 +44,9 @@ class Key:
     course: str
     isolation: str
     only: tuple[str, ...] = ()
+    time: tuple[tuple[str, float], ...] = ()
+    checks: str = ""
+    charge_once: bool = True
 
     def text(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
@@ -196,15 +202,20 @@ def _append(path: Path, line: bytes) -> None:
 
 @cache
 def course_version() -> str:
-    """A hash of all that a verdict depends on beside the submission: the course, the grader, and what draws and computes."""
+    """A hash of all that a verdict depends on beside the submission: the course, the grader, and all that can be imported."""
     found = hashlib.sha256()
-    for package in ("torch", "hypothesis", "numpy"):
-        found.update(f"{package} {version(package)}\n".encode())
+    for installed in _installed():
+        found.update(f"{installed}\n".encode())
     found.update(f"python {platform.python_version()} {platform.machine()}\n".encode())
     for path in _course_files():
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         found.update(f"{path.relative_to(ROOT).as_posix()} {content}\n".encode())
     return found.hexdigest()
+
+
+def _installed() -> list[str]:
+    """The distributions that the judge and submissions find, with their versions."""
+    return sorted({f"{one.metadata['Name']} {one.version}" for one in distributions()})
 
 
 def _course_files() -> list[Path]:

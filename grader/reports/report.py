@@ -20,7 +20,7 @@ from rich.text import Text
 
 from grader.intake.visible import one_line, visible
 from grader.judging.results import Document, Graded, Row
-from grader.reports.tally import LOOKS, Column, columns, is_isolated, look, mistakes, natural, number, share
+from grader.reports.tally import LOOKS, Column, columns, facts, is_isolated, look, mistakes, natural, number, share
 
 HERE = Path(__file__).parent
 MESSAGE_CHARACTERS = 4000
@@ -29,6 +29,7 @@ CHECKS_LISTED = 12
 MISTAKES_LISTED = 12
 
 _LABELS = ["check", "called", "came back", "expected", "because", "raised", "at", "grader", "note", "printed", *LOOKS]
+_LABELS += ["late", "by hand"]
 _FACT = re.compile("|".join(f"(?:{label:<10} )" for label in _LABELS))
 """How a line of a message begins that says what it is."""
 
@@ -83,7 +84,7 @@ class Card:
         return sum(check["verdict"] == "pass" for check in self.first["checks"])
 
 
-def html(document: Document, title: str = "Class report") -> str:
+def html(document: Document, title: str = "") -> str:
     """The page: the class at a glance, its most frequent mistakes, a table, and a part for each submission.
 
     Raises:
@@ -111,7 +112,7 @@ def html(document: Document, title: str = "Class report") -> str:
     submissions = sorted(document["submissions"], key=lambda graded: natural(graded["name"]))
     shown, recognised = columns(submissions), mistakes(submissions)
     return environment.get_template("report.html.jinja").render(
-        title=title,
+        title=title or document.get("course") or "Class report",
         css=markupsafe.Markup(css),
         css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
         document=document,
@@ -124,6 +125,7 @@ def html(document: Document, title: str = "Class report") -> str:
         found={verdict for column in shown for verdict, _ in column.tally},
         mistakes=recognised[:MISTAKES_LISTED],
         recognised=len(recognised),
+        facts=facts(document),
         median=statistics.median([share(graded) for graded in submissions] or [0.0]),
         cards=cards,
         cells=cells,
@@ -178,5 +180,7 @@ def _below(document: Document) -> Iterable[RenderableType]:
     often = [mistake for mistake in mistakes(document["submissions"]) if len(mistake.by) > 1][:3]
     for mistake in often:
         yield Text(f"{len(mistake.by)} times in {mistake.exercise}: {one_line(mistake.name)}")
+    for label, said in facts(document):
+        yield Text(one_line(f"{label}: {said}", 300))
     if not is_isolated(document):
         yield Text("untrusted code was not isolated", style="bold white on red")

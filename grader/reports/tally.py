@@ -102,6 +102,39 @@ def mistakes(submissions: list[Graded]) -> list[Mistake]:
     return [Mistake(name, exercise, who) for (_, exercise, name), who in found]
 
 
+def facts(document: Document) -> list[tuple[str, str]]:
+    """What there is to know of the class beside verdicts, as (label, names and more)."""
+    found: list[tuple[str, str]] = []
+    for label, key in (
+        ("handed in nothing", "missing"),
+        ("on no roster", "unknown"),
+        ("nobody says when it came", "no_receipt"),
+        ("in the course's file, and handed in nothing", "unused"),
+    ):
+        if names := document.get(key):
+            found.append((label, ", ".join(names)))  # type: ignore[arg-type]
+    found += [
+        ("several of one learner", f"{who}: {', '.join(names)}") for who, names in document.get("twice", {}).items()
+    ]
+    found += [
+        (
+            f"equal in {one['section']}",
+            f"{', '.join(one['submissions'])} ({', '.join(one['exercises']) or 'no exercise'})",
+        )
+        for one in document.get("equal", [])
+    ]
+    for graded in document["submissions"]:
+        for row in graded["exercises"]:
+            if "by_hand" in row:
+                hand = row["by_hand"]
+                said = f"{graded['name']}, {row['exercise']}: {number(row['score'])}, not {number(hand['was'])}"
+                found.append(("set by hand", f"{said}, by {hand['by']}: {hand['why']}"))
+        if late := {row["section"]: row["late"]["kept"] for row in graded["exercises"] if "late" in row}:
+            said = ", ".join(f"{stem} ({kept * 100:g} % kept)" for stem, kept in late.items())
+            found.append(("late", f"{graded['name']}: {said}"))
+    return found
+
+
 def natural(name: str) -> list[tuple[int, str]]:
     """A sort key by which ada2 comes before ada10."""
     parts = re.findall(r"\d+|\D+", name.casefold())

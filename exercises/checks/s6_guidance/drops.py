@@ -1,0 +1,83 @@
+"""What the checks of both functions that drop labels ask of the drops."""
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from torch import Generator, Tensor
+
+from exercises.checks import expect
+from exercises.checks.chance import LOG
+
+INDEPENDENT = "each label is dropped with probability p, independently of the others and of other calls"
+
+
+def at_rate(draw: Callable[[int], Tensor], p: float) -> None:
+    """In 16 rows of 512 such a share is dropped as chance allows: p ± √(log(2 / 1e-10) / 2n), Hoeffding's inequality.
+
+    No row is dropped whole or not at all, which for p from 0.1 to 0.9 happens less than once in 2e22 runs.
+    """
+    shares = [draw(512).double().mean().item() for _ in range(16)]
+    whole = sorted({share for share in shares if share in (0.0, 1.0)})
+    why = f"{INDEPENDENT}: of 512 labels some are, and some are not"
+    expect.holds(not whole, why, got=whole, want=f"shares near {p:g}")
+    n, share = 16 * 512, sum(shares) / 16
+    bound = math.sqrt(LOG / (2 * n))
+    why = f"{INDEPENDENT}: of {n} labels a share of {p:g} ± {bound:.2g}"
+    expect.holds(abs(share - p) <= bound, why, got=round(share, 1), want=f"a share of {p:g}")
+
+
+def independent(draw: Callable[[int], Tensor]) -> None:
+    """Drops at p = 1/2 are independent. `draw(count)` gives a new row of so many.
+
+    Of 24 rows of 512 each is seen to have a share of 1/2 ± 0.15 (Hoeffding), and not all the same number: that happens by
+    chance less than once in (1 / 0.035)^23 = 1e33 runs. Of 48 rows of 64 no two are alike, nor two columns, and no
+    column is all or nothing: 1128 pairs agree with a chance of 2^-64 each, 2016 with one of 2^-48, and 64 columns are all or
+    nothing with one of 2^-47, together once in 1e11 runs.
+    """
+    counts = [int(draw(512).sum()) for _ in range(24)]
+    bound = 512 * math.sqrt(LOG / (2 * 512))
+    shares = sorted({round(count / 512, 1) for count in counts})
+    why = f"{INDEPENDENT}: of 512 labels about half are, at p = 1/2, in each call"
+    expect.holds(all(abs(count - 256) <= bound for count in counts), why, got=shares, want="shares near 0.5")
+    rows = torch.stack([draw(64) for _ in range(48)])
+    same = "the first labels dropped in two calls" if _of_a_piece(rows[0]) else "the same labels dropped in two calls"
+    _all_unlike(rows, f"{INDEPENDENT}: each call draws afresh", same)
+    sure = [place for place in range(64) if int(rows[:, place].sum()) in (0, 48)]
+    why = f"{INDEPENDENT}: no place of the batch is dropped in each of 48 calls, or in none"
+    expect.holds(not sure, why, got=sure, want="no such place")
+    _all_unlike(rows.T, f"{INDEPENDENT}: each label has a chance of its own", "two labels always dropped together")
+    why = f"{INDEPENDENT}: how many are dropped is a matter of chance, too"
+    expect.holds(len(set(counts)) > 1, why, got=[counts[0]] * 24, want="now more, now less than 256 of 512")
+
+
+def _of_a_piece(row: Tensor) -> bool:
+    """Whether all that is dropped comes before all that stays."""
+    return bool((row.long().diff() <= 0).all())
+
+
+def _all_unlike(rows: Tensor, why: str, got: str) -> None:
+    ordered = sorted(row.tolist() for row in rows)
+    alike = any(one == other for one, other in pairwise(ordered))
+    expect.holds(not alike, why, got=got, want="all unlike")
+
+
+def from_generator(draw: Callable[[Generator], Tensor], rng: Generator) -> None:
+    """Drops depend on the generator's state, and on nothing else. `draw` gives at least 64 at p = 1/2.
+
+    Two independent rows of 64 agree once in 2e19 runs.
+    """
+    seed = int(torch.randint(2**31, (), generator=rng))
+
+    def drawn(seed: int, skipped: int = 0) -> Tensor:
+        generator = Generator().manual_seed(seed)
+        torch.rand(skipped, generator=generator)
+        return draw(generator)
+
+    first = drawn(seed)
+    why = "the same generator state drops the same labels"
+    expect.holds(torch.equal(drawn(seed), first), why, got="other labels", want="the same labels")
+    for other in (drawn(seed + 1), drawn(seed, skipped=1)):
+        why = "another generator state drops other labels"
+        expect.holds(not torch.equal(other, first), why, got="the same labels", want="other labels")

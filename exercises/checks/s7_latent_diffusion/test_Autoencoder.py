@@ -1,0 +1,219 @@
+"""The checks of Autoencoder."""
+
+import torch
+from torch import Generator, Tensor, nn
+
+from exercises.checks import cases, expect
+from exercises.checks.s7_latent_diffusion.networks import (
+    Adam,
+    alike,
+    alone,
+    apart,
+    awake,
+    by_default,
+    grows,
+    honest_slopes,
+    made,
+    twins_agree,
+    unlike,
+)
+from exercises.checks.s7_latent_diffusion.rules import KEEP
+
+PAIR = "encode(x) is (mean, logvar), each (B, latent_channels, H/4, W/4)"
+PICTURE = "decode(z) is a picture, four times as high and wide as z"
+TRIPLE = "forward(x, noise) is (recon, mean, logvar)"
+DRAWN = "recon = decode(mean + exp(logvar / 2) noise), with encode's mean and logvar and the noise that was given"
+NETWORKS = (
+    ({}, (2, 1, 28, 28)),
+    ({"in_channels": 3, "latent_channels": 2, "width": 8}, (1, 3, 8, 12)),
+    ({"in_channels": 2, "latent_channels": 5, "width": 24}, (3, 2, 12, 4)),
+    ({"latent_channels": 1, "width": 16}, (2, 1, 4, 8)),
+)
+"""Constructor arguments, and the shape of a batch: sides need only be divisible by 4."""
+SMALL = (1, 2, 8)
+"""One channel, two latent channels, width 8."""
+
+
+def small(code, rng: Generator, size: float = 1.0) -> nn.Module:
+    return awake(made(code, "Autoencoder", *SMALL), rng, size).eval()
+
+
+def encoded(network: nn.Module, x: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+    got = expect.tensors(network.encode(x), 2, PAIR)
+    for part in got:
+        expect.tensor(part, PAIR, shape=(len(x), channels, x.shape[2] // 4, x.shape[3] // 4), dtype=x.dtype)
+        expect.finite(part, PAIR)
+    return got
+
+
+def decoded(network: nn.Module, z: Tensor, channels: int = 1) -> Tensor:
+    got = network.decode(z)
+    expect.tensor(got, PICTURE, shape=(len(z), channels, 4 * z.shape[2], 4 * z.shape[3]), dtype=z.dtype)
+    expect.finite(got, PICTURE)
+    return got
+
+
+def test_Autoencoder_encodes_to_a_quarter_of_the_side_and_decodes_back(code, rng):
+    """Pictures of any channels and sides, in float32 and float64, by all three methods."""
+    for arguments, shape in NETWORKS:
+        network, channels = made(code, "Autoencoder", **arguments), arguments.get("latent_channels", 4)
+        for dtype in (torch.float32, torch.float64):
+            network.to(dtype)
+            x = cases.normal(shape, rng).to(dtype)
+            mean, _ = expect.untouched(lambda x, n=network, c=channels: encoded(n, x, c), KEEP, x=x)
+            z, noise = (cases.normal(tuple(mean.shape), rng).to(dtype) for _ in range(2))
+            expect.untouched(lambda z, n=network, c=shape[1]: decoded(n, z, c), KEEP, z=z)
+            result = expect.untouched(network, KEEP, x=x, noise=noise)
+            parts = expect.tensors(result, 3, TRIPLE)
+            for part, of in zip(parts, (shape, mean.shape, mean.shape), strict=True):
+                expect.tensor(part, TRIPLE, shape=of, dtype=dtype)
+
+
+def test_Autoencoder_decodes_one_draw_from_what_it_encoded(code, rng):
+    """The picture is decoded from the mean plus the noise that was given, times the standard deviation."""
+    network = small(code, rng)
+    x, noise = cases.normal((2, 1, 8, 8), rng), cases.normal((2, 2, 2, 2), rng)
+    drawn = []
+    for training in (True, False):
+        network.train(training)
+        mean, logvar = encoded(network, x, 2)
+        recon, same_mean, same_logvar = expect.tensors(network(x, noise), 3, TRIPLE)
+        for name, got, want in (("mean", same_mean, mean), ("logvar", same_logvar, logvar)):
+            alike(got, want, TRIPLE + ", as encode gives them", f"another {name} than encode's")
+        drawn.append(_made_of(network, recon, draws(mean, logvar, noise)))
+    expect.holds(set(drawn) == {"the right draw"}, DRAWN, got=drawn, want="the decoded draw, in training and in use")
+    std = torch.exp(logvar / 2)
+    for size in (0.0, 3.0):
+        got, *_ = expect.tensors(network(x, size * noise), 3, TRIPLE)
+        alike(got, decoded(network, mean + size * std * noise), DRAWN, f"another draw with {size:g} times the noise")
+
+
+def draws(mean: Tensor, logvar: Tensor, noise: Tensor) -> dict[str, Tensor]:
+    """What may have been decoded: the draw, and what is taken for it."""
+    std = torch.exp(logvar / 2)
+    return {
+        "the right draw": mean + std * noise,
+        "no noise": mean,
+        "the variance for the deviation": mean + std.square() * noise,
+        "exp of logvar twice": mean + torch.exp(2 * logvar) * noise,
+        "logvar for the deviation": mean + logvar * noise,
+        "the noise as it is": mean + noise,
+        "the noise alone": noise,
+        "deviation and noise, but no mean": std * noise,
+        "noise taken away": mean - std * noise,
+        "logvar with its sign turned": mean + noise / std,
+        "the root of half the exponential": mean + (torch.exp(logvar) / 2).sqrt() * noise,
+    }
+
+
+def _made_of(network: nn.Module, recon: Tensor, candidates: dict[str, Tensor]) -> str:
+    pictures = decoded(network, torch.cat(list(candidates.values())).detach()).split(len(recon))
+    room = 1e-6 * float(recon.detach().abs().max())
+    near = (recon.shape == p.shape and float((recon - p).detach().abs().max()) <= room for p in pictures)
+    found = (name for name, hit in zip(candidates, near, strict=True) if hit)
+    return next(found, "another draw")
+
+
+def test_Autoencoder_decodes_what_it_is_given_and_nothing_else(code, rng):
+    """The decoder sees z alone: no memory of the picture that was encoded last, no skip past the latent."""
+    network, z = small(code, rng), cases.normal((2, 2, 2, 2), rng)
+    encoded(network, cases.normal((2, 1, 8, 8), rng), 2)
+    before = decoded(network, z)
+    encoded(network, cases.normal((2, 1, 8, 8), rng), 2)
+    why = "what decode draws depends on z alone: all that a picture leaves behind is its latent"
+    alike(decoded(network, z), before, why, "another picture of the same latent")
+
+
+def test_Autoencoder_clamps_the_log_variance_alone(code, rng):
+    """The log-variance stays within -30 and 20, whatever the encoder says; mean has no bounds."""
+    network, x = small(code, rng, size=300.0), 10 * cases.normal((8, 1, 16, 16), rng)
+    parts = dict(zip(("mean", "logvar"), encoded(network, x, 2), strict=True))
+    ends = {name: [_end(part.detach().min()), _end(part.detach().max())] for name, part in parts.items()}
+    why = "logvar is clamped to [-30, 20], so that exp(logvar) is neither 0 nor infinite; with huge parameters both ends are reached"  # fmt: skip
+    expect.holds(ends["logvar"] == [-30.0, 20.0], why, got=ends, want="a logvar from -30 to 20")
+    expect.holds(ends["mean"] != [-30.0, 20.0], "only logvar is clamped: a mean may lie anywhere", got=ends, want="means as they are")  # fmt: skip
+
+
+def _end(value: Tensor) -> float | str:
+    return round(float(value), 3) if abs(float(value)) < 60 else "beyond"
+
+
+def test_Autoencoder_says_two_things_of_each_number(code, rng):
+    """Mean and logvar are outputs of their own, each channel of them too, and the picture decides on them."""
+    network = awake(made(code, "Autoencoder", 1, 3, 8), rng).eval()
+    mean, logvar = (part.detach() for part in encoded(network, cases.normal((2, 1, 8, 8), rng), 3))
+    rows = torch.cat([mean.transpose(0, 1), logvar.transpose(0, 1)]).flatten(1)
+    names = [f"{part} {channel}" for part in ("mean", "logvar") for channel in range(3)]
+    apart(rows, names, PAIR + ", each an output of its own")
+    why = "a picture's latent is its own: another picture has another mean"
+    expect.holds(unlike(mean[0], mean[1]), why, got="the same mean for all pictures", want="another mean")
+
+
+def test_Autoencoder_can_draw_dark_and_light(code, rng):
+    """Pictures reach from -1 to 1, so nothing at the end of decode may keep them on one side of 0."""
+    reached = []
+    for _ in range(5):
+        network = small(code, rng, size=4.0)
+        reached.append(decoded(network, cases.normal((4, 2, 3, 3), rng)).detach())
+    drawn = torch.cat(reached)
+    dark, light = bool(drawn.min() < -0.7), bool(drawn.max() > 0.7)
+    ends = (
+        ["no dark pixel"] * (not dark)
+        + ["no light pixel"] * (not light)
+        + ["no pixel above 1"] * bool(drawn.max() <= 1)
+    )
+    why = "a pixel lies anywhere from -1 to 1: a sigmoid or a ReLU at the end cannot draw it; five random networks were tried"  # fmt: skip
+    expect.holds(dark and light, why, got=ends, want="some pixels below -0.7 and some above 0.7")
+
+
+def test_Autoencoder_learns_to_hand_pictures_through_its_latent(code, rng):
+    """Pictures come with their negatives: what lowers the error has passed the latent."""
+    network = made(code, "Autoencoder", *SMALL).double().train()
+    half = torch.where(cases.normal((3, 1, 2, 2), rng) > 0, 1.0, -1.0).double()
+    x = torch.cat([half, -half]).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    quiet = torch.zeros(6, 2, 2, 2, dtype=torch.float64)
+    teacher = Adam(network, 3e-3)
+    for _ in range(60):
+        recon, *_ = expect.tensors(network(x, quiet), 3, TRIPLE)
+        loss = (recon - x).square().mean()
+        if float(loss) < 0.9:
+            return
+        teacher.step(loss)
+    # A network that ignores the picture does no better than the mean of a picture and its negative: an error of 1
+    why = "60 steps of Adam on six pictures lower the error below 1, which is what any constant picture has"
+    expect.holds(False, why, got="pictures that do not come through", want="an error below 0.9")
+
+
+def test_Autoencoder_is_as_wide_as_it_is_told(code):
+    """Wider, and with more channels, is more parameters."""
+    rows = ((1, 2, 8), (1, 3, 8), (2, 3, 8), (2, 3, 16))
+    first, latent, colour, wide = (made(code, "Autoencoder", *row) for row in rows)
+    grows("each takes more parameters", first, latent_channels=latent, in_channels=colour, width=wide)
+    why = "by default one channel, four latent channels and width 32"
+    by_default(made(code, "Autoencoder"), made(code, "Autoencoder", 1, 4, 32), why)
+
+
+def test_Autoencoder_treats_each_sample_by_itself_in_training_too(code, rng):
+    """No batch norm, no dropout; the noise that is given is the only one."""
+    network = awake(made(code, "Autoencoder", *SMALL), rng)
+    batches = [{"x": cases.normal((3, 1, 8, 8), rng), "noise": cases.normal((3, 2, 2, 2), rng)} for _ in range(2)]
+    alone(lambda *inputs: _flat(network(*inputs)), network, *batches)
+
+
+def _flat(parts: object) -> Tensor:
+    """recon, mean and logvar side by side."""
+    return torch.cat([part.flatten(1) for part in expect.tensors(parts, 3, TRIPLE)], dim=1)
+
+
+def test_Autoencoder_lets_gradients_through_to_all_that_matters(code, rng):
+    """Picture, noise and every weight of encoder and decoder, through all three results."""
+    network = small(code, rng)
+    x, noise = cases.normal((2, 1, 4, 8), rng).requires_grad_(), cases.normal((2, 2, 1, 2), rng).requires_grad_()
+    honest_slopes(lambda: _flat(network(x, noise)), network, rng, x=x, noise=noise)
+
+
+def test_Autoencoder_keeps_all_that_it_is_in_parameters_and_buffers(code, rng):
+    """A copy with the same state answers the same."""
+    one, other = (small(code, rng) for _ in range(2))
+    x, noise = cases.normal((2, 1, 8, 8), rng), cases.normal((2, 2, 2, 2), rng)
+    twins_agree(one, other, lambda network: _flat(network(x, noise)))

@@ -1,0 +1,193 @@
+"""The checks of generate."""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Generator, Tensor
+
+from exercises.checks import cases, expect
+from exercises.checks.expect import left_alone
+from exercises.checks.rules import SINGLE
+from exercises.checks.s7_latent_diffusion.latents import Asked, Listener, Toy
+from exercises.checks.s7_latent_diffusion.rules import KEEP
+
+STEP = "DDIM: ẑ_0 = (z - √(1-ᾱ_t) ε) / √ᾱ_t, then √ᾱ_s ẑ_0 + √(1-ᾱ_s) ε at the next time s; after the last, ẑ_0 itself"
+GUIDED = "ε = ε_null + guidance (ε_y - ε_null), whatever the guidance"
+TIMES = "trailing times: round(T - i T / n) - 1 for i = 0, ..., n-1"
+NEAR = {"rtol": 1e-5, "atol": 1e-5}
+"""A number of 1e-8 added to a divisor, which costs nothing, and tables that were kept in float32."""
+FEW = "n steps, each with one call on a doubled batch or with two calls"
+GRIDS = ((10, 1), (10, 2), (9, 3), (10, 3), (8, 5), (6, 6), (1, 1), (11, 7))
+"""T and n for which no T - i T / n is a half, which may be rounded either way."""
+
+
+def trailing(T: int, n: int) -> list[int]:
+    return [(2 * (T * n - i * T) + n) // (2 * n) - 1 for i in range(n)]
+
+
+class Draw:
+    """All that generate is given, but for the model and the autoencoder."""
+
+    def __init__(
+        self, rng: Generator, T: int = 10, n: int = 3, samples: int = 3, size: tuple[int, int] = (2, 3)
+    ) -> None:
+        self.z_T = cases.normal((samples, 2, *size), rng)
+        self.y = torch.randint(9, (samples,), generator=rng) + 1
+        self.null, self.n, self.guidance, self.scale = 10, n, 2.5, 0.4
+        self.alpha_bar = cases.alpha_bar_of(cases.schedule(T, rng, smallest=0.02))
+
+    def states(self, model: Listener) -> list[Tensor]:
+        """The latent before each step and after the last, in float64."""
+        alpha_bar, z = self.alpha_bar.double(), self.z_T.double()
+        times, found = trailing(len(alpha_bar), self.n), [z]
+        for time, to in zip(times, [*times[1:], None], strict=True):
+            t = torch.full((len(z),), time)
+            with torch.no_grad():
+                unlabelled = model.guess(z, t, torch.full_like(self.y, self.null))
+                eps = unlabelled + self.guidance * (model.guess(z, t, self.y) - unlabelled)
+            a, a_to = alpha_bar[time], alpha_bar[to] if to is not None else torch.ones((), dtype=torch.float64)
+            z = a_to.sqrt() * (z - (1 - a).sqrt() * eps) / a.sqrt() + (1 - a_to).sqrt() * eps
+            found.append(z)
+        return found
+
+    def picture(self, model: Listener) -> Tensor:
+        with torch.no_grad():
+            return Toy().picture(self.states(model)[-1] / self.scale).clamp(-1, 1)
+
+    def draw(self, code, model: object, autoencoder: Toy, scale: object = None) -> Tensor:
+        scale = self.scale if scale is None else scale
+        got = code.generate(
+            model, autoencoder, self.z_T, self.y, self.null, self.alpha_bar, scale, self.guidance, self.n
+        )
+        shape = (len(self.z_T), 1, 4 * self.z_T.shape[2], 4 * self.z_T.shape[3])
+        expect.tensor(got, "pictures as decode gives them, in z_T's dtype", shape=shape, dtype=self.z_T.dtype)
+        expect.finite(got, "pictures are finite")
+        return got
+
+
+def steps(model: Listener, draw: Draw) -> list[Asked]:
+    """The calls, those of a step joined: 2 B rows each."""
+    samples, calls = len(draw.z_T), model.calls
+    rows = [len(call.z_t) for call in calls]
+    wanted = [2 * samples] * draw.n
+    expect.holds(rows in (wanted, [samples] * 2 * draw.n), FEW, got=rows, want=f"{draw.n} calls on {2 * samples} latents, or twice as many on {samples}")  # fmt: skip
+    for call in calls:
+        expect.tensor(call.t, "t is an int64 tensor, one for each row of the batch", shape=(len(call.z_t),), dtype=torch.int64)  # fmt: skip
+        expect.tensor(call.y, "y is a tensor of labels, one for each row of the batch", shape=(len(call.z_t),))
+        expect.tensor(call.z_t, "the model sees latents of z_T's dtype", dtype=draw.z_T.dtype)
+    if rows == wanted:
+        return calls
+    pairs = zip(calls[0::2], calls[1::2], strict=True)
+    joined = []
+    for one, two in pairs:
+        parts = (torch.cat([a, b]) for a, b in ((one.z_t, two.z_t), (one.t, two.t), (one.y, two.y)))
+        joined.append(Asked(*parts, one.tracked or two.tracked))
+    return joined
+
+
+@settings(max_examples=10)
+@given(
+    grid=st.sampled_from(GRIDS),
+    samples=st.integers(1, 3),
+    guidance=st.sampled_from((0.0, 0.5, 1.0, 3.0)),
+    scale=st.floats(0.2, 2),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_generate_draws_guided_ddim_steps_in_the_latent_and_decodes_the_end(code, grid, samples, guidance, scale, seed):
+    """Guided steps from static to a clean latent, divided by the scale, decoded, clamped."""
+    draw, model = Draw(Generator().manual_seed(seed), *grid, samples), Listener()
+    draw.guidance, draw.scale = guidance, scale
+    got, want = draw.draw(code, model, Toy()), draw.picture(model)
+    expect.close(got, want, f"{GUIDED}; {STEP}; then decode(z / scale), clamped to [-1, 1]", **NEAR)
+
+
+def test_generate_asks_the_model_at_trailing_times_twice_for_each_latent(code, rng):
+    """The n steps of the trailing grid, each latent asked for with its label and with none, whatever the guidance."""
+    for T, n in GRIDS:
+        for guidance in (2.5, 1.0, 0.0):
+            draw, model = Draw(rng, T, n, 2), Listener()
+            draw.guidance = guidance
+            draw.draw(code, model, Toy())
+            found = steps(model, draw)
+            times = torch.stack([step.t for step in found])
+            expect.close(times, torch.tensor(trailing(T, n))[:, None].expand(n, 4), TIMES)
+            for step in found:
+                labels = torch.tensor(sorted(step.y.tolist()))
+                want = torch.tensor(sorted([*draw.y.tolist(), draw.null, draw.null]))
+                expect.close(labels, want, "each latent is asked for twice, with its label y and with null; " + GUIDED)
+
+
+def test_generate_shows_the_model_the_latents_on_their_way(code, rng):
+    """The first state is z_T itself, and each next one a DDIM step further."""
+    for T, n in ((10, 3), (6, 6), (8, 5)):
+        draw, model = Draw(rng, T, n), Listener()
+        draw.draw(code, model, Toy())
+        for step, want in zip(steps(model, draw), draw.states(model), strict=False):
+            labelled = step.y != draw.null
+            for name, rows in (("with its label", labelled), ("without one", ~labelled)):
+                expect.close(step.z_t[rows], want, f"asked {name}, the model sees the latent as it is; {STEP}", **NEAR)
+
+
+def test_generate_decodes_once_at_the_end_what_it_has_unscaled(code, rng):
+    """The decoder is asked once, for the finished latents divided by the scale."""
+    for scale in (0.4, 1.7):
+        draw, model, autoencoder = Draw(rng), Listener(), Toy()
+        draw.scale = scale
+        draw.draw(code, model, autoencoder)
+        expect.equal(len(autoencoder.drawn), 1, "one look through the decoder, at the end")
+        want = draw.states(model)[-1] / scale
+        why = "latents were multiplied by scale for the model, so the decoder gets z / scale"
+        expect.close(autoencoder.drawn[0], want, why, **NEAR)
+        expect.equal(len(autoencoder.looked), 0, "nothing is encoded: there is no picture yet")
+
+
+def test_generate_clamps_the_picture_and_nothing_else(code, rng):
+    """Pictures lie in [-1, 1], latents anywhere."""
+    draw, model = Draw(rng, samples=4), Listener()
+    draw.z_T = 4 * draw.z_T
+    got = draw.draw(code, model, Toy())
+    why = "decode reaches to 1.5 on either side, and a picture ends at -1 and 1; latents have no bounds"
+    expect.close(got, draw.picture(model), why, **NEAR)
+
+
+def test_generate_takes_any_null_any_scale_and_plain_functions(code, rng):
+    """The null label may be 0, scale what latent_scale gives, the model a plain function."""
+    draw, model = Draw(rng), Listener()
+    draw.null = 0
+    want = draw.picture(model)
+    for scale in (draw.scale, torch.tensor(draw.scale, dtype=torch.float64)):
+        got = draw.draw(code, lambda z_t, t, y: model(z_t, t, y), Toy(), scale)
+        expect.close(got, want, "null is the label that means none, scale a float or a 0-d tensor", **NEAR)  # fmt: skip
+
+
+def test_generate_keeps_the_dtype_of_z_T_for_the_model_and_the_picture(code, rng):
+    """float32 stays float32, whatever the table comes in."""
+    for data in (torch.float32, torch.float64):
+        for tables in (torch.float32, torch.float64):
+            draw, model = Draw(rng), Listener()
+            draw.alpha_bar = torch.linspace(0.9, 0.2, 10, dtype=torch.float64).to(tables)
+            draw.z_T = draw.z_T.to(data)
+            got = draw.draw(code, model, Toy())
+            steps(model, draw)
+            expect.close(got, draw.picture(Listener()).to(data), KEEP, **SINGLE)
+
+
+def test_generate_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
+    """A sampler: no gradient on its way, nothing changed, and the same picture twice."""
+    draw = Draw(rng)
+    before = {name: getattr(draw, name).clone() for name in ("z_T", "y", "alpha_bar")}
+    first = None
+    for tracked in (False, False, True):
+        model, autoencoder = Listener(), Toy()
+        draw.z_T.requires_grad_(tracked)
+        got = draw.draw(code, model, autoencoder)
+        expect.holds(not got.requires_grad, "a sampler records no gradient", got="pictures with a gradient", want="pictures without")  # fmt: skip
+        why = "a sampler records no gradient on its way, or its memory grows with n"
+        recorded = not tracked and (any(call.tracked for call in model.calls) or any(autoencoder.tracked))
+        expect.holds(not recorded, why, got="latents that carry a gradient", want="latents without")
+        after = {name: (value, getattr(draw, name).detach()) for name, value in before.items()}
+        expect.unchanged(KEEP, **after)
+        left_alone(model)
+        first = got if first is None else first
+        same = torch.allclose(got, first)
+        expect.holds(same, "the way is deterministic", got="another picture the second time", want="the same picture")

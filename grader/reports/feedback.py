@@ -1,0 +1,82 @@
+"""One learner's results as a file to hand back to them: what they may know, and nothing of anybody else's."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from grader.course import sections
+from grader.intake.visible import one_line, visible
+from grader.judging.results import Document, Graded, Row, write_atomically
+from grader.reports.tally import LOOKS, look, number
+
+NOT_SHOWN = "A check of your instructor's that is not shown did not pass."
+LONGEST_NAME = 80
+
+
+def write_all(document: Document, folder: Path) -> list[Path]:
+    """A file for each submission, by the learner's id where there is a roster.
+
+    Raises:
+        OSError: one cannot be written.
+    """
+    written: list[Path] = []
+    for graded in document["submissions"]:
+        name = _file_name(graded.get("learner", graded["name"]))
+        count = sum(path.stem.rpartition(" (")[0] == name or path.stem == name for path in written)
+        path = folder / (f"{name} ({count + 1}).md" if count else f"{name}.md")
+        write_atomically(path, markdown(document, graded))
+        written.append(path)
+    return written
+
+
+def markdown(document: Document, graded: Graded) -> str:
+    """The text. The seed is not in it: with it, the inputs of the checks could be known before they are handed in again."""
+    title = document.get("course", "Unstatic")
+    who = graded.get("full_name") or graded["name"]
+    parts = [
+        f"# {_plain(title)}: {_plain(who)}",
+        f"**{number(graded['score'])} of {number(graded['points'])} points**",
+    ]
+    if "ungraded" in graded:
+        parts.append(f"{number(graded['ungraded'])} points could not be graded, by a fault that is not yours.")
+    for stem in dict.fromkeys(row["section"] for row in graded["exercises"]):
+        found = sections().get(stem)
+        parts.append(f"## {_plain(found.title if found else stem)}")
+        parts += [part for row in graded["exercises"] if row["section"] == stem for part in _row(row)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(row: Row) -> Iterator[str]:
+    seen = look(row["verdict"])
+    of = "extra points" if "extra" in row else "points"
+    yield f"### {seen.symbol} `{_code(row['exercise'])}`: {number(row['score'])} of {number(row['points'])} {of}"
+    if row["verdict"] != "pass":
+        yield (
+            f"*{row['verdict']}*: {LOOKS[row['verdict']].meaning}."
+            if row["verdict"] in LOOKS
+            else _plain(row["verdict"])
+        )
+    if text := _message(row).strip():  # four spaces make it text as it is, whatever is in it
+        yield "\n".join(f"    {line}" for line in visible(text).split("\n"))
+
+
+def _message(row: Row) -> str:
+    if "hidden" not in row:
+        return row["message"]
+    ours = [line for line in row["message"].split("\n") if line.startswith(("late ", "by hand ", "note "))]
+    return "\n".join([NOT_SHOWN, *ours])
+
+
+def _plain(text: str) -> str:
+    """Text within a line of Markdown, none of its signs meant."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|&~@-])", r"\\\1", one_line(text))
+
+
+def _code(text: str) -> str:
+    return one_line(text).replace("`", "'")
+
+
+def _file_name(name: str) -> str:
+    kept = re.sub(r"[^\w.@+-]+", "_", unicodedata.normalize("NFC", name)).lstrip(".")
+    return kept.encode()[:LONGEST_NAME].decode(errors="ignore") or "unnamed"

@@ -1,0 +1,63 @@
+"""Tables beside a course's file, as a spreadsheet or a learning platform exports them: CSV with a line of names."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.syllabus.entries import Entry, Faults
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a table: what stands under each name, and where it is."""
+
+    faults: Faults
+    path: Path
+    number: int
+    cells: dict[str, str]
+
+    def __getitem__(self, name: str) -> str:
+        return self.cells.get(name, "")
+
+    def fault(self, words: str) -> None:
+        self.faults.add(self.path, self.number, words)
+
+
+def lines(entry: Entry, needed: Sequence[str], known: Sequence[str]) -> list[Line]:
+    """The lines of the table whose path an entry of the course's file gives, relative to that file.
+
+    Columns of other names are the platform's own and are not read. What is wrong is noted.
+
+    Args:
+        entry: the entry.
+        needed: columns that must be there, with something in each line.
+        known: the others that are read.
+    """
+    path, faults = entry.file.path.parent / entry.text(), entry.file.faults
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        entry.fault(f"{entry.shown}: {path} cannot be read: {(error.strerror or str(error)).lower()}")
+        return []
+    except UnicodeDecodeError as error:
+        number = error.object.count(b"\n", 0, error.start) + 1
+        faults.add(path, number, "this is not UTF-8 text; save the table as CSV in UTF-8")
+        return []
+    first = text.partition("\n")[0]
+    reader = csv.DictReader(
+        text.splitlines(), delimiter=max(",;\t", key=first.count), restkey="", skipinitialspace=True
+    )
+    names = {name: name.strip().casefold() for name in reader.fieldnames or []}
+    if lacking := [name for name in needed if name not in names.values()]:
+        faults.add(path, 1, f"the first line names no column {lacking[0]}; it must have {', '.join(needed)}")
+        return []
+    found = []
+    for row in reader:
+        cells = {names[name]: (cell or "").strip() for name, cell in row.items() if name in names}
+        line = Line(faults, path, reader.line_num, {name: cells.get(name, "") for name in (*needed, *known)})
+        if empty := [name for name in needed if not line[name]]:
+            line.fault(f"there is no {empty[0]} in this line")
+        else:
+            found.append(line)
+    return found

@@ -1,0 +1,87 @@
+"""A cohort graded by a course's rules: judged, marked, and its names hidden if they are to be."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from grader.course import section, sections
+from grader.intake.reading import Submission
+from grader.judging import cohort
+from grader.judging.cohort import Terms, Told
+from grader.judging.results import Document
+from grader.syllabus.equal import equal
+from grader.syllabus.marks import marked
+from grader.syllabus.reading import read
+from grader.syllabus.rules import Syllabus
+
+
+class Unknown(ValueError):
+    """Something that was asked for and is neither in the course nor among the submissions."""
+
+
+class Grading:
+    """What is graded, by which rules.
+
+    Attributes:
+        syllabus: the rules.
+        submissions: what was handed in.
+    """
+
+    def __init__(
+        self,
+        submissions: Sequence[Submission],
+        paths: Sequence[Path],
+        course: Path | None = None,
+        only: Sequence[str] = (),
+        again: Sequence[str] = (),
+    ) -> None:
+        """Read the rules and see that what is asked for can be meant.
+
+        Args:
+            submissions: what was handed in.
+            paths: where each lies.
+            course: the course's own file, if it has one.
+            only: exercises, or whole sections by stem; everything if empty.
+            again: submissions, learners, exercises and sections that are graded again; where both kinds are named, these
+                exercises of those submissions.
+
+        Raises:
+            SyllabusError: the course's file says what cannot be.
+            Unknown: `only` or `again` names what there is not.
+        """
+        self.syllabus = read(course) if course is not None else Syllabus()
+        self.submissions = submissions
+        self._course, self._only = course, only
+        self._places = {one.name: (one, path) for one, path in zip(submissions, paths, strict=True)}
+        self._asked = [
+            name for name in _exercises(only) or _exercises(sections()) if name not in self.syllabus.left_out
+        ]
+        if not self._asked:
+            raise Unknown(f"--only: {course} leaves out {', '.join(only) or 'every exercise'}")
+        people = {who for one in submissions for who in (one.name, self.syllabus.roster.owner(one.name) or one.name)}
+        known = set(_exercises(sections())) | set(sections())
+        if strange := [name for name in again if name not in people | known]:
+            raise Unknown(f"--again: {strange[0]!r} is no submission, learner, exercise or section of this run")
+        self._again_people = {name for name in again if name in people}
+        self._again_exercises = set(_exercises([name for name in again if name not in people]))
+
+    def run(self, terms: Terms, jobs: int = 1, told: Told | None = None) -> Document:
+        """Grade, and give the document by the course's rules."""
+        rules = self.syllabus
+        terms = replace(terms, conditions=rules.conditions, left_out=rules.left_out, again=self._again)
+        found = cohort.grade(self.submissions, terms, only=self._only, jobs=jobs, told=told)
+        if self._course is not None:
+            found = marked(found, rules, self._places, self._asked)
+        if groups := equal(self.submissions):
+            found["equal"] = groups
+        return found
+
+    def _again(self, submission: str, exercise: str) -> bool:
+        if not self._again_people and not self._again_exercises:
+            return False
+        who = not self._again_people or {submission, self.syllabus.roster.owner(submission)} & self._again_people
+        return bool(who) and (not self._again_exercises or exercise in self._again_exercises)
+
+
+def _exercises(names: Sequence[str] | dict) -> list[str]:
+    return [inner for name in names for inner in (section(name).exercises if name in sections() else [name])]

@@ -1,0 +1,139 @@
+"""What a submission earns by the course's rules: points, late work, scores set by hand. No verdict is changed."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from grader.course import find_exercise
+from grader.intake.reading import Submission
+from grader.judging.results import Document, Graded, Row, document, plain_row
+from grader.syllabus.rules import HandScore, Syllabus
+
+
+def marked(
+    graded: Document, syllabus: Syllabus, submissions: Mapping[str, tuple[Submission, Path]], asked: Iterable[str]
+) -> Document:
+    """The document by the course's rules.
+
+    Args:
+        graded: what the judges found.
+        syllabus: the rules.
+        submissions: by name, what was handed in and where it lies.
+        asked: the exercises that the run is about.
+    """
+    marker = _Marker(syllabus, submissions, set(asked))
+    rows = {one["name"]: marker.rows(one["name"], one["exercises"]) for one in graded["submissions"]}
+    handed_in = {name: syllabus.roster.owner(name) for name in rows}
+    missing = syllabus.roster.missing(rows)
+    for learner in missing:
+        if by_hand := marker.rows(learner, []):  # handed in on paper, say
+            rows[learner] = by_hand
+    found = document(graded["seed"], graded["isolation"], rows.items())
+    found["submissions"] = [_named(one, syllabus) for one in found["submissions"]]
+    found["course"] = syllabus.title
+    _tell_people(found, syllabus, handed_in, missing)
+    if marker.no_receipt:
+        found["no_receipt"] = list(dict.fromkeys(marker.no_receipt))
+    return found
+
+
+def _tell_people(found: Document, syllabus: Syllabus, handed_in: dict[str, str | None], missing: list[str]) -> None:
+    """Say who handed in nothing, what is nobody's, and who handed in twice."""
+    if missing:
+        found["missing"] = missing
+    if unknown := [name for name, owner in handed_in.items() if owner is None]:
+        found["unknown"] = unknown
+    by: dict[str, list[str]] = {}
+    for name, owner in handed_in.items():
+        if owner is not None:
+            by.setdefault(owner, []).append(name)
+    if not syllabus.roster.learners and (unused := sorted(syllabus.learners - by.keys())):
+        found["unused"] = unused
+    if twice := {owner: names for owner, names in by.items() if len(names) > 1}:
+        found["twice"] = twice
+
+
+def _named(one: Graded, syllabus: Syllabus) -> Graded:
+    owner = syllabus.roster.owner(one["name"])
+    if not syllabus.roster.learners or owner is None:
+        return one
+    found: Graded = {**one, "learner": owner}
+    full_name = syllabus.roster.full_name(owner)
+    return {**found, "full_name": full_name} if full_name else found
+
+
+class _Marker:
+    """Applies the rules to rows."""
+
+    def __init__(self, syllabus: Syllabus, submissions: Mapping[str, tuple[Submission, Path]], asked: set[str]) -> None:
+        self.syllabus, self.submissions, self.asked = syllabus, submissions, asked
+        self.no_receipt: list[str] = []
+
+    def rows(self, name: str, rows: list[Row]) -> list[Row]:
+        owner = self.syllabus.roster.owner(name)
+        by_hand = {one.exercise: one for one in self.syllabus.scores if owner is not None and one.learner == owner}
+        there = {row["exercise"] for row in rows}
+        more = [exercise for exercise in by_hand if exercise not in there and exercise in self.asked]
+        rows = rows + [_not_there(exercise) for exercise in more]
+        marked = [self._held_late(name, owner, valued(row, self.syllabus)) for row in rows]
+        return [_set_by_hand(row, by_hand[row["exercise"]]) if row["exercise"] in by_hand else row for row in marked]
+
+    def _held_late(self, name: str, owner: str | None, row: Row) -> Row:
+        due = self.syllabus.due(owner, find_exercise(row["exercise"]))
+        if due is None or name not in self.submissions:
+            return row
+        submission, path = self.submissions[name]
+        if row["section"] not in submission.sections:
+            return row
+        received = self.syllabus.receipts.of((name, path.name, owner or name), row["section"], path)
+        if received is None:
+            self.no_receipt.append(name)
+            return row
+        if received <= due:
+            return row
+        kept = self.syllabus.late.kept(received - due)
+        late = f"received {_shown(received, due)}, due {_shown(due, due)}: {kept * 100:g} % of the score is kept"
+        message = "\n".join(part for part in (row["message"], f"late       {late}") if part)
+        return {
+            **row,
+            "score": row["score"] * kept,
+            "message": message,
+            "late": {"received": received.isoformat(), "due": due.isoformat(), "kept": kept},
+        }
+
+
+def valued(row: Row, syllabus: Syllabus) -> Row:
+    """The row with the points that the exercise has in this course, and the same share of them."""
+    exercise = find_exercise(row["exercise"])
+    worth, before = syllabus.worth(exercise), row["points"]
+    share = row["score"] / before if before else float(row["verdict"] == "pass")
+    found: Row = {**row, "points": worth, "score": worth * share}
+    return {**found, "extra": True} if exercise.name in syllabus.extra else found
+
+
+def sums(rows: Iterable[Row], syllabus: Syllabus) -> tuple[float, float]:
+    """The score and the points of rows in this course, before what is late or set by hand."""
+    found = [valued(row, syllabus) for row in rows]
+    return sum(row["score"] for row in found), sum(row["points"] for row in found if "extra" not in row)
+
+
+def _set_by_hand(row: Row, given: HandScore) -> Row:
+    said = f"by hand    {given.score:g}, not {round(row['score'], 2):g}, set by {given.by}: {given.why}"
+    message = "\n".join(part for part in (row["message"], said) if part)
+    was = row["score"]
+    return {
+        **row,
+        "score": given.score,
+        "message": message,
+        "by_hand": {"by": given.by, "why": given.why, "was": was},
+    }
+
+
+def _not_there(exercise: str) -> Row:
+    found = find_exercise(exercise)
+    return plain_row(found.section, exercise, "not-gradable", f"there is no {found.section} in it")
+
+
+def _shown(moment: datetime, like: datetime) -> str:
+    """A moment as people write it, where the deadline is."""
+    return moment.astimezone(like.tzinfo).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,78 @@
+"""When submissions came, as the collector says it; never as the submission does."""
+
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from grader.course import sections
+from grader.syllabus import columns
+from grader.syllabus.entries import Entry
+
+MTIME = "mtime"
+FILES = 10_000
+"""So many files of a folder are looked at."""
+
+
+@dataclass(frozen=True)
+class Receipts:
+    """Times of receipt, by (submission or learner, section's stem), or "" for all sections of it.
+
+    Attributes:
+        times: what a table says.
+        mtime: whether the files' times of modification count: the collector wrote the files, and dates what it writes.
+    """
+
+    times: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    mtime: bool = False
+
+    def of(self, names: tuple[str, ...], stem: str, path: Path | None) -> datetime | None:
+        """When a section came, of a submission that goes by any of these names; None if nobody says so."""
+        if self.mtime:
+            return _modified(path, stem) if path is not None else None
+        for name in names:
+            for key in ((name, stem), (name, "")):
+                if key in self.times:
+                    return self.times[key]
+        return None
+
+
+def _modified(path: Path, stem: str) -> datetime | None:
+    """When the file was written last; of a folder, the section's files if any is called so, else all of them."""
+    try:
+        if not path.is_dir() or path.is_symlink():
+            return datetime.fromtimestamp(os.lstat(path).st_mtime, UTC)
+        files = [inner for _, inner in zip(range(FILES), path.rglob("*"), strict=False) if not inner.is_dir()]
+        own = [inner for inner in files if stem.casefold() in inner.name.casefold()]
+        times = [os.lstat(inner).st_mtime for inner in own or files]
+    except OSError:
+        return None
+    return datetime.fromtimestamp(max(times), UTC) if times else None
+
+
+def read(entry: Entry, zone: ZoneInfo | None) -> Receipts:
+    """The receipts that an entry gives: "mtime", or the path of a CSV with `submission`, `received` and perhaps `section`.
+
+    Of several receipts for the same the last one counts, since what is graded is what came last.
+    """
+    if entry.text() == MTIME:
+        return Receipts(mtime=True)
+    times: dict[tuple[str, str], datetime] = {}
+    for line in columns.lines(entry, needed=["submission", "received"], known=["section"]):
+        try:
+            received = datetime.fromisoformat(line["received"])
+        except ValueError:
+            line.fault(f"received {line['received']!r} is not a time; write it as 2026-03-01T18:00:00+01:00")
+            continue
+        if received.tzinfo is None:
+            if zone is None:
+                line.fault(f"received {line['received']} has no offset, as +01:00, and the course's file no timezone")
+                continue
+            received = received.replace(tzinfo=zone)
+        if line["section"] and line["section"] not in sections():
+            line.fault(f"no section is called {line['section']!r}; there are {', '.join(sections())}")
+            continue
+        key = (line["submission"], line["section"])
+        times[key] = max(received, times.get(key, received))
+    return Receipts(times)

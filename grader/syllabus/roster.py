@@ -1,0 +1,81 @@
+"""Who is in the course, and whose a submission is."""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from grader.syllabus import columns
+from grader.syllabus.entries import Entry
+
+
+@dataclass(frozen=True)
+class Learner:
+    """Somebody on the roster: an id, a name for people, and what their submissions are called beside the id."""
+
+    id: str
+    full_name: str = ""
+    submissions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The learners of a course by id; empty if it has no roster, and then everybody who hands in belongs to it."""
+
+    learners: dict[str, Learner] = field(default_factory=dict)
+
+    def owner(self, submission: str) -> str | None:
+        """The id of whose submission this is, by its name; None if nobody's.
+
+        Case does not matter, and a submission that was told apart from another by its folder (`late/ada.zip`) is ada's.
+        """
+        if not self.learners:
+            return submission
+        last = submission.rpartition("/")[2]
+        for name in (submission, last, last.rpartition(".")[0]):
+            for learner in self.learners.values():
+                if name and _plain(name) in map(_plain, (learner.id, *learner.submissions)):
+                    return learner.id
+        return None
+
+    def missing(self, submissions: Iterable[str]) -> list[str]:
+        """Who handed in nothing, given the names of what was."""
+        there = {self.owner(name) for name in submissions}
+        return [name for name in self.learners if name not in there]
+
+    def full_name(self, learner: str | None) -> str:
+        return self.learners[learner].full_name if learner in self.learners else ""
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def read(entry: Entry) -> Roster:
+    """The roster that an entry gives: a table of learners, or the path of a CSV with `learner`, `name`, `submission`."""
+    found = _from_csv(entry) if isinstance(entry.value, str) else list(entry.each(_learner).values())
+    learners: dict[str, Learner] = {}
+    for one in found:
+        before = learners.get(one.id, one)
+        learners[one.id] = Learner(one.id, before.full_name or one.full_name, (*before.submissions, *one.submissions))
+    if not learners:
+        entry.fault(f"{entry.shown} has nobody in it; leave it out if everybody may hand in")
+    names = [_plain(name) for one in learners.values() for name in {one.id, *one.submissions}]
+    if taken := sorted({name for name in names if names.count(name) > 1}):
+        entry.fault(f"{entry.shown}: {taken[0]} could be the submission of two learners")
+    return Roster(learners)
+
+
+def _learner(entry: Entry) -> Learner:
+    if isinstance(entry.value, str):
+        return Learner(entry.key, entry.text())
+    entry.only("name", "submissions")
+    return Learner(
+        entry.key,
+        entry.get("name", Entry.text, ""),
+        tuple(entry.get("submissions", lambda given: given.items(Entry.text), [])),
+    )
+
+
+def _from_csv(entry: Entry) -> list[Learner]:
+    lines = columns.lines(entry, needed=["learner"], known=["name", "submission"])
+    return [Learner(line["learner"], line["name"], tuple(filter(None, [line["submission"]]))) for line in lines]

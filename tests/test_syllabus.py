@@ -1,0 +1,262 @@
+"""A course's own file, as an instructor uses it: through the command line, one file of a few lines a test.
+
+The cohort is graded once; what a test's file says of points, time and names is applied to what is kept.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from grader.cli import main
+from grader.course import section
+
+STEM = "s1_forward_reverse"
+REFERENCE = section(STEM).solution.read_text(encoding="utf-8")
+RIGHT = "return (1 - beta).sqrt() * x + beta.sqrt() * noise"
+WRONG = "return (1 - beta) * x + beta * noise"
+QUICK = ["--only", "forward_step", "compute_alpha_bar", "--seed", "1"]
+COHORT = ["ada", "bob", "eve", "zoe"]
+
+Grade = Callable[..., dict]
+
+
+def hand_in(name: str, text: str) -> None:
+    Path(name).mkdir(exist_ok=True)
+    Path(name, f"{STEM}.py").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cohort, graded: ada is right, bob and eve wrote the same mistake, zoe another."""
+    folder = tmp_path_factory.mktemp("term")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        assert RIGHT in REFERENCE
+        hand_in("ada", REFERENCE)
+        hand_in("bob", REFERENCE.replace(RIGHT, WRONG))
+        mine = WRONG.replace(" * ", "  *  ") + "  # mine"
+        hand_in("eve", REFERENCE.replace(RIGHT, mine).replace("One step of the forward Markov chain", "Mine"))
+        hand_in("zoe", REFERENCE.replace(RIGHT, "return x + beta * noise"))
+        assert main(["grade", *COHORT, *QUICK]) == 0
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def grade(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Grade:
+    """Grades the cohort by a course's file of these lines, and gives the document; `said` is what was printed."""
+    monkeypatch.chdir(folder)
+
+    def run(lines: str = "", *arguments: str) -> dict:
+        Path("course.toml").write_text(lines, encoding="utf-8")
+        capsys.readouterr()
+        status = main(["grade", *COHORT, *QUICK, "--course", "course.toml", "--json", "out.json", *arguments])
+        run.said, run.err = (" ".join(text.split()) for text in capsys.readouterr())  # type: ignore[attr-defined]
+        assert status == 0, run.err  # type: ignore[attr-defined]
+        return json.loads(Path("out.json").read_text())
+
+    return run
+
+
+def of(document: dict, name: str, exercise: str = "forward_step") -> dict:
+    submission = next(one for one in document["submissions"] if one["name"] == name)
+    return next(row for row in submission["exercises"] if row["exercise"] == exercise)
+
+
+def total(document: dict, name: str) -> tuple[float, float]:
+    submission = next(one for one in document["submissions"] if one["name"] == name)
+    return submission["score"], submission["points"]
+
+
+# ------------------------------------------------------------------------------------------------------- the roster
+
+
+def test_the_roster_says_who_is_missing_and_whose_a_submission_is(grade):
+    found = grade(
+        '[roster]\nada = "Ada Lovelace"\nbob = {}\nmary = "Mary"\nevelyn = { name = "Eve", submissions = ["eve"] }'
+    )
+    assert (found["missing"], found["unknown"]) == (["mary"], ["zoe"])
+    assert [one.get("learner") for one in found["submissions"]] == ["ada", "bob", "evelyn", None]
+    assert found["submissions"][0]["full_name"] == "Ada Lovelace"
+    assert "handed in nothing: mary" in grade.said
+    assert "on no roster: zoe" in grade.said
+
+
+def test_a_roster_may_be_the_table_that_a_platform_exports(grade):
+    Path("class.csv").write_text("\ufeffName;Learner;Grade\nAda;ada;\nBob;bob;\nMary;mary;\n", encoding="utf-8")
+    found = grade('roster = "class.csv"')
+    assert (found["missing"], found["unknown"]) == (["mary"], ["eve", "zoe"])
+    assert found["submissions"][1]["full_name"] == "Bob"
+
+
+def test_two_submissions_of_one_learner_are_told(grade):
+    found = grade('[roster]\nada = { submissions = ["bob"] }\n')
+    assert found["twice"] == {"ada": ["ada", "bob"]}
+    assert "several of one learner: ada: ada, bob" in grade.said
+
+
+# ------------------------------------------------------------------------------------------------- what counts
+
+
+def test_points_weights_and_extra_credit_are_the_course_s(grade):
+    found = grade("[points]\nforward_step = 5")
+    assert [total(found, name) for name in ("ada", "bob")] == [(6, 6), (1, 6)]
+    found = grade(f"[weights]\n{STEM} = 46")  # its exercises have 23 points
+    assert [total(found, name) for name in ("ada", "bob")] == [(4, 4), (2, 4)]
+    found = grade('extra = ["compute_alpha_bar"]')
+    assert [total(found, name) for name in ("ada", "bob")] == [(2, 1), (1, 1)]
+    assert of(found, "ada", "compute_alpha_bar")["extra"] is True
+    assert "extra" not in of(found, "ada")
+    assert of(found, "bob")["verdict"] == "fail"
+
+
+def test_what_a_course_leaves_out_is_not_graded(grade):
+    found = grade('left_out = ["compute_alpha_bar"]')
+    assert [row["exercise"] for row in found["submissions"][0]["exercises"]] == ["forward_step"]
+    assert total(found, "ada") == (1, 1)
+
+
+# ------------------------------------------------------------------------------------------------------- deadlines
+
+DEADLINE = f"""
+receipts = "receipts.csv"
+timezone = "Europe/Vienna"
+[deadlines]
+{STEM} = 2026-03-01
+"""
+
+
+def receipts(**times: str) -> None:
+    lines = [f"{name},{time}" for name, time in times.items()]
+    Path("receipts.csv").write_text("submission,received\n" + "\n".join(lines) + "\n")
+
+
+def test_what_is_late_is_told_and_loses_what_the_course_says(grade):
+    receipts(ada="2026-03-02T23:00:00+01:00", bob="2026-03-01T23:59:59+01:00", eve="2026-03-02T00:05:00+01:00")
+    rule = "[late]\nper_day = 0.25\ngrace_minutes = 10\n"
+    found = grade(DEADLINE + rule)
+    assert [total(found, name)[0] for name in ("ada", "bob", "eve", "zoe")] == [1.5, 1, 1, 1]
+    assert of(found, "ada")["late"] == {
+        "received": "2026-03-02T23:00:00+01:00",
+        "due": "2026-03-02T00:00:00+01:00",
+        "kept": 0.75,
+    }
+    assert (
+        "late       received 2026-03-02 23:00, due 2026-03-02 00:00: 75 % of the score is kept"
+        in of(found, "ada")["message"]
+    )
+    assert of(found, "ada")["verdict"] == "pass"
+    assert found["no_receipt"] == ["zoe"]
+    assert f"late: ada: {STEM} (75 % kept)" in grade.said
+    assert total(grade(DEADLINE), "ada")[0] == 2  # no rule: it is told, and loses nothing
+    assert total(grade(DEADLINE + "[late]\nper_day = 0.1\nuntil_days = 0.5"), "ada")[0] == 0
+    assert total(grade(DEADLINE + "[late]\nper_day = 0.6\nat_most = 0.3"), "ada")[0] == 1.4
+
+
+@pytest.mark.parametrize("extension", ["ada = 2026-03-03", "ada = 1", "ada = { s1_forward_reverse = 1.5 }"])
+def test_an_extension_moves_the_deadline_of_one_learner(grade, extension):
+    receipts(ada="2026-03-02T22:00:00", bob="2026-03-02T22:00:00+01:00")
+    found = grade(f"{DEADLINE}[late]\nper_day = 1\n[extensions]\n{extension}")
+    assert ("late" in of(found, "ada"), "late" in of(found, "bob")) == (False, True)
+    assert [total(found, name)[0] for name in ("ada", "bob")] == [2, 0]
+
+
+def test_the_collector_s_times_of_files_count_where_the_course_says_so(grade):
+    for name, day in (("ada", 1), ("bob", 3)):
+        moment = datetime(2026, 3, day, 12, tzinfo=UTC).timestamp()
+        os.utime(Path(name, f"{STEM}.py"), (moment, moment))
+    found = grade(DEADLINE.replace("receipts.csv", "mtime"))
+    assert ("late" in of(found, "ada"), "late" in of(found, "bob")) == (False, True)
+
+
+# ---------------------------------------------------------------------------------------------------- scores by hand
+
+BY_HAND = """
+[[scores]]
+learner = "bob"
+exercise = "forward_step"
+score = 0.5
+by = "Emmy Noether"
+why = "right idea,
+ wrong sign"
+""".replace("idea,\n", "idea,")
+
+
+def test_a_score_set_by_hand_survives_a_rerun_and_says_who_set_it_and_why(grade):
+    receipts(bob="2026-03-09T00:00:00Z")
+    for _ in range(2):
+        found = grade(f"{DEADLINE}[late]\nper_day = 1\n{BY_HAND}", "--again", "bob")
+        row = of(found, "bob")
+        assert (row["score"], row["verdict"]) == (0.5, "fail")
+        assert row["by_hand"] == {"by": "Emmy Noether", "why": "right idea, wrong sign", "was": 0.0}
+        assert "by hand    0.5, not 0, set by Emmy Noether: right idea, wrong sign" in row["message"]
+        assert "set by hand: bob, forward_step: 0.5, not 0, by Emmy Noether: right idea, wrong sign" in grade.said
+        assert total(found, "bob") == (0.5, 2)  # the rest was late
+
+
+def test_a_score_by_hand_stands_for_who_handed_in_nothing(grade):
+    found = grade("[roster]\nada = {}\nbob = {}\neve = {}\nzoe = {}\nmary = {}\n" + BY_HAND.replace("bob", "mary"))
+    assert total(found, "mary") == (0.5, 1)
+    assert found["missing"] == ["mary"]
+    assert grade(BY_HAND.replace("bob", "bobby"))["unused"] == ["bobby"]
+
+
+# ------------------------------------------------------------------------------------------- again, files, names, equals
+
+
+def seconds(document: dict, name: str, exercise: str) -> list[float]:
+    return [check["seconds"] for check in of(document, name, exercise)["checks"]]
+
+
+def test_one_learner_or_one_exercise_is_graded_again_inside_the_cohort_s_results(grade):
+    first, stored = grade(), Path(".unstatic/results.jsonl")
+    before = stored.read_text().count("\n")
+    again = grade("", "--again", "ada", "forward_step")
+    assert stored.read_text().count("\n") == before + 1
+    assert seconds(again, "ada", "forward_step") != seconds(first, "ada", "forward_step")
+    assert seconds(again, "ada", "compute_alpha_bar") == seconds(first, "ada", "compute_alpha_bar")
+    assert of(again, "bob") == of(first, "bob")
+    assert grade() == again
+    with pytest.raises(
+        AssertionError, match="--again: 'adda' is no submission, learner, exercise or section of this run"
+    ):
+        grade("", "--again", "adda")
+
+
+def test_each_learner_gets_a_file_with_what_concerns_them_and_without_the_seed(grade):
+    grade('[roster]\nada = "Ada *L*"\nbob = {}\neve = {}\nzoe = {}', "--learners", "out")
+    assert sorted(path.name for path in Path("out").iterdir()) == ["ada.md", "bob.md", "eve.md", "zoe.md"]
+    bob = Path("out", "bob.md").read_text()
+    assert "1 of 2 points" in bob
+    assert "### ✗ `forward_step`: 0 of 1 points" in bob
+    assert re.search(r"^    looks like ", bob, re.MULTILINE)
+    assert not re.search(r"seed|ada|eve|zoe", bob)
+    assert r"Ada \*L\*" in Path("out", "ada.md").read_text()
+
+
+def test_names_are_hidden_the_same_way_in_every_run(grade):
+    lines = 'hide_names = true\n[roster]\nada = "Ada Lovelace"\nbob = {}\neve = {}\nmary = {}\n'
+    shutil.rmtree("out", ignore_errors=True)
+    found = grade(lines, "--learners", "out", "--html", "page")
+    shown = json.dumps(found) + grade.said + grade.err + Path("page/index.html").read_text()
+    shown += "".join(path.name + path.read_text() for path in Path("out").iterdir())
+    assert not re.search(r"\b(ada|bob|eve|zoe|mary|lovelace)\b", shown, re.IGNORECASE)
+    names = [one["name"] for one in found["submissions"]]
+    assert names == sorted(names)
+    whose = json.loads(Path(".unstatic/names.json").read_text())["names"]
+    assert sorted(whose[name] for name in names) == COHORT
+    assert [whose[name] for name in found["missing"]] == ["mary"]
+    assert [one["name"] for one in grade("", "--hide-names")["submissions"]] == names
+
+
+def test_equal_submissions_are_listed_whatever_their_layout(grade):
+    assert grade()["equal"] == [{"section": STEM, "exercises": ["forward_step"], "submissions": ["bob", "eve"]}]
+    assert f"equal in {STEM}: bob, eve (forward_step)" in grade.said

@@ -1,0 +1,187 @@
+"""What is wrong with a course's file is told with file and line, all of it, before anything is graded."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from grader.cli import _parser, main
+from grader.course import ROOT, section
+from grader.syllabus.reading import KEYS
+
+STEM = "s1_forward_reverse"
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("ada").mkdir()
+    Path("ada", f"{STEM}.py").write_text(section(STEM).stub.read_text())
+
+
+def faults(capsys: pytest.CaptureFixture, text: str | bytes) -> list[str]:
+    """What `grade` says of a course's file, a line each; nothing may have been graded."""
+    Path("course.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert main(["grade", "ada", "--course", "course.toml", "--json", "out.json"]) == 2
+    assert not Path("out.json").exists()
+    assert not Path(".unstatic/results.jsonl").exists()
+    return capsys.readouterr().err.removeprefix("unstatic: ").strip().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("title = \n", 1, "this is not TOML"),
+        ('title = "x"\n[points', 2, "this is not TOML"),
+        (b'title = "caf\xe9"', 1, "not UTF-8"),
+        ("\nponts = 1", 2, "ponts is not a key of a course's file; there are title, "),
+        ("title = 3", 1, "title = 3: give text"),
+        ('charge_once = "no"', 1, "charge_once = 'no': give true or false"),
+        ("points = 3", 1, "points = 3: give a table"),
+        ("[points]\nq_sample = 2\nq_sampel = 3", 3, "no exercise or section is called 'q_sampel'; did you mean q_sample?"),
+        ("[points]\nq_sample = -1", 2, "points.q_sample = -1: give a number, 0 or more"),
+        ("[points]\nq_sample = nan", 2, "points.q_sample = nan: give a number, 0 or more"),
+        ("[points]\nq_sample = true", 2, "points.q_sample = True: give a number"),
+        (f"[points]\n{STEM} = 1", 2, f"{STEM} is a section; name an exercise"),
+        ("[weights]\nq_sample = 1", 2, "q_sample is an exercise; name a section"),
+        (f'left_out = ["{STEM}"]\n[weights]\n{STEM} = 3', 3, "has a weight and no points"),
+        ('extra = [\n  "q_sample",\n  "q_sampel",\n]', 3, "no exercise or section is called 'q_sampel'"),
+        ("[time.learners]\nada = 0.5", 2, "time.learners.ada = 0.5: give a number from 1 to 50"),
+        ("[time]\nada = 2", 2, "ada is not a key of time; there are learners, exercises"),
+        ("[time.exercises]\nq_sample = 1e9", 2, "give a number from 1 to 50"),
+        ('[roster]\nada = "Ada"\n[time.learners]\nadda = 2', 4, "adda is not on the roster"),
+        ("[roster]", 1, "roster has nobody in it"),
+        ('[roster]\nada = { nam = "Ada" }', 2, "nam is not a key of roster.ada"),
+        ('[roster]\nada = {}\nbob = { submissions = ["ADA"] }', 1, "ada could be the submission of two learners"),
+        ('roster = "nobody.csv"', 1, "nobody.csv cannot be read: no such file"),
+        (f"[deadlines]\n{STEM} = 2026-03-01", 2, "nothing says where this is; give it an offset, as +01:00"),
+        (f'timezone = "Europa/Wien"\n[deadlines]\n{STEM} = 2026-03-01T00:00:00Z', 1, "timezone = 'Europa/Wien' is not known"),
+        (f'receipts = "mtime"\n[deadlines]\n{STEM} = "tomorrow"', 3, "give a day or a time, as 2026-03-01 or"),
+        (f"[deadlines]\n{STEM} = 2026-03-01T00:00:00Z", 1, "nothing says when submissions came: add receipts"),
+        ("[late]\nper_day = 0.1", 1, "there is late and no [deadlines]"),
+        ("[late]\nper_day = 10", 2, "late.per_day = 10: give a number from 0 to 1"),
+        ('[[scores]]\nlearner = "ada"\nscore = 1', 1, "scores[1] lacks exercise"),
+        ('scores = [\n { learner = "a", exercise = "q_sample", score = 1, by = "me", why = "x" },\n'
+         ' { learner = "b", exercise = "q_sample", score = 3, by = "me", why = "x" },\n]',
+         3, "a score of 3 of 2 points for q_sample; give at most these"),
+        ('checks = "nowhere"', 1, "there is no folder"),
+    ],
+)  # fmt: skip
+def test_each_fault_is_told_with_file_and_line(text, line, says, capsys):
+    told = faults(capsys, text)
+    place = str(Path("course.toml").absolute())
+    assert any(one.startswith(f"{place}:{line}: ") and says in one for one in told), told
+
+
+def test_all_faults_are_told_at_once_in_the_order_of_the_file(capsys):
+    told = faults(capsys, '[points]\nx = 1\n[weights]\ny = 1\n[[scores]]\nlearner = "ada"\n')
+    assert [line.split(": ")[0].rpartition(":")[2] for line in told] == ["2", "4", "5"]
+
+
+def test_faults_of_a_table_beside_the_file_are_told_with_its_lines(capsys):
+    Path("receipts.csv").write_text(
+        "submission,section,received\nada,,soon\nbob,,2026-01-01\n,,2026-01-01\nada,s9,2026-01-01T00:00Z\n"
+    )
+    told = faults(capsys, f'receipts = "receipts.csv"\n[deadlines]\n{STEM} = 2026-03-01T00:00:00Z')
+    assert [line.removeprefix(f"{Path.cwd()}/") for line in told] == [
+        "receipts.csv:2: received 'soon' is not a time; write it as 2026-03-01T18:00:00+01:00",
+        "receipts.csv:3: received 2026-01-01 has no offset, as +01:00, and the course's file no timezone",
+        "receipts.csv:4: there is no submission in this line",
+        told[3].removeprefix(f"{Path.cwd()}/"),
+    ]
+    assert "receipts.csv:5: no section is called 's9'" in told[3]
+    Path("class.csv").write_text("name,email\nAda,a@b\n")
+    assert "class.csv:1: the first line names no column learner" in faults(capsys, 'roster = "class.csv"')[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "says"),
+    [
+        ("test_q_sample.py", "def test_q_sample_x(code): ...", 1, "checks lie in a folder for each section"),
+        (f"{STEM}/test_q_sampel.py", "def test_x(code): ...", 1, "q_sampel is no exercise of"),
+        (f"{STEM}/test_q_sample.py", "def test_x(code): ...", 1, "call it test_q_sample_<sentence>"),
+        (f"{STEM}/test_q_sample.py", "\ndef test_q_sample_x(code:", 2, "SyntaxError"),
+        (f"{STEM}/test_q_sample.py", "import os\nimport no_such", 2, "No module named 'no_such'"),
+        (f"{STEM}/test_q_sample.py", "x = 1\ndef test_q_sample_x(coed): ...", 2, "coed"),
+        (f"{STEM}/test_q_sample.py", "\n\ndef test_q_sample_by_hand(code): ...", 3, "is the name of a check of ours"),
+        (f"{STEM}/test_q_sample.py", "x = 1", 1, "no check"),
+    ],
+)
+def test_what_is_wrong_with_the_instructor_s_checks_is_told_before_anything_is_graded(name, text, line, says, capsys):
+    path = Path("mine", name)
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    told = "\n".join(faults(capsys, 'checks = "mine"'))
+    assert f"{path.absolute()}:{line}: " in told
+    assert says in told
+
+
+def test_unstatic_course_says_what_the_file_says_and_tries_the_checks_on_our_answers(capsys):
+    path = Path("mine", STEM, "test_forward_step.py")
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "import torch\nfrom exercises.checks import expect\n\n\n"
+        "def test_forward_step_of_noise_alone(code):\n    z = torch.zeros(2)\n"
+        "    expect.close(code.forward_step(z, 0.25, z + 1), z + 0.5, 'half')\n"
+    )
+    text = f'title = "Spring"\nchecks = "mine"\nextra = ["sample"]\n[weights]\n{STEM} = 40\n[time.learners]\nada = 2'
+    Path("course.toml").write_text(text)
+    assert main(["course", "course.toml"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Spring\n")
+    assert f"{STEM}: 11 exercises, 40 points; extra credit: sample" in said
+    assert "extra time: ada 2 times" in said
+    assert "1 checks of your own: test_forward_step_of_noise_alone" in said
+
+
+def test_a_check_that_our_own_answer_does_not_pass_is_told(capsys):
+    path = Path("mine", STEM, "test_forward_step.py")
+    path.parent.mkdir(parents=True)
+    path.write_text("def test_forward_step_is_three(code):\n    assert code.forward_step is 3\n")
+    Path("course.toml").write_text('checks = "mine"')
+    assert main(["course", "course.toml"]) == 1
+    assert f"{path.absolute()}:1: our own answer does not pass test_forward_step_is_three" in capsys.readouterr().out
+
+
+GUIDE = (ROOT / "docs" / "instructors.md").read_text(encoding="utf-8")
+
+
+def test_the_guide_names_every_key_and_its_examples_can_be_read(capsys):
+    assert not [key for key in KEYS if not re.search(rf"`\[*{key}\b|^{key} = |^\[{key}", GUIDE, re.MULTILINE)]
+    Path("class.csv").write_text("learner\nada\n")
+    Path("receipts.csv").write_text("submission,received\n")
+    first, by_hand = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
+    Path("course.toml").write_text(first + by_hand)
+    assert main(["course", "course.toml"]) == 0
+    said = capsys.readouterr().out
+    assert "s1_forward_reverse: 11 exercises, 23 points; due 2026-03-16 00:00 +0100" in said
+    assert "set by hand: ada, q_sample: 1.5, by Emmy Noether" in said
+
+
+def test_the_guide_s_table_has_lines_that_can_be_read():
+    lines = re.findall(r"^\| (`[^|]*`) \|", GUIDE, re.MULTILINE)
+    for line in lines:
+        parts = re.findall(r"`([^`]*)`", line)
+        if parts[0] in ("[late]", "[[scores]]") or parts[0].startswith(
+            ("checks", "hidden", "roster", "receipts", "[ext")
+        ):
+            continue
+        more = 'receipts = "mtime"\ntimezone = "UTC"\n' if parts[0] == "[deadlines]" else ""
+        Path("course.toml").write_text(more + "\n".join(parts).replace('"..."', '"x"'))
+        assert main(["course", "course.toml"]) == 0, line
+
+
+def test_the_guide_s_commands_are_understood(capsys):
+    commands = re.findall(r"^unstatic (.*)$", GUIDE, re.MULTILINE)
+    assert len(commands) >= 4
+    for command in commands:
+        assert _parser().parse_args(shlex.split(command)).run
+
+
+def test_the_guide_s_check_is_one_that_our_answer_passes():
+    path = Path("mine", STEM, "test_q_sample.py")
+    path.parent.mkdir(parents=True)
+    path.write_text(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)[0])
+    Path("course.toml").write_text('checks = "mine"')
+    assert main(["course", "course.toml"]) == 0
