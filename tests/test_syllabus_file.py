@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from grader.checks.collect import collect
 from grader.cli import _parser, main
 from grader.course import ROOT, section
 from grader.syllabus.reading import KEYS
 
 STEM = "s1_forward_reverse"
+OURS = next(check.name for check in collect(STEM) if check.exercise == "q_sample" and not check.parameters)
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +106,7 @@ def test_faults_of_a_table_beside_the_file_are_told_with_its_lines(capsys):
         (f"{STEM}/test_q_sample.py", "\ndef test_q_sample_x(code:", 2, "SyntaxError"),
         (f"{STEM}/test_q_sample.py", "import os\nimport no_such", 2, "No module named 'no_such'"),
         (f"{STEM}/test_q_sample.py", "x = 1\ndef test_q_sample_x(coed): ...", 2, "coed"),
-        (f"{STEM}/test_q_sample.py", "\n\ndef test_q_sample_by_hand(code): ...", 3, "is the name of a check of ours"),
+        (f"{STEM}/test_q_sample.py", f"\n\ndef {OURS}(code): ...", 3, "is the name of a check of ours"),
         (f"{STEM}/test_q_sample.py", "x = 1", 1, "no check"),
     ],
 )
