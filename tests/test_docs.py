@@ -28,8 +28,8 @@ def where(page: Path) -> str:
 def code_in(page: Path) -> list[str]:
     """What stands in backquotes, and the lines of code blocks."""
     text = page.read_text(encoding="utf-8")
-    blocks = re.findall(r"^ *```(?:sh)?\n(.*?)^ *```", text, re.M | re.S)
-    prose = re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S)
+    blocks = [body for kind, body in re.findall(r"^ *```(.*)\n(.*?)^ *```", text, re.M | re.S) if kind in ("", "sh")]
+    prose = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.M | re.S)
     return [*re.findall(r"`([^`\n]+)`", prose), *(line.strip() for block in blocks for line in block.splitlines())]
 
 
@@ -53,7 +53,7 @@ def anchors(page: Path) -> set[str]:
 def test_every_path_that_a_page_names_is_there(page: Path) -> None:
     paths = [path for path in code_in(page) if re.fullmatch(r"\.?[\w<>{}*.-]+(/[\w<>{}*.-]*)+", path)]
     paths = [path for path in paths if not any(sign in path for sign in GIVEN) and not path.startswith(MADE)]
-    roots = (ROOT, page.parent, ROOT / "grader")
+    roots = (ROOT, page.parent, ROOT / "exercises", ROOT / "grader")
     ours = [path for path in paths if any((root / path.split("/")[0]).exists() for root in roots)]
     lost = [path for path in ours if not any((root / path).exists() for root in roots)]
     assert not lost, f"{where(page)} names {lost}, which is not there"

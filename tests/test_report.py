@@ -67,7 +67,7 @@ def test_every_verdict_has_a_look_and_no_two_look_alike():
 
 
 def test_the_page_tells_each_submissions_verdicts_points_and_messages():
-    checks = [{"name": "test_q_sample_is_a_check", "verdict": "fail", "seconds": 0.1},
+    checks = [{"name": "test_q_sample_keeps_it", "verdict": "fail", "seconds": 0.1},
               {"name": "test_q_sample_keeps_the_dtype", "verdict": "pass", "seconds": 0.1}]  # fmt: skip
     message = "came back  1\nexpected   2\nlooks like no square roots. Variances add."
     failed = row(verdict="fail", message=message, misconception="no square roots", checks=checks)
@@ -76,7 +76,7 @@ def test_the_page_tells_each_submissions_verdicts_points_and_messages():
     assert "✗ fail q_sample 0/2" in page.words
     assert "Looks like: no square roots" in page.words
     assert "came back 1 expected 2 Variances add. ✗ keeps" in page.words
-    assert "✗ keeps the variance at one ✓ 1 other check passed" in page.words
+    assert "✗ keeps it ✓ 1 other check passed" in page.words
     assert "✓ pass predict_x0 1/1" in page.words
     assert "○ unfinished predict_x0 0/1" in page.words
     assert "isolation: bwrap+landlock" in page.words
