@@ -20,7 +20,7 @@ def at_rate(draw: Callable[[int], Tensor], p: float) -> None:
     """
     shares = [draw(512).double().mean().item() for _ in range(16)]
     whole = sorted({share for share in shares if share in (0.0, 1.0)})
-    why = f"{INDEPENDENT}: of 512 labels some are, and some are not"
+    why = f"{INDEPENDENT}: of 512 labels some are, and some are not (the shares of calls that dropped all or none)"
     expect.holds(not whole, why, got=whole, want=f"shares near {p:g}")
     n, share = 16 * 512, sum(shares) / 16
     bound = math.sqrt(LOG / (2 * n))

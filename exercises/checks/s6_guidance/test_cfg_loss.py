@@ -16,7 +16,7 @@ from exercises.checks.s6_guidance.models import Told
 from exercises.checks.s6_guidance.rules import NOISED
 
 MEAN = "the loss is the mean over every element, of all samples, of (ε - ε_θ(x_t, t, y))²"
-ONE = "one call of the model, with all B samples, is enough"
+ONE = "how it is asked, not the loss: one call of the model, with all B samples, is enough"
 KEPT = {0.0: "with p = 0 the model is told every label", 1.0: "with p = 1 the model is told null for every sample"}
 
 

@@ -59,4 +59,4 @@ def test_drop_labels_drops_each_label_independently(code, rng):
 
 def test_drop_labels_takes_its_randomness_from_the_generator_alone(code, rng):
     """The same generator state drops the same labels, another one others."""
-    from_generator(lambda generator: code.drop_labels(mixed(64), 5, 0.5, generator), rng)
+    from_generator(lambda generator: dropped(code, 64, 0.5, generator), rng)
