@@ -50,7 +50,11 @@ def awry(network: nn.Module, dim: int, rng: Generator) -> list[str]:
     if not unlike(got[0], got[1]):
         return ["tokens of another size, normalised"]
     of_the_condition = ["by the condition"] if unlike(got[0], got[2]) else []
-    return ["changed tokens", *of_the_condition, *(f"without {what}" for what in idle(dim, rng, network)[:2])]
+    return [
+        "changed tokens",
+        *of_the_condition,
+        *(f"without {what}" for what in idle(dim, rng, network)[:2] if what in ("attention", "an MLP")),
+    ]
 
 
 def test_DiTBlock_is_alive_after_one_update(code, rng):
@@ -86,7 +90,7 @@ def test_DiTBlock_answers_to_the_condition_of_each_sample(code, rng):
 def test_DiTBlock_modulates_the_tokens_before_attention_and_the_mlp(code, rng):
     """Shift and scale come from the condition as well as the gates: more than a volume is turned."""
     network = block(code, rng, 8, 2)
-    size = 1e6
+    size = 1e7
     # Seen through a norm, a huge token is as good as one of ordinary size, and what is added to it on the way is nothing
     x = cases.normal((12, 1, 1, 8), rng).expand(12, 12, 1, 8).reshape(144, 1, 8)
     c = cases.normal((1, 12, 8), rng).expand(12, 12, 8).reshape(144, 8)
@@ -95,7 +99,7 @@ def test_DiTBlock_modulates_the_tokens_before_attention_and_the_mlp(code, rng):
     ranks = []
     for matrix in added.unbind(2):
         sizes = torch.linalg.svdvals(matrix)
-        ranks.append(int((sizes > 1e-6 * sizes[0]).sum()))
+        ranks.append(int((sizes > 1e-4 * sizes[0]).sum()))
     why = "adaLN: the norm is followed by modulate, x (1 + scale) + shift, with both from the condition"
     expect.holds(max(ranks) > 2, why, got=max(ranks), want="more than the 2 ways in which gates alone can change it")
 
@@ -105,11 +109,11 @@ def test_DiTBlock_has_an_mlp_that_bends(code, rng):
     network, c = block(code, rng, 8, 2), cases.normal((1, 8), rng)
     # A huge token stays what it is on the way, and on a circle around the mean of its numbers a norm leaves it there.
     # Alone it attends to itself: all straight lines cancel between opposite points
-    x = 1e6 * circle(8, rng)[:, None]
+    x = 1e7 * circle(8, rng)[:, None]
     added = (answer(network, x, c.expand(4, 8)) - x).detach()[:, 0]
     bend = added[0] + added[2] - added[1] - added[3]
     why = "two linear maps in a row are one: between them stands what bends, such as a GELU"
-    straight = float(bend.norm()) < 1e-6 * float((added[0] - added[2]).norm())
+    straight = float(bend.norm()) < 1e-4 * float((added[0] - added[2]).norm())
     expect.holds(not straight, why, got="a straight line", want="an MLP with a nonlinearity")
 
 
