@@ -135,11 +135,29 @@ def what_to_look_at(there: float) -> str:
 
 SMALL = Plan(
     **{"side": 16, "latent_channels": 4, "width": 16, "beta": 0.1, "dim": 96, "depth": 3, "heads": 4, "first": 400},
-    **{"second": 2000, "batch": 64, "lr": 2e-3, "decay": 0.99, "guidance": 1.5, "n": 25, "drawn": 500, "patience": 1200},
+    **{
+        "second": 2000,
+        "batch": 64,
+        "lr": 2e-3,
+        "decay": 0.99,
+        "guidance": 1.5,
+        "n": 25,
+        "drawn": 500,
+        "patience": 1200,
+    },
 )
 LARGE = Plan(
     **{"side": 28, "latent_channels": 4, "width": 32, "beta": 0.1, "dim": 256, "depth": 6, "heads": 8, "first": 3000},
-    **{"second": 12000, "batch": 256, "lr": 1e-3, "decay": 0.999, "guidance": 1.5, "n": 50, "drawn": 1000, "patience": 1800},
+    **{
+        "second": 12000,
+        "batch": 256,
+        "lr": 1e-3,
+        "decay": 0.999,
+        "guidance": 1.5,
+        "n": 50,
+        "drawn": 1000,
+        "patience": 1800,
+    },
 )
 RIGHT = {16: 0.8, 28: 0.9}
 DISTANT = {16: 60.0, 28: 60.0}

@@ -74,7 +74,9 @@ def test_its_attention_is_yours(code, rng: Generator, diffusers, record_property
                 break
         else:
             pytest.skip(OTHERWISE.format("Attention"))
-    record_property("says", "diffusers' Attention with your weights answers as yours, asking itself and asking a context")
+    record_property(
+        "says", "diffusers' Attention with your weights answers as yours, asking itself and asking a context"
+    )
 
 
 @pytest.mark.needs("DiT")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch import Generator, Tensor, nn
 
-from exercises.toolkit.glyphs import NAMES, SIDE, all_glyphs, glyphs
+from exercises.toolkit.glyphs import NAMES, SIDE, all_glyphs
 from exercises.toolkit.training import training
 from solutions.numbers.s7_latent_diffusion import (
     ALPHA_BAR,
@@ -67,7 +67,9 @@ def reparameterize(code: ModuleType) -> Figure:
         lines.annotate(f"mean {mean:g}, std {std:g}", (3.6, bottom), color=colour, va="center", fontsize=8.5)
     lines.plot(noise, [1] * 9, "o", color=INK, markersize=4)
     lines.annotate("noise", (3.6, 1), va="center", fontsize=8.5)
-    lines.set(title="the same noise, stretched and moved", yticks=[], xlabel="noise, z", xlim=(-3.2, 6.2), ylim=(-2.2, 1.3))
+    lines.set(
+        title="the same noise, stretched and moved", yticks=[], xlabel="noise, z", xlim=(-3.2, 6.2), ylim=(-2.2, 1.3)
+    )
     lines.set_xticks([-3, -2, -1, 0, 1, 2, 3])
     lines.spines["left"].set_visible(False)
     logvar = torch.linspace(-5, 2, 200, dtype=torch.float64)
@@ -116,7 +118,9 @@ def vae_loss(code: ModuleType) -> Figure:
         bargains.loglog(errors, found, color=colour, label=f"β = {beta:g}")
         best = min(beta / 2, 1.0)
         bargains.plot(best, best + beta * 0.5 * math.log(1 / best), "o", color=colour, markersize=5)
-    bargains.set(title="one pixel N(0, 1): loss against the error allowed", xlabel="mean squared error δ", ylabel="vae_loss")
+    bargains.set(
+        title="one pixel N(0, 1): loss against the error allowed", xlabel="mean squared error δ", ylabel="vae_loss"
+    )
     bargains.legend(loc="lower right")
     known, _ = all_glyphs()
     x = known[[0, 7, 18, 29, 37, 44, 52, 63]]
@@ -168,7 +172,9 @@ def latent_scale(code: ModuleType) -> Figure:
         signal.plot(half, 0.5, "o", color=colour, markersize=4)
         signal.annotate(f"t = {half}", (half + 20, 0.52), color=colour)
     signal.axhline(0.5, color=INK, linewidth=0.8, linestyle=":")
-    signal.set(title="what part of the variance of z_t is data", xlabel="t", ylabel="share", xlim=(0, 1000), ylim=(0, 1))
+    signal.set(
+        title="what part of the variance of z_t is data", xlabel="t", ylabel="share", xlim=(0, 1000), ylim=(0, 1)
+    )
     signal.legend(loc="upper right")
     return figure
 
@@ -269,7 +275,13 @@ def Attention(code: ModuleType) -> Figure:
         ordered = values.softmax(dim=1).sort(dim=1, descending=True).values.mean(dim=0)
         weights.plot(range(1, 17), ordered, "o-", color=colour, markersize=3.5, label=name)
     weights.axhline(1 / 16, color=INK, linewidth=0.8, linestyle=":")
-    weights.set(title="weights of 16 tokens, d = 64, sorted", xlabel="rank", ylabel="weight", ylim=(0, 1), xticks=[1, 4, 8, 12, 16])
+    weights.set(
+        title="weights of 16 tokens, d = 64, sorted",
+        xlabel="rank",
+        ylabel="weight",
+        ylim=(0, 1),
+        xticks=[1, 4, 8, 12, 16],
+    )
     weights.legend(loc="upper right")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
@@ -362,7 +374,12 @@ def DiT(code: ModuleType) -> Figure:
         with torch.no_grad():
             eps = known.model(z, torch.full((11,), level), y)
         rows.append(decoded(known.autoencoder, (z - (1 - a) ** 0.5 * eps) / a**0.5 / known.scale))
-    grid(shown, rows, [f"t = {level}" for level in levels], "a 3's latent with noise, its clean latent guessed under each label, decoded")
+    grid(
+        shown,
+        rows,
+        [f"t = {level}" for level in levels],
+        "a 3's latent with noise, its clean latent guessed under each label, decoded",
+    )
     side = rows[0].shape[2]
     shown.set_xticks([(side + 1) * k + side / 2 for k in range(11)], [*(f"y = {k}" for k in range(10)), "y = ∅"])
     return figure
