@@ -85,6 +85,8 @@ GLYPHS = Plan(
 NEAR = 0.25
 """Root mean square over an image's pixels to the nearest of all glyphs; the nearest two of those are 0.35 apart, static 0.97."""
 ENOUGH = 0.7
+"""The share of images that are near a glyph of the label they were asked for. The reference reaches 0.97 and 0.92 (seeds 0 and
+1); labels that are ignored bring it under 0.3, and static is near none."""
 CORNERS = torch.tensor([16 * label + place for label in range(len(NAMES)) for place in (0, 3, 12, 15)])
 """Of all glyphs, those that a quarter of a minute is enough for."""
 

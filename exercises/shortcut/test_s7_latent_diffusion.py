@@ -90,7 +90,7 @@ def test_its_dit_with_your_weights_is_your_dit(code, rng: Generator, diffusers, 
 
     # Any embedding of time and label will do, so that the library's blocks are given yours
     conditions: list[Tensor] = []
-    blocks = [module for module in yours.modules() if isinstance(module, code.DiTBlock)]
+    blocks = named(yours, "DiTBlock")
     if len(blocks) != 2:
         pytest.skip(OTHERWISE.format("DiT"))
     handle = blocks[0].register_forward_pre_hook(lambda _, inputs: conditions.append(inputs[1]))
@@ -98,7 +98,7 @@ def test_its_dit_with_your_weights_is_your_dit(code, rng: Generator, diffusers, 
     handle.remove()
     for block, library in zip(blocks, theirs.transformer_blocks, strict=True):
         library.norm1.emb = Given(conditions)
-        fill_block(code, block, library)
+        fill_block(block, library)
     inside = {id(layer) for block in blocks for layer in block.modules()}
     outside = [layer for layer in yours.modules() if isinstance(layer, nn.Linear) and id(layer) not in inside]
     enter, last, leave = (of_shape(outside, *shape) for shape in ((12, DIM), (DIM, 2 * DIM), (DIM, 12)))
@@ -125,7 +125,7 @@ def test_its_unets_transformer_with_your_weights_is_yours(
         **{"cross_attention_dim": 12, "attention_bias": True, "activation_fn": "gelu", "use_linear_projection": True},
     ).eval()
     block = theirs.transformer_blocks[0]
-    attentions = [module for module in yours.modules() if isinstance(module, code.Attention)]
+    attentions = named(yours, "Attention")
     norms = [module for module in yours.modules() if isinstance(module, nn.LayerNorm)]
     groups = [module for module in yours.modules() if isinstance(module, nn.GroupNorm)]
     inside = {id(layer) for attention in attentions for layer in attention.modules()}
@@ -194,6 +194,11 @@ def scrambled(module: nn.Module, rng: Generator) -> nn.Module:
     return module.eval().requires_grad_(False)
 
 
+def named(module: nn.Module, name: str) -> list[nn.Module]:
+    """The parts of a module that are of your class of this name."""
+    return [part for part in module.modules() if type(part).__name__ == name]
+
+
 def linears(module: nn.Module, count: int, name: str) -> list[nn.Linear]:
     found = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
     if len(found) != count:
@@ -211,8 +216,8 @@ def attention_layers(attention: nn.Module) -> list[nn.Linear]:
     return [attention.to_q, attention.to_k, attention.to_v, attention.to_out[0]]
 
 
-def fill_block(code, block: nn.Module, library: nn.Module) -> None:
-    attentions = [module for module in block.modules() if isinstance(module, code.Attention)]
+def fill_block(block: nn.Module, library: nn.Module) -> None:
+    attentions = named(block, "Attention")
     layers = [layer for layer in block.modules() if isinstance(layer, nn.Linear)]
     rest = [of_shape(layers, *shape) for shape in ((DIM, 6 * DIM), (DIM, 4 * DIM), (4 * DIM, DIM))]
     if len(attentions) != 1 or not all(rest):

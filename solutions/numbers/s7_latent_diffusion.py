@@ -104,7 +104,7 @@ def exact(code: ModuleType) -> dict[str, str]:
         "level where noise outweighs them, unscaled": f"{half_noise(1 / STABLE_DIFFUSION)}",
         "first token by hand": ", ".join(f"{number:g}" for number in tokens[0, 0].tolist()),
         "second token by hand": ", ".join(f"{number:g}" for number in tokens[0, 1].tolist()),
-        "row of patch 1": ", ".join(f"{number:.4f}" for number in table[1].tolist()),
+        "row of patch 1": ", ".join(f"{number:.3f}" for number in table[1].tolist()),
         "frequencies that move, of 16": f"{int(moving.sum())}",
         "a table row's squared length, dim 64": f"{wide[5].square().sum().item():g}",
         "parameters of DiTBlock(64, 4)": f"{parameters(block)}",
@@ -176,7 +176,7 @@ def priced(code: ModuleType, beta: float, steps: int = 300) -> nn.Module:
     """An autoencoder of glyphs, trained a little at this price."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = code.Autoencoder(1, 4, 16)
+        model = code.Autoencoder(1, 4, 8)
 
     def loss_of(generator: Generator) -> Tensor:
         x, _ = glyphs(64, generator)
