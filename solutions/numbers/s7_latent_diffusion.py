@@ -14,7 +14,8 @@ from types import ModuleType, SimpleNamespace
 import torch
 from torch import Generator, Tensor, nn
 
-from exercises.end_to_end.test_s7_latent_diffusion import (
+from exercises.toolkit.glyphs import glyphs
+from exercises.toolkit.latents import (
     ALPHA_BAR,
     SMALL,
     decoded,
@@ -23,7 +24,6 @@ from exercises.end_to_end.test_s7_latent_diffusion import (
     learn_to_denoise,
     new_model,
 )
-from exercises.toolkit.glyphs import glyphs
 from exercises.toolkit.mnist import mnist
 from exercises.toolkit.training import training
 
