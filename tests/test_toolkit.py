@@ -1,7 +1,10 @@
 """The toolkit's data, metric and plots."""
 
+import dataclasses
+import importlib
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -95,3 +98,13 @@ def test_the_plots_draw(tmp_path) -> None:
 def test_the_toolkit_imports_no_matplotlib() -> None:
     code = "import sys, exercises.toolkit; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_latent_training_that_would_take_too_long_says_so() -> None:
+    code = importlib.import_module("solutions.s7_latent_diffusion")
+    plan = dataclasses.replace(latents.SMALL, side=8, width=8, first=10_000, patience=0)
+    model = code.Autoencoder(1, plan.latent_channels, plan.width)
+    with pytest.raises(latents.TooSlowError, match=r"training would take \d+ seconds .* with this Autoencoder"):
+        latents.learn_to_compress(
+            code, model, plan, lambda _: (torch.zeros(2, 1, 8, 8), torch.zeros(2)), seeded(0), time.monotonic()
+        )
