@@ -31,23 +31,26 @@ def at_rate(draw: Callable[[int], Tensor], p: float) -> None:
 def independent(draw: Callable[[int], Tensor]) -> None:
     """Drops at p = 1/2 are independent. `draw(count)` gives a new row of so many.
 
-    Of 24 rows of 512 each is seen to have a share of 1/2 ± 0.15 (Hoeffding), and not all the same number: that happens by
-    chance less than once in (1 / 0.035)^23 = 1e33 runs. Of 48 rows of 64 no two are alike, nor two columns, and no
-    column is all or nothing: 1128 pairs agree with a chance of 2^-64 each, 2016 with one of 2^-48, and 64 columns are all or
-    nothing with one of 2^-47, together once in 1e11 runs.
+    Of 48 rows of 64 no two are alike, nor two columns, no row has a share below 0.05 or above 0.95, and no column
+    is all or nothing: 1128 pairs agree with a chance of 2^-64 each, 2016 with one of 2^-48, 48 rows are so far off with one of
+    5e-15, 64 columns with one of 2^-47, together once in 1e11 runs. Of 24 rows of 512 each has a share of 1/2 ± 0.15 (Hoeffding), and not all have the
+    same number: that happens by chance less than once in (1 / 0.035)^23 = 1e33 runs.
     """
-    counts = [int(draw(512).sum()) for _ in range(24)]
-    bound = 512 * math.sqrt(LOG / (2 * 512))
-    shares = sorted({round(count / 512, 1) for count in counts})
-    why = f"{INDEPENDENT}: of 512 labels about half are, at p = 1/2, in each call"
-    expect.holds(all(abs(count - 256) <= bound for count in counts), why, got=shares, want="shares near 0.5")
     rows = torch.stack([draw(64) for _ in range(48)])
+    shares = sorted({round(float(row.double().mean()), 1) for row in rows})
+    why = f"{INDEPENDENT}: of 64 labels some are, and some are not (the shares of single calls)"
+    expect.holds(not {0.0, 1.0} & set(shares), why, got=shares, want="shares near 0.5")
     same = "the first labels dropped in two calls" if _of_a_piece(rows[0]) else "the same labels dropped in two calls"
     _all_unlike(rows, f"{INDEPENDENT}: each call draws afresh", same)
     sure = [place for place in range(64) if int(rows[:, place].sum()) in (0, 48)]
     why = f"{INDEPENDENT}: no place of the batch is dropped in each of 48 calls, or in none"
     expect.holds(not sure, why, got=sure, want="no such place")
     _all_unlike(rows.T, f"{INDEPENDENT}: each label has a chance of its own", "two labels always dropped together")
+    counts = [int(draw(512).sum()) for _ in range(24)]
+    bound = 512 * math.sqrt(LOG / (2 * 512))
+    why = f"{INDEPENDENT}: of 512 labels about half are, at p = 1/2, in each call"
+    found = sorted({round(count / 512, 1) for count in counts})
+    expect.holds(all(abs(count - 256) <= bound for count in counts), why, got=found, want="shares near 0.5")
     why = f"{INDEPENDENT}: how many are dropped is a matter of chance, too"
     expect.holds(len(set(counts)) > 1, why, got=[counts[0]] * 24, want="now more, now less than 256 of 512")
 
