@@ -31,10 +31,10 @@ def at_rate(draw: Callable[[int], Tensor], p: float) -> None:
 def independent(draw: Callable[[int], Tensor]) -> None:
     """Drops at p = 1/2 are independent. `draw(count)` gives a new row of so many.
 
-    Of 48 rows of 64 no two are alike, nor two columns, no row has a share below 0.05 or above 0.95, and no column
-    is all or nothing: 1128 pairs agree with a chance of 2^-64 each, 2016 with one of 2^-48, 48 rows are so far off with one of
-    5e-15, 64 columns with one of 2^-47, together once in 1e11 runs. Of 24 rows of 512 each has a share of 1/2 ± 0.15 (Hoeffding), and not all have the
-    same number: that happens by chance less than once in (1 / 0.035)^23 = 1e33 runs.
+    Of 48 rows of 64 no two are alike, nor two columns, no row has a share below 0.05 or above 0.95, and no column is all
+    or nothing: 1128 pairs agree with a chance of 2^-64 each, 2016 with one of 2^-48, 48 rows are so far off with one of
+    5e-15, 64 columns with one of 2^-47, together once in 1e11 runs. Of 24 rows of 512 each has a share of 1/2 ± 0.15
+    (Hoeffding), and not all have the same number: by chance less than once in (1 / 0.035)^23 = 1e33 runs.
     """
     rows = torch.stack([draw(64) for _ in range(48)])
     shares = sorted({round(float(row.double().mean()), 1) for row in rows})
