@@ -3,7 +3,8 @@
 Conventions are section 1's and section 6's: integer times `t` count from 0, `alpha_bar[t]` is what is left of the data's
 variance, a model is called as `model(z_t, t, y)` with t and y of shape (B,) and answers the noise in z_t; the label
 `null` stands for "no label". `x` is a picture (B, C, H, W) in [-1, 1], `z` its latent, a quarter as high and wide.
-Tokens are (B, N, D): N of them a sample, each of D numbers.
+Tokens are (B, N, D): N of them a sample, each of D numbers. Networks treat each sample by itself, and their randomness
+comes in by arguments alone: there is no batch norm in them and no dropout.
 """
 
 import torch

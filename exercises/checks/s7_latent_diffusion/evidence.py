@@ -19,6 +19,15 @@ def close(got: Any, want: Tensor, why: str, **tolerances: float) -> None:
         raise _with(error, got.detach() if isinstance(got, Tensor) else error.got) from None
 
 
+def in_its_dtype(got: Any, want: Tensor, why: str, where: str = "", **tolerances: float) -> None:
+    """As `expect.close`, for a check of dtypes; wrong numbers are said to be wrong, as float32 rounds them in many ways."""
+    try:
+        expect.close(got, want, why, **tolerances)
+    except Mismatch as error:
+        told = "wrong numbers" if isinstance(error.got, Tensor) else error.got
+        raise _with(error, [told, where]) from None
+
+
 def gradients(result: Any, pull: Tensor, why: str, **inputs: tuple[Tensor, Tensor]) -> None:
     """As `expect.gradients`; the evidence is the gradients in all of the inputs."""
     found = []

@@ -20,12 +20,10 @@ class Toy(nn.Module):
         self.gain = nn.Parameter(torch.tensor([2.0, -3.0], dtype=torch.float64))
         self.shift = nn.Parameter(torch.tensor([0.5, 1.0], dtype=torch.float64))
         self.contrast = nn.Parameter(torch.tensor(1.5, dtype=torch.float64))
-        self.looked: list[Tensor] = []
         self.drawn: list[Tensor] = []
         self.tracked: list[bool] = []
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        self.looked.append(x.detach().clone())
         small = F.avg_pool2d(x.mean(dim=1, keepdim=True), 4)
         mean = self.gain.to(x)[:, None, None] * small + self.shift.to(x)[:, None, None]
         return mean, (small.expand_as(mean) - 1) * self.contrast.to(x)

@@ -199,6 +199,27 @@ def test_DiTBlock_puts_attention_first_and_then_the_mlp_on_what_it_left(code, rn
     expect.holds(fine, ORDER, got=got, want="attention, and then an MLP that sees what it left")
 
 
+def ways(network: nn.Module, dim: int, rng: Generator) -> int:
+    """In how many directions the answer of a token moves with the shares of three kinds of others."""
+    counts = [(k, l, 8 - k - l) for k in range(9) for l in range(9 - k)]
+    asks, *kinds = 1e7 * cases.normal((4, dim), rng)  # huge: the MLP sees the token that asks, and not what was added
+    crowds = [torch.cat([kind.expand(n, dim) for kind, n in zip(kinds, row, strict=True)]) for row in counts]
+    x = torch.cat([asks.expand(len(counts), 1, dim), torch.stack(crowds)], dim=1)
+    added = (answer(network, x, cases.normal((1, dim), rng).expand(len(x), dim)) - x).detach()[:, 0]
+    sizes = torch.linalg.svdvals(added - added.mean(dim=0))
+    return int((sizes > 1e-6 * sizes[0]).sum())
+
+
+def test_DiTBlock_has_as_many_heads_as_it_is_told(code, rng):
+    """Each head weighs the others in its own way: between three kinds of them its answer goes in two directions."""
+    for dim, heads in ((12, 1), (12, 3)):
+        # A network that listens to one kind alone hides what it has: the better of two counts
+        networks = (awake(made(code, "DiTBlock", dim, heads), rng, size=0.5).eval() for _ in range(2))
+        found = max(ways(network, dim, rng) for network in networks)
+        why = f"with {heads} heads the shares of the others are weighed in {heads} ways, of two directions each"
+        expect.equal(found, 2 * heads, why)
+
+
 def test_DiTBlock_is_as_wide_inside_as_it_is_told(code):
     """mlp_ratio says how wide the MLP is, 4 times the tokens by default."""
     one, half_more, two, four = (made(code, "DiTBlock", 8, 2, ratio) for ratio in (1.0, 1.5, 2.0, 4.0))

@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 from exercises.checks import cases, expect
 from exercises.checks.expect import left_alone
 from exercises.checks.rules import SINGLE
+from exercises.checks.s7_latent_diffusion.evidence import in_its_dtype
 from exercises.checks.s7_latent_diffusion.latents import Asked, Listener, Toy
 from exercises.checks.s7_latent_diffusion.rules import KEEP
 
@@ -17,7 +18,7 @@ TIMES = "trailing times: round(T - i T / n) - 1 for i = 0, ..., n-1"
 NEAR = {"rtol": 1e-5, "atol": 1e-5}
 """A number of 1e-8 added to a divisor, which costs nothing, and tables that were kept in float32."""
 FEW = "n steps, each with one call on a doubled batch or with two calls"
-GRIDS = ((10, 1), (10, 2), (9, 3), (10, 3), (8, 5), (6, 6), (1, 1), (11, 7))
+GRIDS = ((8, 5), (11, 7), (10, 1), (10, 2), (9, 3), (10, 3), (6, 6), (1, 1))
 """T and n for which no T - i T / n is a half, which may be rounded either way."""
 
 
@@ -70,7 +71,8 @@ def steps(model: Listener, draw: Draw) -> list[Asked]:
     samples, calls = len(draw.z_T), model.calls
     rows = [len(call.z_t) for call in calls]
     wanted = [2 * samples] * draw.n
-    expect.holds(rows in (wanted, [samples] * 2 * draw.n), FEW, got=rows, want=f"{draw.n} calls on {2 * samples} latents, or twice as many on {samples}")  # fmt: skip
+    fine = rows in (wanted, [samples] * 2 * draw.n)
+    expect.holds(fine, FEW, got=f"{sum(rows) / samples:g} answers a latent", want=f"{2 * draw.n} answers a latent, in {draw.n} or {2 * draw.n} calls")  # fmt: skip
     for call in calls:
         expect.tensor(call.t, "t is an int64 tensor, one for each row of the batch", shape=(len(call.z_t),), dtype=torch.int64)  # fmt: skip
         expect.tensor(call.y, "y is a tensor of labels, one for each row of the batch", shape=(len(call.z_t),))
@@ -138,7 +140,6 @@ def test_generate_decodes_once_at_the_end_what_it_has_unscaled(code, rng):
         want = draw.states(model)[-1] / scale
         why = "latents were multiplied by scale for the model, so the decoder gets z / scale"
         expect.close(autoencoder.drawn[0], want, why, **NEAR)
-        expect.equal(len(autoencoder.looked), 0, "nothing is encoded: there is no picture yet")
 
 
 def test_generate_clamps_the_picture_and_nothing_else(code, rng):
@@ -169,7 +170,8 @@ def test_generate_keeps_the_dtype_of_z_T_for_the_model_and_the_picture(code, rng
             draw.z_T = draw.z_T.to(data)
             got = draw.draw(code, model, Toy())
             steps(model, draw)
-            expect.close(got, draw.picture(Listener()).to(data), KEEP, **SINGLE)
+            pair = f"{data} static and a table in {tables}"
+            in_its_dtype(got, draw.picture(Listener()).to(data), KEEP, pair, **SINGLE)
 
 
 def test_generate_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
@@ -181,10 +183,11 @@ def test_generate_records_no_gradient_and_leaves_its_arguments_as_they_were(code
         model, autoencoder = Listener(), Toy()
         draw.z_T.requires_grad_(tracked)
         got = draw.draw(code, model, autoencoder)
-        expect.holds(not got.requires_grad, "a sampler records no gradient", got="pictures with a gradient", want="pictures without")  # fmt: skip
-        why = "a sampler records no gradient on its way, or its memory grows with n"
-        recorded = not tracked and (any(call.tracked for call in model.calls) or any(autoencoder.tracked))
-        expect.holds(not recorded, why, got="latents that carry a gradient", want="latents without")
+        recorded = ["pictures with a gradient"] * got.requires_grad
+        if not tracked and (any(call.tracked for call in model.calls) or any(autoencoder.tracked)):
+            recorded.append("latents that carry a gradient")
+        why = "a sampler records no gradient, or its memory grows with n"
+        expect.holds(not recorded, why, got=recorded, want="no gradient on the way or in the end")
         after = {name: (value, getattr(draw, name).detach()) for name, value in before.items()}
         expect.unchanged(KEEP, **after)
         left_alone(model)

@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 
 from exercises.checks import cases, expect
 from exercises.checks.cases import numbers, tracked
-from exercises.checks.s7_latent_diffusion.evidence import close, gradients
+from exercises.checks.s7_latent_diffusion.evidence import close, gradients, in_its_dtype
 from exercises.checks.s7_latent_diffusion.rules import FLOW, KEEP, SINGLE
 
 LOSS = "L = mean over the batch of (Σ (recon - x)² + beta KL), both summed within a sample"
@@ -80,7 +80,7 @@ def test_vae_loss_keeps_the_dtype_and_its_arguments(code, rng):
         names = dict(zip(("recon", "x", "mean", "logvar"), given_values, strict=True))
         got = expect.untouched(lambda *values: code.vae_loss(*values, beta=0.5), KEEP, **names)
         want = loss(*(value.double() for value in given_values), 0.5).to(dtype)
-        close(got, want, KEEP, **SINGLE)
+        in_its_dtype(got, want, KEEP, **SINGLE)
 
 
 def test_vae_loss_lets_gradients_through_to_picture_and_latent(code, rng):
