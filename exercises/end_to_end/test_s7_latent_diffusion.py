@@ -93,21 +93,8 @@ def what_to_look_at(there: float) -> str:
 
 # ------------------------------------------------------------------------------------------------------------- digits
 
-SMALL = Plan(
-    **{"side": 16, "latent_channels": 4, "width": 16, "beta": 0.3, "dim": 96, "depth": 4, "heads": 4, "first": 500},
-    **{
-        "second": 2000,
-        "batch": 64,
-        "lr": 2e-3,
-        "decay": 0.99,
-        "guidance": 1.5,
-        "n": 25,
-        "drawn": 500,
-        "patience": 1200,
-    },
-)
 LARGE = Plan(
-    **{"side": 28, "latent_channels": 4, "width": 32, "beta": 0.3, "dim": 256, "depth": 6, "heads": 8, "first": 3000},
+    **{"side": 28, "latent_channels": 4, "width": 32, "beta": 0.1, "dim": 256, "depth": 6, "heads": 8, "first": 3000},
     **{
         "second": 12000,
         "batch": 256,
