@@ -1,6 +1,6 @@
 """Resources: Python's own objects without an end.
 
-expect: compute_alpha_bar memory|crash
+expect: compute_alpha_bar memory|crash|timeout
 expect: forward_step pass
 """
 
