@@ -177,6 +177,7 @@ def test_Autoencoder_learns_to_hand_pictures_through_its_latent(code, rng):
     teacher = Adam(network, 3e-3)
     for _ in range(60):
         recon, *_ = expect.tensors(network(x, quiet), 3, TRIPLE)
+        expect.tensor(recon, PICTURE, shape=x.shape)
         loss = (recon - x).square().mean()
         if float(loss) < 0.9:
             return
