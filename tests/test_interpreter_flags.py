@@ -39,6 +39,8 @@ def rows(folder: Path, flags: tuple[str, ...] = (), environment: tuple[tuple[str
     )
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     graded = json.loads((folder / "out.json").read_text(encoding="utf-8"))["submissions"]
+    for row in (row for one in graded for row in one["exercises"] if row["verdict"] == "tamper"):
+        row["message"] = ""  # who kills the process above it may do so before or after it answers
     return [
         {**row, "checks": [check["verdict"] for check in row["checks"]]} for one in graded for row in one["exercises"]
     ]
