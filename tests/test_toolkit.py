@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Generator
 
-from exercises.toolkit import beaded_moons, plots, sliced_wasserstein, two_moons, two_moons_log_density
+from exercises.toolkit import beaded_moons, latents, plots, sliced_wasserstein, two_moons, two_moons_log_density
 from exercises.toolkit.worlds import Correlated
 
 

@@ -3,11 +3,11 @@
 import logging
 import threading
 import warnings
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from grader.checks.collect import collect
-from grader.checks.run import Outcome, outcome
+from grader.checks.run import outcome
 from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.diagnosis.evidence import PASSED, same
@@ -51,14 +51,10 @@ def _explains(known: Misconception, failures: dict[str, Any], seed: int) -> bool
     )
 
 
+@lru_cache(maxsize=5000)
 def _answer(known: Misconception, name: str, seed: int) -> Any:
-    found = outcome_of(known, name, seed)
-    return PASSED if found.error is None else found.got
-
-
-@cache
-def outcome_of(known: Misconception, name: str, seed: int) -> Outcome:
-    """What the check called `name` gives on the misconception; remembered, so that a cohort costs one run of each."""
+    """What the check called `name` gets from the misconception; remembered, so that a cohort costs one run of each."""
     check = next(check for check in collect(known.section) if check.name == name)
     with tidy(seed), warnings.catch_warnings(action="ignore"):
-        return outcome(check, UnderTest(known.module()), seed)
+        found = outcome(check, UnderTest(known.module()), seed)
+    return PASSED if found.error is None else found.got  # not the error: its traceback keeps all that the check made
