@@ -43,11 +43,12 @@ def test_DiTBlock_is_the_identity_at_initialisation(code, rng):
 
 def awry(network: nn.Module, dim: int, rng: Generator) -> list[str]:
     """What a new block does to its tokens, in words."""
-    x, c = cases.normal((1, 3, dim), rng), cases.normal((1, dim), rng)
+    x, c = 1000 * cases.normal((1, 3, dim), rng), cases.normal((1, dim), rng)
     got = answer(network, torch.cat([x, 3 * x, x]), torch.cat([c, c, -2 * c])).detach()
     if float(got[0].abs().max()) < 1e-6:
-        return ["zeros"]
-    if not unlike(got[0], got[1]):
+        opened = answer(awake(network, rng), 1e6 * x, c).detach()
+        return ["zeros", "x behind a gate"] if float(opened.abs().max()) > 1e4 else ["zeros"]
+    if float((got[0] - got[1]).abs().max()) < 1e-4 * float(got[0].abs().max()):
         return ["tokens of another size, normalised"]
     of_the_condition = ["by the condition"] if unlike(got[0], got[2]) else []
     return [
@@ -65,6 +66,9 @@ def test_DiTBlock_is_alive_after_one_update(code, rng):
     after = answer(network, torch.cat([x, x]), torch.cat([c, c.flip(0)])).detach()
     why = "if the gates and what they gate were zero both, neither would ever get a gradient"
     expect.holds(unlike(after[:4], x), why, got="still the identity", want="tokens that move")
+    added = (after[:4] - x).detach()
+    why = "the norm times 1 + scale goes in, not the norm times scale, which is nothing at first"
+    expect.holds(unlike(added, added[:, :1].expand(added.shape)), why, got="the same addition for every token", want="one that depends on the token")  # fmt: skip
     why = "the gates come from the condition: another condition opens them otherwise"
     expect.holds(unlike(after[:4], after[4:]), why, got="the same answer for every condition", want="another answer")
 
@@ -87,6 +91,12 @@ def test_DiTBlock_answers_to_the_condition_of_each_sample(code, rng):
     alike(back, whole, "each sample has its own condition", "an answer to another sample's condition")
 
 
+def added_to(x: Tensor, got: Tensor) -> Tensor | None:
+    """What was added to huge tokens; None if they were not handed on, which the check of a new block says."""
+    added = (got - x).detach()
+    return added if float(added.norm()) < 1e-3 * float(x.norm()) else None
+
+
 def test_DiTBlock_modulates_the_tokens_before_attention_and_the_mlp(code, rng):
     """Shift and scale come from the condition as well as the gates: more than a volume is turned."""
     network = block(code, rng, 8, 2)
@@ -94,7 +104,10 @@ def test_DiTBlock_modulates_the_tokens_before_attention_and_the_mlp(code, rng):
     # Seen through a norm, a huge token is as good as one of ordinary size, and what is added to it on the way is nothing
     x = cases.normal((12, 1, 1, 8), rng).expand(12, 12, 1, 8).reshape(144, 1, 8)
     c = cases.normal((1, 12, 8), rng).expand(12, 12, 8).reshape(144, 8)
-    added = (answer(network, size * x, c) - size * x).detach()[:, 0].reshape(12, 12, 8)
+    added = added_to(size * x, answer(network, size * x, c))
+    if added is None:
+        return
+    added = added[:, 0].reshape(12, 12, 8)
     # With gates alone it is gate₁(c) f(x) + gate₂(c) g(x) in each number: a matrix over x and c of rank 2
     ranks = []
     for matrix in added.unbind(2):
@@ -110,7 +123,10 @@ def test_DiTBlock_has_an_mlp_that_bends(code, rng):
     # A huge token stays what it is on the way, and on a circle around the mean of its numbers a norm leaves it there.
     # Alone it attends to itself: all straight lines cancel between opposite points
     x = 1e7 * circle(8, rng)[:, None]
-    added = (answer(network, x, c.expand(4, 8)) - x).detach()[:, 0]
+    added = added_to(x, answer(network, x, c.expand(4, 8)))
+    if added is None:
+        return
+    added = added[:, 0]
     bend = added[0] + added[2] - added[1] - added[3]
     why = "two linear maps in a row are one: between them stands what bends, such as a GELU"
     straight = float(bend.norm()) < 1e-4 * float((added[0] - added[2]).norm())
@@ -200,13 +216,15 @@ def test_DiTBlock_puts_attention_first_and_then_the_mlp_on_what_it_left(code, rn
 
 
 def ways(network: nn.Module, dim: int, rng: Generator) -> int:
-    """In how many directions the answer of a token moves with the shares of three kinds of others."""
+    """In how many directions the answer of a token moves with the shares of three kinds of others; 0 if it was lost."""
     counts = [(k, l, 8 - k - l) for k in range(9) for l in range(9 - k)]
     asks, *kinds = 1e7 * cases.normal((4, dim), rng)  # huge: the MLP sees the token that asks, and not what was added
     crowds = [torch.cat([kind.expand(n, dim) for kind, n in zip(kinds, row, strict=True)]) for row in counts]
     x = torch.cat([asks.expand(len(counts), 1, dim), torch.stack(crowds)], dim=1)
-    added = (answer(network, x, cases.normal((1, dim), rng).expand(len(x), dim)) - x).detach()[:, 0]
-    sizes = torch.linalg.svdvals(added - added.mean(dim=0))
+    added = added_to(x, answer(network, x, cases.normal((1, dim), rng).expand(len(x), dim)))
+    if added is None:
+        return 0
+    sizes = torch.linalg.svdvals(added[:, 0] - added[:, 0].mean(dim=0))
     return int((sizes > 1e-6 * sizes[0]).sum())
 
 
@@ -217,7 +235,9 @@ def test_DiTBlock_has_as_many_heads_as_it_is_told(code, rng):
         networks = (awake(made(code, "DiTBlock", dim, heads), rng, size=0.5).eval() for _ in range(2))
         found = max(ways(network, dim, rng) for network in networks)
         why = f"with {heads} heads the shares of the others are weighed in {heads} ways, of two directions each"
-        expect.equal(found, 2 * heads, why)
+        if found > 0:
+            got = f"{found // 2} heads" if found % 2 == 0 else "heads that cannot be counted"
+            expect.holds(found == 2 * heads, why, got=got, want=f"{heads} heads")
 
 
 def test_DiTBlock_is_as_wide_inside_as_it_is_told(code):
