@@ -24,6 +24,10 @@ from exercises.checks.s7_latent_diffusion.rules import KEEP
 WEIGHTS = "a query's weights are positive and add up to 1, over the tokens that it asks"
 
 
+SMALL = 0.002
+"""So small a product of queries and keys that a softmax of it is a straight line, whatever it is divided or multiplied by."""
+
+
 def attention(code, rng: Generator, *args) -> nn.Module:
     return awake(made(code, "Attention", *args), rng).eval()
 
@@ -128,6 +132,21 @@ def test_Attention_treats_each_query_by_itself(code, rng):
     alike(asking, answer(network, x, context)[:, 1:2], why, "an answer that depends on who else asks")
 
 
+def test_Attention_lets_a_third_token_take_from_two_others_alike(code, rng):
+    """The odds between two tokens are the same, whether or not a third one is there: that is a softmax of scores."""
+    network, count = attention(code, rng, 8, 1, 5), 6
+    x, context = cases.normal((1, count, 8), rng), cases.normal((1, 3, 5), rng)
+    repeated = [context[:, [k, k, k]] for k in range(3)]
+    whole = answer(network, x.expand(5, -1, -1), torch.cat([context, context[:, [0, 1, 0]], *repeated])).detach()
+    values = whole[2:, 0]  # what each token says, whoever asks
+    among_three = torch.linalg.lstsq(values.mT, whole[0].mT).solution
+    among_two = torch.linalg.lstsq(values[:2].mT, whole[1].mT).solution  # the first one twice
+    odds, twice = among_three[0] / among_three[1], among_two[0] / among_two[1]
+    why = "a weight is exp(score) over the sum: the odds of two tokens are exp of the difference of their scores"
+    same = torch.allclose(2 * odds, twice, rtol=1e-5, atol=1e-9)
+    expect.holds(same, why, got="odds that depend on a third token", want="the same odds")
+
+
 def shares(network: nn.Module, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
     """For contexts of two tokens (B, 2, E): how far the mixture leans from the middle (B, N, D), and the way between (B, D)."""
     count = len(x)
@@ -157,7 +176,7 @@ def plain(network: nn.Module, dim: int, rng: Generator) -> bool:
         for parameter in trained(network):
             if parameter.ndim > 1:
                 noise = torch.randn(parameter.shape, dtype=torch.float64, generator=rng)
-                parameter.copy_((0.05 / dim) ** 0.5 * noise)
+                parameter.copy_((SMALL / dim) ** 0.5 * noise)
             elif float(parameter.std()) > 0:
                 parameter.zero_()
     return True
@@ -170,7 +189,7 @@ def test_Attention_divides_by_the_root_of_a_heads_size(code, rng):
     x, context = cases.normal((60, 8, dim), rng), cases.normal((60, 2, dim), rng)
     if not plain(network, dim, rng):
         return
-    # Entries of variance 0.05 / dim: q k / √d has variance 0.05² for standard normal x and k, and twice that for the
+    # Entries of variance SMALL / dim: q k / √d has variance SMALL² for standard normal tokens, and twice that for the
     # difference of two. A weight leans from ½ by a quarter of it. 60 samples by 8 queries by 4 heads tell it to 10 %.
     found = []
     for stretch in (1.0, 2.0):
@@ -178,7 +197,7 @@ def test_Attention_divides_by_the_root_of_a_heads_size(code, rng):
         found.append(16 * float(leans.square().sum(2).mean() / way.square().sum(1).mean()))
     if not 3 < found[1] / found[0] < 5:
         return  # queries that are normalised do not grow with x, and have a scale of their own
-    ratio = math.sqrt(found[0] / (2 * 0.05**2))
+    ratio = math.sqrt(found[0] / (2 * SMALL**2))
     nearest = 2.0 ** round(math.log2(ratio))
     why = "scores are q · k / √d with d = dim / heads: without it the softmax of a wide head sees only the largest"
     expect.holds(nearest == 1.0, why, got=nearest, want="1 times the size that the weights give them")
