@@ -34,10 +34,12 @@ class Classroom:
     def pytest(self, *arguments: str, folder: str = ".", stdin: str = "") -> subprocess.CompletedProcess:
         return self._run("-m", "pytest", *arguments, folder=folder, stdin=stdin)
 
-    def unstatic(self, *arguments: str) -> subprocess.CompletedProcess:
-        return self._run("-m", "grader", *arguments)
+    def unstatic(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess:
+        return self._run("-m", "grader", *arguments, timeout=timeout)
 
-    def _run(self, *arguments: str, folder: str = ".", stdin: str = "") -> subprocess.CompletedProcess:
+    def _run(
+        self, *arguments: str, folder: str = ".", stdin: str = "", timeout: float = 300
+    ) -> subprocess.CompletedProcess:
         environment = os.environ | {"PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
         environment.pop("PYTEST_ADDOPTS", None)
         return subprocess.run(
@@ -48,7 +50,7 @@ class Classroom:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=300,
+            timeout=timeout,
             check=False,
         )
 

@@ -163,7 +163,10 @@ def test_each_exercise_has_a_file_of_checks_and_one_of_misconceptions(section):
 
 
 def test_each_folder_is_known():
-    known = {*FOLDERS, "exercises/dial", "exercises/toolkit", "solutions/alternatives"} - {"exercises", "solutions"}
+    known = {*FOLDERS, "exercises/capstone", "exercises/dial", "exercises/toolkit", "solutions/alternatives"} - {
+        "exercises",
+        "solutions",
+    }
     folders = [path for top in ("exercises", "solutions") for path in (ROOT / top).iterdir() if path.is_dir()]
     names = {path.relative_to(ROOT).as_posix() for path in folders if not path.name.startswith(("__", "."))}
     assert names == known, (

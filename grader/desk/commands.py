@@ -1,4 +1,4 @@
-"""The learner's commands: status, next, watch, check, hint, show, solution, reset.
+"""The learner's commands: status, next, watch, check, hint, show, dial, capstone, solution, reset.
 
 Those that run the learner's code are in `grader.desk.practice`, which is imported when one is used: torch takes seconds.
 """
@@ -31,6 +31,13 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     hinting.add_argument("--all", action="store_true", help="all three at once")
     _add(subparsers, "show", "draw pictures with the functions that you have written", show, section_only)
     _add(subparsers, "dial", "quality against calls of the model, for every sampler that you have written", dial)
+    making = _add(
+        subparsers, "capstone", "static into digits: your functions of all seven sections as one system", capstone
+    )
+    making.add_argument(
+        "--size", choices=("cpu", "gpu"), default="", help="some minutes of one core, or a GPU (default: what is here)"
+    )
+    making.add_argument("--fresh", action="store_true", help="train anew, even where a training is kept")
     _add(subparsers, "solution", "the reference answer, once yours passes", solution, exercise)
     _add(
         subparsers, "reset", "put the stub of an exercise or a section back, keeping a copy of yours", reset, everything
@@ -109,6 +116,12 @@ def dial(options: argparse.Namespace) -> int:
     from grader.desk import practice
 
     return practice.dial()
+
+
+def capstone(options: argparse.Namespace) -> int:
+    from grader.desk import practice
+
+    return practice.capstone(options.size, options.fresh)
 
 
 def hint(options: argparse.Namespace) -> int:

@@ -1,7 +1,11 @@
-"""The learner's commands that run the learner's code: status, next, check, show, dial."""
+"""The learner's commands that run the learner's code: status, next, check, show, dial, capstone."""
 
+import ast
+import hashlib
 import importlib
+import shutil
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import RenderableType
@@ -10,6 +14,7 @@ from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.course import ROOT, Exercise, Section, sections
 from grader.desk import terminal
+from grader.desk.commands import STATE
 from grader.desk.progress import PASS, Progress
 from grader.source.stubs import holds_answers
 
@@ -106,11 +111,99 @@ def dial() -> int:
     return 0
 
 
-def _solved(progress: Progress, of: Section) -> dict[str, Any]:
-    """The learner's functions of a section that pass, with all that they need."""
+def capstone(size: str, fresh: bool) -> int:
+    """Run the learner's functions of all sections as one system: static into digits, three pictures in pictures/.
+
+    Args:
+        size: "cpu" or "gpu"; "" is what this machine has.
+        fresh: whether to train anew where a training is kept.
+    """
+    import torch
+
+    from exercises.capstone import CPU, GPU, NEEDED, System, under_one_roof
+
+    has_gpu = torch.cuda.is_available()
+    size = size or ("gpu" if has_gpu else "cpu")
+    if size == "gpu" and not has_gpu:
+        print("The GPU size needs a GPU, and torch sees no CUDA device here: `unstatic capstone --size cpu`.")
+        return 1
+    print("Looking at the exercises that the system is made of.", flush=True)
+    progress = Progress()
+    readable = [stem for stem in NEEDED if progress.readable(stem)]
+    code, missing = under_one_roof({stem: _solved(progress, sections()[stem], NEEDED[stem]) for stem in readable})
+    if missing:
+        print("The system is not whole yet. It lacks")
+        for stem, names in missing.items():
+            print(f"  {stem:<21} {', '.join(names)}" + ("" if stem in readable else "  (the file cannot be imported)"))
+        first = next(iter(missing.values()))[0]
+        print(f"`unstatic check {first}` says what is wrong with the first of them, `unstatic hint {first}` helps.")
+        return 1
+    folder = STATE / "capstone" / f"{size}-{_digest_of_learning()}"
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    elif folder.is_dir():
+        print("A training of these functions is kept: it goes on from there (`--fresh` begins anew).")
+    with tidy():
+        try:
+            system = System(code, GPU if size == "gpu" else CPU, folder, "cuda" if size == "gpu" else "cpu", _say)
+            _into_digits(system)
+        except KeyboardInterrupt:
+            print(
+                f"\nStopped. What is learned so far is kept in {folder.relative_to(ROOT).as_posix()}, and the same command goes on."
+            )
+            return 130
+        except ValueError as error:
+            print(f"The training stopped: {error}")
+            return 1
+    return 0
+
+
+def _into_digits(system: Any) -> None:
+    """Train, draw, judge, and write the pictures."""
+    import torch
+
+    from exercises.capstone import VIEWS, animation, strip, three_views
+
+    system.learn()
+    one_each = torch.arange(10)
+    film = system.draw(one_each)
+    _say("fifty of each digit are drawn, and judged")
+    many = one_each.repeat(50)
+    right, real = system.quality(system.draw(many, seed=2).pictures, many)
+    says = f"{right:.0%} of {len(many)} digits are the ones that were asked for (of real ones {real:.0%} come through the autoencoder)"
+    home = ROOT / "pictures"
+    home.mkdir(exist_ok=True)
+    strip(film, says).savefig(home / "capstone.png", dpi=110)
+    animation(film, home / "capstone.gif")
+    _say("the same static by three readings of the network")
+    model, static = system.noise_model(one_each), system.static(len(one_each))
+    with torch.no_grad():
+        drawn = {view.name: (view.sampler, system.picture(view.draw(system, model, static))) for view in VIEWS}
+    first, *others = (pictures for _, pictures in drawn.values())
+    apart = max((other - first).square().mean().sqrt().item() for other in others)
+    one = f"one network and one static; the pictures are at most {apart:.3f} apart (root mean square; black to white is 2)"
+    three_views(drawn, one_each.tolist(), one).savefig(home / "capstone_views.png", dpi=110)
+    print(f"{says[0].upper()}{says[1:]}.\nThree views: {one}.")
+    print("See pictures/capstone.png, pictures/capstone.gif and pictures/capstone_views.png")
+
+
+def _say(what: str) -> None:
+    print(what if what.startswith(" ") else f"  {what}", flush=True)
+
+
+def _digest_of_learning() -> str:
+    """A name for what the two trainings depend on: the learner's code, whatever its comments and blank lines."""
+    from exercises.capstone.system import LEARNING
+
+    trees = [ast.dump(ast.parse(sections()[stem].stub.read_text(encoding="utf-8-sig"))) for stem in LEARNING]
+    return hashlib.sha256("\n".join(trees).encode()).hexdigest()[:10]
+
+
+def _solved(progress: Progress, of: Section, names: Iterable[str] | None = None) -> dict[str, Any]:
+    """The learner's functions of a section, or those of them that are named, that pass, with all that they need."""
 
     def passes_with_needs(name: str) -> bool:
         return progress.passes(name) and all(map(passes_with_needs, of.exercises[name].needs))
 
     module = progress.module(of.stem)
-    return {name: getattr(module, name) for name in of.exercises if passes_with_needs(name)}
+    return {name: getattr(module, name) for name in names or of.exercises if passes_with_needs(name)}
