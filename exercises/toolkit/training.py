@@ -59,7 +59,9 @@ def training(
     """
     if (ema is None) != (ema_update is None):
         raise ValueError("ema and ema_update go together: give both or neither")
-    optimizer = torch.optim.Adam(model.parameters(), lr)
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr, fused=True
+    )  # all parameters in one go: a tenth of a small step
     kept = {"model": model, "optimizer": optimizer} | ({} if ema is None else {"ema": ema})
     record = Checkpoint(checkpoint, kept, generator, steps) if checkpoint else None
     done = record.resume() if record else 0

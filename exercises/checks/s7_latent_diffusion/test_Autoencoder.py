@@ -113,7 +113,9 @@ def _made_of(network: nn.Module, recon: Tensor, candidates: dict[str, Tensor]) -
 
 
 def _near(got: Tensor, want: Tensor) -> bool:
-    return got.shape == want.shape and bool(torch.allclose(got, want, rtol=1e-6, atol=1e-6 * float(want.abs().max())))
+    return got.shape == want.shape and bool(
+        torch.allclose(got, want, rtol=1e-6, atol=1e-6 * want.detach().abs().max().item())
+    )
 
 
 def test_Autoencoder_decodes_what_it_is_given_and_nothing_else(code, rng):
