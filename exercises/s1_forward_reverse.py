@@ -49,7 +49,7 @@ def predict_x0(
 ) -> Float[Tensor, "B *S"]:
     """Invert the jump: the clean data that x_t came from, if its noise was eps.
 
-    x_0 = (x_t - √(1-ᾱ_t) ε) / √ᾱ_t                      (DDPM, arXiv:2006.11239, eq. 4 solved for x_0)
+    x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε, solved for x_0           (DDPM, arXiv:2006.11239, eqs. 4 and 15)
     """
     raise NotImplementedError
 
@@ -59,10 +59,9 @@ def q_posterior(
 ) -> tuple[Float[Tensor, "B *S"], Float[Tensor, "B ..."]]:
     """Mean and variance of q(x_{t-1} | x_t, x_0), the step back when the destination is known.
 
-        μ̃_t = (√ᾱ_{t-1} β_t x_0 + √α_t (1-ᾱ_{t-1}) x_t) / (1-ᾱ_t)
-        β̃_t = (1-ᾱ_{t-1}) / (1-ᾱ_t) β_t                      (DDPM, arXiv:2006.11239, eqs. 6 and 7)
+        q(x_{t-1} | x_t, x_0) = N(μ̃_t, β̃_t I) ∝ q(x_t | x_{t-1}) q(x_{t-1} | x_0)    (DDPM, arXiv:2006.11239, eqs. 6 and 7)
 
-    With α_t = 1-β_t, and ᾱ_{-1} = 1: at t = 0 the answer is (x0, 0).
+    The two factors are those of `forward_step` and of `q_sample`; ᾱ_{-1} = 1, so at t = 0 the answer is (x0, 0).
 
     Returns:
         mean: of x0's shape.

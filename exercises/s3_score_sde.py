@@ -18,9 +18,9 @@ from torch.distributions import Normal
 
 
 def score_from_eps(eps: Float[Tensor, "B *S"], std: Float[Tensor, "B ..."]) -> Float[Tensor, "B *S"]:
-    """The score that a guess of the noise stands for.
+    """The score that a guess of the noise stands for: the gradient of log N(x_t; mean_coef x_0, std² I) in x_t.
 
-        score = -ε / std               (Vincent 2011; the normal distributions of Song et al., arXiv:2011.13456, eq. 29)
+        x_t = mean_coef x_0 + std ε    (Vincent 2011; the normal distributions of Song et al., arXiv:2011.13456, eq. 29)
 
     Args:
         eps: the noise in x_t, or a model's guess of it: x_t = mean_coef x_0 + std ε.
@@ -37,9 +37,7 @@ def score_from_x0(
 ) -> Float[Tensor, "B *S"]:
     """The score that a guess of the clean data stands for: the gradient of log N(x_t; mean_coef x_0, std² I) in x_t.
 
-        score = (mean_coef x_0 - x_t) / std²                (Vincent 2011; Song et al., arXiv:2011.13456, eq. 7)
-
-    With E[x_0 | x_t] for x0 it is Tweedie's formula, and the score of the noised data itself.
+    (Vincent 2011; Song et al., arXiv:2011.13456, eq. 7.) With E[x_0 | x_t] for x0 it is Tweedie's formula, and the score of the noised data itself.
 
     Args:
         x0: the clean data, or a model's guess of it.

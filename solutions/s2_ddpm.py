@@ -74,9 +74,10 @@ def cosine_schedule(T: int, s: float = 0.008, max_beta: float = 0.999) -> Float[
 
 
 def snr(alpha_bar: Float[Tensor, "T"]) -> Float[Tensor, "T"]:
-    """The signal-to-noise ratio of each level, variance over variance: it falls from large to (nearly) 0.
+    """The signal-to-noise ratio of each level: it falls from large to (nearly) 0.
 
-    SNR_t = ᾱ_t / (1 - ᾱ_t)                              (VDM, arXiv:2107.00630, eq. 1)
+    The variance of the signal over that of the noise in x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε, for x_0 of variance 1
+    (VDM, arXiv:2107.00630, eq. 2).
     """
     ### BEGIN SOLUTION
     return alpha_bar / (1 - alpha_bar)
@@ -124,7 +125,7 @@ def to_x0(
 ) -> Float[Tensor, "B *S"]:
     """The clean data that goes with a prediction of any kind.
 
-        x_0 = (x_t - √(1-ᾱ_t) ε) / √ᾱ_t = √ᾱ_t x_t - √(1-ᾱ_t) v    (arXiv:2202.00512, appendix D)
+        x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε and v = √ᾱ_t ε - √(1-ᾱ_t) x_0, solved for x_0    (arXiv:2202.00512, appendix D)
 
     Args:
         prediction: what the model said.
@@ -157,7 +158,7 @@ def to_eps(
 ) -> Float[Tensor, "B *S"]:
     """The noise that goes with a prediction of any kind.
 
-        ε = (x_t - √ᾱ_t x_0) / √(1-ᾱ_t) = √(1-ᾱ_t) x_t + √ᾱ_t v    (arXiv:2202.00512, appendix D)
+        x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε and v = √ᾱ_t ε - √(1-ᾱ_t) x_0, solved for ε    (arXiv:2202.00512, appendix D)
 
     Args:
         prediction: what the model said.
@@ -227,9 +228,9 @@ def prediction_loss(
 def gaussian_kl(mean1: Tensor, logvar1: Tensor, mean2: Tensor, logvar2: Tensor) -> Tensor:
     """KL(N(mean1, var1) || N(mean2, var2)) of normal distributions in one dimension, elementwise, in nats.
 
-        KL = ½ (logvar2 - logvar1 - 1 + (var1 + (mean1 - mean2)²) / var2)
+        KL(p_1 || p_2) = E_1[log p_1 - log p_2]
 
-    (Improved DDPM's form, arXiv:2102.09672.) The four tensors are broadcast against each other.
+    (In closed form also in the code of Improved DDPM, arXiv:2102.09672.) The four tensors are broadcast against each other.
     """
     ### BEGIN SOLUTION
     apart = (mean1 - mean2).square() * torch.exp(-logvar2)
@@ -318,9 +319,9 @@ def learned_log_variance(
 ) -> Float[Tensor, "B *S"]:
     """Turn a network's second output into a log-variance between the two choices of DDPM.
 
-        log σ² = (v+1)/2 log β_t + (1-v)/2 log β̃_t    (Improved DDPM, arXiv:2102.09672, eq. 15)
+        log σ² runs along a line in v: from log β̃_t at v = -1 to log β_t at v = +1
 
-    so v = -1 gives the small variance β̃_t and v = +1 the large one β_t. β̃_0 is 0; the variance of t = 1 stands for it.
+    (Improved DDPM, arXiv:2102.09672, eq. 15, whose v runs from 0 to 1; its code's runs as ours.) β̃_0 is 0; the variance of t = 1 stands for it.
     """
     ### BEGIN SOLUTION
     _, _, small = _posterior_tables(betas)

@@ -5,9 +5,11 @@ import os
 import re
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
+from grader.checks.state import tidy
 from grader.course import ROOT, Section, sections
 from tests.each import pytest_generate_tests  # noqa: F401  runs what follows for each section or exercise
 
@@ -43,6 +45,28 @@ def test_a_heading_has_what_the_lessons_promise(exercise) -> None:
     text, picture = part(section, exercise.name), f"](pictures/{section.stem}/{exercise.name}.png)"
     lacking = [sign for sign in (*PARTS, picture) if sign not in text]
     assert not lacking, f"{where(section)}, ## `{exercise.name}`: write {' and '.join(lacking)}"
+
+
+def test_the_commands_of_the_questions_run(section: Section, capsys: pytest.CaptureFixture, monkeypatch) -> None:
+    """Each *predict, then run*, with the reference's answers; a file that a lesson lets one save is there before."""
+    text = section.lesson.read_text(encoding="utf-8")
+    asked = (
+        text.split("## Predict, then run\n")[1]
+        .split("\n## ")[0]
+        .replace(f"exercises.{section.stem}", f"solutions.{section.stem}")
+    )
+    for name, code in re.findall(r"```python\n# save as (\w+)\.py.*?\n(.*?)```", asked, re.S):
+        saved = ModuleType(name)
+        exec(code, saved.__dict__)
+        monkeypatch.setitem(sys.modules, name, saved)
+    commands = re.findall(r'```sh\npython -c "\n(.*?)\n"\n```', asked, re.S)
+    assert len(commands) >= 3, f"{where(section)} asks less than three questions with a command"
+    assert asked.count("<details>") >= len(commands), f"{where(section)} does not answer all its questions"
+    for command in commands:
+        capsys.readouterr()
+        with tidy():
+            exec(command, {"__name__": "__main__"})
+        assert capsys.readouterr().out.strip(), f"{where(section)}: this prints nothing:\n{command}"
 
 
 def test_an_exercise_has_a_small_picture(exercise) -> None:

@@ -79,6 +79,16 @@ def end_variance(code: ModuleType, step_variances: Tensor) -> float:
     return v
 
 
+def clueless_end(code: ModuleType) -> float:
+    """The deviation of what static becomes in the steps of `SHORT` if the model always says 0."""
+    one, zero, v = torch.ones(1, 1, dtype=SHORT.dtype), torch.zeros(1, 1, dtype=SHORT.dtype), 1.0
+    for t in reversed(range(len(SHORT))):
+        level = torch.tensor([t])
+        kept, added = (code.reverse_step(x, level, zero, SHORT, z).item() for x, z in ((one, zero), (zero, one)))
+        v = kept**2 * v + added**2
+    return v**0.5
+
+
 def exact(code: ModuleType) -> dict[str, str]:
     alpha_bar = code.compute_alpha_bar(LONG)
     *_, variance = posterior(code, LONG)
@@ -98,6 +108,7 @@ def exact(code: ModuleType) -> dict[str, str]:
         "variance at 499 without roots": f"{alpha_bar[499] ** 2 + (1 - alpha_bar[499]) ** 2:.3f}",
         **{f"error of x0 per error of ε at {t}": f"{error[t].sqrt():.3g}" for t in (0, 100, 600, 999)},
         "growth of static in T = 100 steps if ε = 0": f"{1 / short[-1].sqrt():.0f}",
+        "the same, with fresh noise": f"{clueless_end(code):.0f}",
         **{f"β̃/β at {t}": f"{variance[t] / LONG[t]:.3f}" for t in (1, 10, 100)},
         "likeness of neighbours, dim 64": f"{embedding[500] @ embedding[501] / 32:.3f}",
         **{f"bound's weight at {t}": f"{weight[t]:.2g}" for t in (1, 10, 500)},
