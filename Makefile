@@ -13,7 +13,7 @@ READY := $(if $(filter $(OWN) $(CURDIR)/$(OWN),$(VENV)),$(STAMP),look)
 SEED ?= 1
 COURSE := tests/test_course.py tests/test_exercises.py tests/test_lessons.py
 
-.PHONY: help install look test grade check new exercise exercises contract pictures bench lock clean
+.PHONY: help install look test grade check new exercise exercises contract pictures bench gpu ci gradescope lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,18 @@ pictures: $(READY) ## draw the lessons' pictures again: all, or those of an exer
 
 bench: $(READY) ## measure the grader
 	$(RUN) pytest tests/bench --benchmark-only $(PYTEST_FLAGS)
+
+gpu: $(READY) ## train at the end of the sections on this machine's GPU
+	$(RUN) pytest exercises/end_to_end -m gpu -p no:benchmark $(PYTEST_FLAGS)
+
+ci: $(READY) ## what a workflow runs: DO=take, grade ... (grader/ci; told in variables UNSTATIC_...)
+	@test -n "$(DO)" || { echo 'Which step? make ci DO=grade'; exit 2; }
+	@$(RUN) grader.ci $(DO)
+
+gradescope: ## the archive to upload to Gradescope, results/gradescope.zip
+	@mkdir -p results
+	git archive --format zip --add-file gradescope/setup.sh --add-file gradescope/run_autograder -o results/gradescope.zip HEAD
+	@echo "Upload results/gradescope.zip as the autograder of a programming assignment."
 
 lock: $(READY) ## write constraints.txt from what the environment holds
 	@{ grep '^#' constraints.txt; $(RUN) pip freeze --exclude-editable \

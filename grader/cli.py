@@ -7,7 +7,7 @@ import logging.handlers
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,9 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from grader.course import CourseError, find_exercise, sections
 from grader.desk import commands as learner
+from grader.exports import commands as exports
+from grader.exports.document import NotResults
+from grader.exports.document import load as load_results
 from grader.intake import reading as intake
 from grader.judging import cohort, results, schedule, store
-from grader.reports import feedback, report
+from grader.reports import difference, feedback, report
 from grader.sandbox.host import doctor, isolation
 from grader.syllabus import hiding, marks, reading, summary
 from grader.syllabus.grading import Grading, Unknown
@@ -38,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0
-    except (UsageError, Unknown, CourseError) as error:
+    except (UsageError, Unknown, CourseError, NotResults) as error:
         print(f"unstatic: {error}", file=sys.stderr)
         return 2
     except OSError as error:
@@ -88,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--learners", type=Path, metavar="DIR", help="write a file for each learner to DIR")
     grade.add_argument("--hide-names", action="store_true", help="show pseudonyms; .unstatic/names.json says whose")
     grade.set_defaults(run=_grade)
+    _add_regrade(commands)
+    exports.add_commands(commands)
     course = commands.add_parser("course", help="check a course's own file and tell what it says")
     course.add_argument("file", type=Path, metavar="FILE")
     course.set_defaults(run=_course)
@@ -96,7 +101,73 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_regrade(commands: "argparse._SubParsersAction") -> None:
+    regrade = commands.add_parser(
+        "regrade",
+        help="grade again, and show what would change",
+        description="Grade submissions again, with this version or another seed, and show who gains and who loses, by which check.",
+    )
+    regrade.add_argument("results", type=Path, metavar="RESULTS.json", help="what `unstatic grade --json` wrote")
+    regrade.add_argument("submissions", nargs="+", type=Path, metavar="SUBMISSION", help="those that it was about")
+    regrade.add_argument("--seed", type=int, help="what all inputs are drawn from (default: that of the results)")
+    regrade.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="submissions at a time (default: %(default)s)"
+    )
+    regrade.add_argument(
+        "--isolation", default="none", metavar="LEVEL", help="the least that is accepted (default: %(default)s)"
+    )
+    regrade.add_argument("--force", action="store_true", help="judge again what this version has judged already")
+    regrade.add_argument("--course", type=Path, metavar="FILE", help="the course's own file")
+    regrade.add_argument("--hide-names", action="store_true", help="show pseudonyms, as the results do")
+    regrade.add_argument("--apply", action="store_true", help="write the new results to RESULTS.json")
+    regrade.set_defaults(run=_regrade, again=[], html=None, learners=None, json=None)
+
+
 def _grade(options: argparse.Namespace) -> int:
+    document = _judged(options)
+    _write(document, options)
+    Console().print(report.table(document))
+    return _status(document)
+
+
+def _regrade(options: argparse.Namespace) -> int:
+    before = load_results(options.results)
+    options.only = _asked(before, reading.read(options.course).left_out if options.course else ())
+    if options.seed is None:
+        options.seed = before["seed"]
+    after = _judged(options)
+    found = difference.difference(before, after)
+    Console().print(difference.shown(found))
+    if not options.apply:
+        print(f"Nothing is written; --apply writes this to {options.results}")
+        return _status(after)
+    if found.only_before:
+        raise UsageError(
+            f"--apply: {', '.join(found.only_before)} of {options.results} is not among the submissions, and would be lost"
+        )
+    if _status(after):
+        raise UsageError("--apply: something got grader-error; what is there is kept. The same command tries it again")
+    options.json = options.results
+    _write(after, options)
+    return 0
+
+
+def _asked(before: results.Document, left_out: Collection[str]) -> list[str]:
+    """What `--only` was when the results were made: the exercises in them, or nothing if they are whole sections."""
+    rows = {(row["section"], row["exercise"]) for one in before["submissions"] for row in one["exercises"]}
+    there = {stem: [name for name in section.exercises if (stem, name) in rows] for stem, section in sections().items()}
+    lacking = {name for stem, names in there.items() if names for name in sections()[stem].exercises} - {
+        name for names in there.values() for name in names
+    }
+    return [] if lacking <= set(left_out) else [name for names in there.values() for name in names]
+
+
+def _status(document: results.Document) -> int:
+    rows = (row for one in document["submissions"] for row in one["exercises"])
+    return int(any(row["verdict"] == "grader-error" for row in rows))
+
+
+def _judged(options: argparse.Namespace) -> results.Document:
     console = Console(stderr=True)
     _check_usage(options)
     try:
@@ -119,10 +190,7 @@ def _grade(options: argparse.Namespace) -> int:
         names.keep()
     for doubt in terms.store.doubts:
         console.print(doubt, markup=False, highlight=False)
-    _write(document, options)
-    Console().print(report.table(document))
-    rows = (row for one in document["submissions"] for row in one["exercises"])
-    return int(any(row["verdict"] == "grader-error" for row in rows))
+    return document
 
 
 def _log_to(path: Path) -> None:

@@ -21,13 +21,23 @@ def write_all(document: Document, folder: Path) -> list[Path]:
         OSError: one cannot be written.
     """
     written: list[Path] = []
-    for graded in document["submissions"]:
-        name = _file_name(graded.get("learner", graded["name"]))
-        count = sum(path.stem.rpartition(" (")[0] == name or path.stem == name for path in written)
-        path = folder / (f"{name} ({count + 1}).md" if count else f"{name}.md")
-        write_atomically(path, markdown(document, graded))
-        written.append(path)
+    for name, graded in zip(file_names(document, ".md"), document["submissions"], strict=True):
+        write_atomically(folder / name, markdown(document, graded))
+        written.append(folder / name)
     return written
+
+
+def file_names(document: Document, suffix: str) -> list[str]:
+    """What a file of each submission is called: by the learner's id where there is a roster, and no two alike."""
+    names: list[str] = []
+    for graded in document["submissions"]:
+        kept = _file_name(graded.get("learner", graded["name"]))
+        tried, count = f"{kept}{suffix}", 1
+        while tried.casefold() in (name.casefold() for name in names):  # a disk may not tell cases apart
+            count += 1
+            tried = f"{kept} ({count}){suffix}"
+        names.append(tried)
+    return names
 
 
 def markdown(document: Document, graded: Graded) -> str:
@@ -35,14 +45,14 @@ def markdown(document: Document, graded: Graded) -> str:
     title = document.get("course", "Unstatic")
     who = graded.get("full_name") or graded["name"]
     parts = [
-        f"# {_plain(title)}: {_plain(who)}",
+        f"# {plain(title)}: {plain(who)}",
         f"**{number(graded['score'])} of {number(graded['points'])} points**",
     ]
     if "ungraded" in graded:
         parts.append(f"{number(graded['ungraded'])} points could not be graded, by a fault that is not yours.")
     for stem in dict.fromkeys(row["section"] for row in graded["exercises"]):
         found = sections().get(stem)
-        parts.append(f"## {_plain(found.title if found else stem)}")
+        parts.append(f"## {plain(found.title if found else stem)}")
         parts += [part for row in graded["exercises"] if row["section"] == stem for part in _row(row)]
     return "\n\n".join(parts) + "\n"
 
@@ -55,20 +65,31 @@ def _row(row: Row) -> Iterator[str]:
         yield (
             f"*{row['verdict']}*: {LOOKS[row['verdict']].meaning}."
             if row["verdict"] in LOOKS
-            else _plain(row["verdict"])
+            else plain(row["verdict"])
         )
-    if text := _message(row).strip():  # four spaces make it text as it is, whatever is in it
+    if text := shown(row).strip():  # four spaces make it text as it is, whatever is in it
         yield "\n".join(f"    {line}" for line in visible(text).split("\n"))
 
 
-def _message(row: Row) -> str:
+def shown(row: Row) -> str:
+    """What its learner may read of a row's message: nothing of a check that is not shown."""
     if "hidden" not in row:
         return row["message"]
     ours = [line for line in row["message"].split("\n") if line.startswith(("late ", "by hand ", "note "))]
     return "\n".join([NOT_SHOWN, *ours])
 
 
-def _plain(text: str) -> str:
+def for_learner(graded: Graded) -> Graded:
+    """A submission's results as its learner may see them."""
+    rows: list[Row] = []
+    for row in graded["exercises"]:
+        checks = [check for check in row["checks"] if "hidden" not in check]
+        mistake = None if "hidden" in row else row["misconception"]
+        rows.append({**row, "message": shown(row), "checks": checks, "misconception": mistake})
+    return {**graded, "exercises": rows}
+
+
+def plain(text: str) -> str:
     """Text within a line of Markdown, none of its signs meant."""
     return re.sub(r"([\\`*_{}\[\]<>()#+!|&~@-])", r"\\\1", one_line(text))
 

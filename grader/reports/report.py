@@ -18,8 +18,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from grader.course import sections
 from grader.intake.visible import one_line, visible
-from grader.judging.results import Document, Graded, Row
+from grader.judging.results import Document, Graded, Row, write_atomically
+from grader.reports.feedback import file_names, for_learner
 from grader.reports.tally import LOOKS, Column, columns, facts, is_isolated, look, mistakes, natural, number, share
 
 HERE = Path(__file__).parent
@@ -90,6 +92,59 @@ def html(document: Document, title: str = "") -> str:
     Raises:
         RuntimeError: jinja2 is not installed.
     """
+    submissions = sorted(document["submissions"], key=lambda graded: natural(graded["name"]))
+    shown, recognised = columns(submissions), mistakes(submissions)
+    return _render(
+        "report.html.jinja",
+        title=title or document.get("course") or "Class report",
+        document=document,
+        isolated=is_isolated(document),
+        submissions=submissions,
+        columns=shown,
+        groups=list(Counter(column.section for column in shown).items()),
+        hardest=min([one for one in shown if one.passed < one.total], key=lambda one: one.passed, default=None),
+        full=sum(graded["score"] >= graded["points"] > 0 for graded in submissions),
+        found={verdict for column in shown for verdict, _ in column.tally},
+        mistakes=recognised[:MISTAKES_LISTED],
+        recognised=len(recognised),
+        facts=facts(document),
+        median=statistics.median([share(graded) for graded in submissions] or [0.0]),
+        cells=cells,
+        share=share,
+    )
+
+
+def learner_html(document: Document, graded: Graded) -> str:
+    """A page of one submission for its learner: what they may know, and nothing of anybody else's; the seed is not in it.
+
+    Raises:
+        RuntimeError: jinja2 is not installed.
+    """
+    return _render(
+        "learner.html.jinja",
+        title=document.get("course") or "Unstatic",
+        who=graded.get("full_name") or graded["name"],
+        graded=for_learner(graded),
+        isolated=is_isolated(document),
+        titles={stem: section.title for stem, section in sections().items()},
+    )
+
+
+def write_pages(document: Document, folder: Path) -> list[Path]:
+    """A page for each submission, by the learner's id where there is a roster.
+
+    Raises:
+        OSError: one cannot be written.
+        RuntimeError: jinja2 is not installed.
+    """
+    pages = [folder / name for name in file_names(document, ".html")]
+    for page, graded in zip(pages, document["submissions"], strict=True):
+        write_atomically(page, learner_html(document, graded))
+    return pages
+
+
+def _render(template: str, **values: Any) -> str:
+    """A page from its template, with the style and the looks that all of them have."""
     try:
         import jinja2
         import markupsafe
@@ -109,29 +164,13 @@ def html(document: Document, title: str = "") -> str:
     )
     environment.filters["number"] = number
     css = (HERE / "report.css").read_text(encoding="utf-8")
-    submissions = sorted(document["submissions"], key=lambda graded: natural(graded["name"]))
-    shown, recognised = columns(submissions), mistakes(submissions)
-    return environment.get_template("report.html.jinja").render(
-        title=title or document.get("course") or "Class report",
+    return environment.get_template(template).render(
         css=markupsafe.Markup(css),
         css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
-        document=document,
-        isolated=is_isolated(document),
-        submissions=submissions,
-        columns=shown,
-        groups=list(Counter(column.section for column in shown).items()),
-        hardest=min([one for one in shown if one.passed < one.total], key=lambda one: one.passed, default=None),
-        full=sum(graded["score"] >= graded["points"] > 0 for graded in submissions),
-        found={verdict for column in shown for verdict, _ in column.tally},
-        mistakes=recognised[:MISTAKES_LISTED],
-        recognised=len(recognised),
-        facts=facts(document),
-        median=statistics.median([share(graded) for graded in submissions] or [0.0]),
         cards=cards,
-        cells=cells,
-        share=share,
         look=look,
         looks=LOOKS,
+        **values,
     )
 
 

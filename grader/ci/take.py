@@ -1,0 +1,177 @@
+"""The section files of a repository, taken as data: nothing is checked out, and nothing of the repository takes effect.
+
+The commit is fetched into an empty bare repository of ours, and the files' bytes are read out of it. So there are no hooks, filters,
+attributes, submodules or links, and no configuration but git's own; `conftest.py`, workflows and whatever else lies there are not
+even read. A section's file lies at the top or in `exercises/`, and has the section's name.
+"""
+
+import base64
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from grader.course import sections
+from grader.intake.sources import LIMITS, suffix_of
+from grader.intake.visible import one_line
+from grader.judging.results import write_atomically
+
+SECONDS = 300
+MOST_NAMED = 10
+MANIFEST = "taken.json"
+FOLDER = "files"
+
+
+class NotTaken(Exception):
+    """A repository cannot be read; the message says why."""
+
+
+@dataclass
+class Taken:
+    """What was taken.
+
+    Attributes:
+        name: whose it is: what the submission is called.
+        repository: where from.
+        commit: of which commit.
+        files: each file's place in the repository, by its place in the folder `files`.
+        left: what looks like a section's file and was not taken, a sentence each.
+    """
+
+    name: str
+    repository: str
+    commit: str
+    files: dict[str, str] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+
+    def keep(self, folder: Path) -> None:
+        write_atomically(folder / MANIFEST, json.dumps(asdict(self), indent=1) + "\n")
+
+
+def kept(folder: Path) -> Taken:
+    """What was taken into a folder."""
+    return Taken(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+
+
+def take(url: str, commit: str, into: Path, *, name: str, within: str = "", token: str = "") -> Taken:
+    """Take the section files of a commit into a new folder.
+
+    Args:
+        url: of the repository.
+        commit: the commit, in full, or a branch's name.
+        into: the folder, which must not be there yet; the files go into its folder `files`.
+        name: what the submission is called.
+        within: the folder of the repository in which to look; its top if "".
+        token: what lets read it, if it is private; it is in no command line and in no file.
+
+    Raises:
+        NotTaken: it cannot be read.
+    """
+    into.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        git = _Git(Path(scratch), token)
+        git("init", "--quiet", "--bare", ".")
+        git("fetch", "--quiet", "--depth", "1", "--no-tags", "--no-recurse-submodules", "--", url, commit)
+        found = Taken(name, one_line(url, 200), git("rev-parse", "FETCH_HEAD^{commit}").decode().strip())
+        for entry in _entries(git, within.strip("/")):
+            if reason := entry.refused():
+                found.left.append(f"{one_line(entry.path, 200)}: {reason}")
+                continue
+            place = into / FOLDER / entry.inner
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("xb") as file:
+                file.write(git("cat-file", "blob", entry.digest))
+            found.files[entry.inner] = entry.path
+    (into / FOLDER).mkdir(exist_ok=True)
+    del found.left[MOST_NAMED:]
+    found.keep(into)
+    return found
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A file that is called like a section's: its place in the repository, and the one that it gets."""
+
+    mode: str
+    digest: str
+    size: str
+    path: str
+    inner: str
+
+    def refused(self) -> str:
+        if self.mode == "120000":
+            return "it is a link, and links are never followed; hand in the file itself"
+        if self.mode not in ("100644", "100755"):
+            return "it is not a file"
+        if not self.size.isdecimal() or int(self.size) > LIMITS[suffix_of(self.inner)]:
+            return f"it is too large, with {self.size} bytes"
+        return ""
+
+
+def _entries(git: "_Git", within: str) -> Iterator[_Entry]:
+    listed = git("ls-tree", "-r", "-z", "-l", "--full-tree", "FETCH_HEAD")
+    for line in listed.split(b"\0"):
+        facts, tab, raw = line.partition(b"\t")
+        if not tab:
+            continue
+        path = raw.decode(errors="surrogateescape")
+        inner = path if not within else path.removeprefix(f"{within}/") if path.startswith(f"{within}/") else ""
+        if inner and is_section_file(inner):
+            mode, _, digest, size = facts.decode().split()
+            yield _Entry(mode, digest, size, path, inner)
+
+
+def is_section_file(path: str) -> bool:
+    """Whether a file is a section's by its place and its name."""
+    *folders, name = path.split("/")
+    if folders not in ([], ["exercises"]):
+        return False
+    suffix = suffix_of(name)
+    return bool(suffix) and name[: -len(suffix)].lower() in {stem.lower() for stem in sections()}
+
+
+class _Git:
+    """git in a folder, with no configuration of anybody's."""
+
+    def __init__(self, folder: Path, token: str) -> None:
+        self._folder = folder
+        self._environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(folder),
+            "LC_ALL": "C.UTF-8",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_LITERAL_PATHSPECS": "1",
+        } | {
+            name: value
+            for name, value in os.environ.items()
+            if name.lower().endswith("_proxy") or name == "SSL_CERT_FILE"
+        }
+        settings = {"fetch.fsckObjects": "true", "core.hooksPath": os.devnull}
+        if token:
+            basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+            settings["http.extraHeader"] = f"AUTHORIZATION: basic {basic}"
+        self._environment["GIT_CONFIG_COUNT"] = str(len(settings))
+        for number, (key, value) in enumerate(settings.items()):
+            self._environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+
+    def __call__(self, *arguments: str) -> bytes:
+        try:
+            done = subprocess.run(
+                ["git", *arguments], cwd=self._folder, env=self._environment, capture_output=True, timeout=SECONDS, check=False,
+                stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        except FileNotFoundError as error:
+            raise NotTaken("git is not installed here") from error
+        except subprocess.TimeoutExpired as error:
+            raise NotTaken(f"the repository could not be read within {SECONDS} s") from error
+        if done.returncode:
+            raise NotTaken(
+                f"the repository cannot be read: {one_line(done.stderr.decode(errors='replace').strip(), 500)}"
+            )
+        return done.stdout

@@ -1,0 +1,280 @@
+"""Results for other programs: what they ask for is there, and nothing submitted acts on them."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from grader.cli import main
+from grader.course import sections
+from grader.exports import classroom50, formats
+from grader.judging.results import Document, Row, document
+from grader.syllabus.roster import Learner, Roster
+
+STEM, SECOND = list(sections())[:2]
+TITLE = sections()[STEM].title
+EXERCISES = list(sections()[STEM].exercises)
+HOSTILE = (
+    "=cmd|'/C calc'!A1\n;=1+1\t@x,-2\x00\x1b]8;;http://evil\x07\u202e\ud800\ufffe<script>&]]>\"'`::error::##[error]x"
+)
+SCHEMAS = Path(__file__).parent / "schemas"
+CLASSROOM = {"CLASSROOM": "cs", "ASSIGNMENT": "week1", "OWNER": "ada", "SUBMISSION_TAG": "submit/2026-03-01T10-00-00Z-abc1234",
+             "COMMIT_URL": "https://github.com/o/r/commit/1", "RELEASE_URL": "https://github.com/o/r/releases/tag/1"}  # fmt: skip
+
+
+def row(exercise: str = EXERCISES[0], verdict: str = "pass", stem: str = STEM, **changes: Any) -> Row:
+    score = 2.0 if verdict == "pass" else 0.0
+    checks = [{"name": f"test_{exercise}_x", "verdict": verdict, "seconds": 0.25}]
+    return {"section": stem, "exercise": exercise, "points": 2.0, "score": score, "verdict": verdict,
+            "message": "" if verdict == "pass" else "check      it\nexpected   2", "misconception": None,
+            "checks": checks, **changes}  # type: ignore[typeddict-item, return-value] # fmt: skip
+
+
+def cohort(**submissions: list[Row]) -> Document:
+    return document(7, "bwrap+landlock", submissions.items())
+
+
+def hostile() -> Document:
+    """A cohort in which everything that can be submitted is hostile."""
+    rows = [row(verdict=verdict, message=HOSTILE, misconception=HOSTILE) for verdict in ("fail", "crash", "unfinished")]
+    return document(7, "none", [(HOSTILE, rows), ("=evil()", [row()]), ("-3", [row()]), ("a;=1", [row()])])
+
+
+def exported(found: Document, to: str, roster: Roster | None = None) -> str:
+    texts, _ = formats.export(found, to, roster, CLASSROOM)
+    return texts[""]
+
+
+def read(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+CLASS = cohort(ada=[row(), row(EXERCISES[1], "fail")], bob=[row(), row(EXERCISES[1])])
+ROSTER = Roster(
+    {
+        "ada": Learner("ada", "Ada Lovelace", ("ada@example.org",)),
+        "bob": Learner("bob", "Bob"),
+        "eve": Learner("eve", "Eve"),
+    }
+)
+
+
+def test_canvas_has_what_its_own_export_begins_with_and_a_column_a_section():
+    first, *people = read(exported(CLASS, "canvas", ROSTER))
+    assert list(first) == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", TITLE]
+    assert (first["Student"], first[TITLE]) == ("    Points Possible", "4")
+    assert [(one["Student"], one["SIS Login ID"], one[TITLE]) for one in people] == [
+        ("Ada Lovelace", "ada", "2"), ("Bob", "bob", "4"), ("Eve", "eve", "")]  # fmt: skip
+
+
+def test_moodle_has_whose_a_line_is_a_grade_and_a_line_about_it():
+    ada, bob, eve = read(exported(CLASS, "moodle", ROSTER))
+    assert (ada["Full name"], ada["ID number"], ada["Email address"]) == ("Ada Lovelace", "ada", "ada@example.org")
+    assert (ada[TITLE], ada[f"{TITLE} (feedback)"]) == ("2", f"{EXERCISES[1]}: fail")
+    assert (bob[TITLE], eve[TITLE]) == ("4", "")
+
+
+def test_nbgrader_has_the_columns_that_its_own_export_has():
+    late = {"received": "2026-03-02T10:00:00+00:00", "due": "2026-03-01T00:00:00+00:00", "kept": 0.5}
+    ada, bob, eve = read(exported(cohort(ada=[row(score=1.0, late=late)], bob=[row()]), "nbgrader", ROSTER))
+    assert list(ada) == ["assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email", "raw_score",
+                         "late_submission_penalty", "score", "max_score"]  # fmt: skip
+    assert list(ada.values()) == [STEM, late["due"], late["received"], "ada", "Lovelace", "Ada", "ada@example.org",
+                                  "2", "1", "1", "2"]  # fmt: skip
+    assert (bob["score"], eve["score"], eve["timestamp"]) == ("2", "0", "")
+
+
+@pytest.mark.parametrize("to", formats.TABLES)
+def test_what_is_our_fault_is_an_empty_cell_and_told(to):
+    texts, doubts = formats.export(cohort(ada=[row(), row(EXERCISES[1], "grader-error")]), to, ROSTER, {})
+    line = read(texts[""])[0 if to != "canvas" else 1]
+    assert not re.fullmatch(r"[\d.]+", line["score" if to == "nbgrader" else TITLE])
+    assert any("fault of ours" in doubt for doubt in doubts)
+
+
+@pytest.mark.parametrize("to", formats.TABLES)
+def test_who_handed_in_twice_keeps_the_better_and_who_is_nobody_is_left_out_and_told(to):
+    roster = Roster({"ada": Learner("ada", "Ada", ("late",))})
+    texts, doubts = formats.export(cohort(ada=[row(verdict="fail")], late=[row()], zoe=[row()]), to, roster, {})
+    assert "ada handed in ada, late" in doubts[1]
+    assert "zoe is nobody's" in doubts[0]
+    assert "zoe" not in texts[""]
+    assert read(texts[""])[-1]["score" if to == "nbgrader" else TITLE] == "2"
+
+
+@pytest.mark.parametrize("to", formats.TABLES)
+@pytest.mark.parametrize("separator", list(",;\t|"))
+def test_no_cell_is_a_formula_wherever_a_program_cuts_the_line(to, separator):
+    named = hostile()
+    named["submissions"][0] |= {"full_name": HOSTILE, "learner": HOSTILE}
+    text = exported(named, to)
+    for line in csv.reader(io.StringIO(text), delimiter=separator):
+        for cell in line:
+            assert not re.match(r"""[\s"]*[=+\-@＝＋－＠%]""", cell), f"{cell!r} would be reckoned"
+    for cell in text.replace("\r\n", separator).split(separator):  # by a program that knows no quotes
+        assert not re.match(r"""[\s"]*[=+\-@＝＋－＠%]""", cell), f"{cell!r} would be reckoned"
+    assert not set(text) & set("\x00\x1b\u202e\ud800")
+
+
+def validate(name: str, data: Any) -> None:
+    jsonschema = pytest.importorskip(
+        "jsonschema", reason="the extra dev, which brings check-jsonschema, is not installed"
+    )
+    schema = json.loads((SCHEMAS / name).read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(data)
+
+
+@pytest.mark.parametrize("found", [cohort(ada=[row(), row(EXERCISES[1], "fail")]), cohort(ada=[]), cohort(eve=hostile()["submissions"][0]["exercises"])],
+                         ids=["usual", "empty", "hostile"])  # fmt: skip
+def test_gradescope_s_file_has_its_published_fields(found):
+    data = json.loads(exported(found, "gradescope"))
+    validate("gradescope-results.json", data)
+    assert data["score"] == found["submissions"][0]["score"]
+    assert len(data["tests"]) == len(found["submissions"][0]["exercises"])
+    assert data["test_output_format"] == data["output_format"] == "text"
+    assert "seed" not in json.dumps(data)
+
+
+def test_the_schema_of_gradescope_s_fields_refuses_others():
+    with pytest.raises(Exception, match=r"was unexpected|not valid under any"):
+        validate("gradescope-results.json", {"scores": 3})
+
+
+@pytest.mark.parametrize("points", [2.0, 0.75])
+def test_classroom_50_s_file_has_its_published_fields(points):
+    rows = [row(points=points, score=points), row(EXERCISES[1], "fail", points=points)]
+    data = json.loads(exported(cohort(ada=rows), "classroom50"))
+    validate("classroom50-result-v1.json", data)
+    assert data["score"] / data["max-score"] == 0.5
+    assert (data["owner"], data["tests"][0]["passed"], data["tests"][1]["passed"]) == ("ada", True, False)
+
+
+def test_a_result_for_classroom_50_needs_its_runner_to_say_whose_it_is():
+    with pytest.raises(classroom50.NotInClassroom, match="CLASSROOM, ASSIGNMENT"):
+        formats.export(cohort(ada=[row()]), "classroom50", None, {})
+
+
+@pytest.mark.parametrize("to", formats.SINGLE)
+def test_what_is_our_fault_has_no_file_that_would_charge_it(to, tmp_path):
+    found = cohort(ada=[row(verdict="grader-error")])
+    with pytest.raises(ValueError, match="fault of ours"):
+        formats.export(found, to, None, CLASSROOM)
+
+
+def test_junit_is_well_formed_whatever_a_message_holds_and_counts_what_came_of_it():
+    suites = ElementTree.fromstring(exported(hostile(), "junit"))
+    suite = suites[0]
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "3", "failures": "1", "errors": "1", "skipped": "1"}  # fmt: skip
+    assert [inner.tag for case in suite for inner in case] == ["failure", "error", "skipped"]
+    assert "<script>" in (suite[0][0].text or "")
+
+
+@pytest.mark.parametrize("code", [*range(0x20), 0x7F, 0x85, 0xD800, 0xDFFF, 0xFFFE, 0xFFFF, 0x1FFFE, 0x10FFFF])
+def test_any_character_can_be_in_a_junit_file(code):
+    found = cohort(ada=[row(verdict="fail", message=f"a{chr(code)}b")])
+    ElementTree.fromstring(exported(found, "junit").encode())
+
+
+@pytest.mark.parametrize("to", [*formats.SINGLE, "junit"])
+def test_a_learner_s_file_says_nothing_of_checks_that_are_not_shown(to):
+    secret = row(verdict="fail", message="check      the secret\nexpected   42", hidden=True)
+    text = exported(cohort(ada=[secret]), to)
+    assert "secret" not in text
+    assert "42" not in text
+
+
+# ------------------------------------------------------------------------------------------------- the command line
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command beside results.json, which holds CLASS; gives status, output and what was told."""
+    monkeypatch.chdir(tmp_path)
+    Path("results.json").write_text(json.dumps(CLASS), encoding="utf-8")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = main(list(arguments))
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+@pytest.mark.parametrize("to", ["canvas", "moodle", "nbgrader", "junit"])
+def test_an_export_is_printed_or_written(run, to):
+    status, out, _ = run("export", "results.json", "--to", to)
+    assert status == 0
+    assert run("export", "results.json", "--to", to, "-o", "out/file")[0] == 0
+    with Path("out/file").open(encoding="utf-8", newline="") as file:
+        assert file.read().replace("\r\n", "\n") == out.replace("\r\n", "\n")
+
+
+def test_gradescope_s_files_of_a_class_lie_in_a_folder(run):
+    status, _, err = run("export", "results.json", "--to", "gradescope")
+    assert (status, "say in which folder" in err) == (2, True)
+    assert run("export", "results.json", "--to", "gradescope", "-o", "out")[0] == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["ada.json", "bob.json"]
+
+
+def test_the_roster_of_a_course_says_who_is_who(run):
+    Path("course.toml").write_text('[roster]\nada = "Ada Lovelace"\nbob = "Bob"\neve = "Eve"\n', encoding="utf-8")
+    _, out, _ = run("export", "results.json", "--to", "canvas", "--course", "course.toml")
+    assert [line["Student"] for line in read(out)[1:]] == ["Ada Lovelace", "Bob", "Eve"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "this is not JSON"),
+        ("[]", "the document is no table"),
+        ('{"schema": 1, "seed": 1, "isolation": "none"}', "lacks 'submissions'"),
+        (json.dumps({**CLASS, "schema": 2}), "this version reads 1; grade again"),
+        (json.dumps({**CLASS, "submissions": [{**CLASS["submissions"][0], "score": float("nan")}]}), "score is nan"),
+        (
+            json.dumps({**CLASS, "submissions": [{"name": "ada", "score": 1, "points": 1, "exercises": [{}]}]}),
+            "lacks 'section'",
+        ),
+    ],
+)
+def test_a_file_that_is_no_result_is_told_with_what_is_wrong_and_where(run, text, says):
+    Path("results.json").write_text(text, encoding="utf-8")
+    status, _, err = run("export", "results.json", "--to", "canvas")
+    assert status == 2
+    assert re.search(rf"results.json: .*{re.escape(says)}", err)
+
+
+def test_the_page_of_the_class_is_made_again_and_one_for_each_learner_holds_nobody_else(run):
+    secret = row(EXERCISES[1], "fail", message="check      the secret", hidden=True)
+    found = cohort(
+        ada=[row(verdict="fail", message="ada's own"), secret], bob=[row(verdict="fail", message="bob's own")]
+    )
+    Path("results.json").write_text(json.dumps(found), encoding="utf-8")
+    assert run("report", "results.json", "--html", "page", "--feedback", "pages")[0] == 0
+    page = Path("page/index.html").read_text(encoding="utf-8")
+    assert "ada&#39;s own" in page
+    assert "bob&#39;s own" in page
+    ada = Path("pages/ada.html").read_text(encoding="utf-8")
+    assert "ada&#39;s own" in ada
+    assert "bob" not in ada
+    assert "the secret" not in ada
+    assert "seed" not in ada
+    assert not re.search(r"(?:src|href)=\"?http|<script|<img|<link", ada)
+    assert "default-src 'none'" in ada
+
+
+def test_learners_whose_names_a_disk_does_not_tell_apart_have_a_page_each(run):
+    found = document(1, "none", [(name, [row()]) for name in ("Ada", "ada", "../ada", "=ada", "a/d")])
+    Path("results.json").write_text(json.dumps(found), encoding="utf-8")
+    assert run("report", "results.json", "--feedback", "pages")[0] == 0
+    assert len(list(Path("pages").iterdir())) == 5
+    assert not list(Path().glob("*.html"))
