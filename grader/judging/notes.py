@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from grader import faults
 from grader.checks.run import Outcome
@@ -28,6 +29,19 @@ class Notes:
         self.places, self._unread = places, unread
         self._lines = text.split("\n")
 
+    def cut(self, stuck: faults.TimedOut | None) -> dict[str, int]:
+        """For the jail: up to which line the piece is to be run in which an import was stuck, by the piece's first line."""
+        return {str(self._piece(stuck.line)[1]): stuck.line} if stuck is not None and stuck.line else {}
+
+    def with_stuck(self, imported: Imported, stuck: faults.TimedOut) -> Imported:
+        """What an import left, with what was left out of it because an earlier one was stuck there."""
+        at = stuck.line or 1
+        return replace(imported, trouble=(*imported.trouble, Trouble(self._piece(at)[0], at, stuck)))
+
+    def _piece(self, line: int) -> tuple[int, int]:
+        """The number and the first line of the cell that holds a line; those of a module are 0 and 1."""
+        return next(((cell[0], cell[1]) for cell in self.places.cells if cell[1] <= line <= cell[2]), (0, 1))
+
     def instead(self, name: str, imported: Imported) -> Outcome | None:
         """What an exercise's checks would have given, where there is nothing to run them on; None where there is."""
         if name in imported.uses:
@@ -46,7 +60,9 @@ class Notes:
             return None
         was = "the name was given another value after it was defined" if found.before else "the name was given a value"
         kind = one_line(found.kind)
-        fault = faults.Rebound(f"{was}: a {kind} stands where {name} should be; call what is computed something else")
+        fault = faults.Rebound(
+            f"{was}, of type {kind}: nothing of the name {name} can be called; call this value something else"
+        )
         fault.line = found.line
         return Outcome(fault.verdict, str(fault), fault)
 
@@ -79,7 +95,7 @@ class Notes:
     def sentence(self, trouble: Trouble) -> str:
         """Where something ended early, why, and what became of the rest."""
         where, fault = self.places.told(trouble.at), trouble.fault
-        why = str(fault) if isinstance(fault, faults.Raised) or trouble.late else f"it {fault}"
+        why = str(fault).rstrip(": ") if isinstance(fault, faults.Raised) or trouble.late else f"it {fault}"
         if fault.line is not None and fault.line != trouble.at:
             why += f", in {self.places.told(fault.line)}"
         why = one_line(why, 300)

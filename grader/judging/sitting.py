@@ -154,24 +154,33 @@ class Sitting:
     def _admit(self, with_ours: bool) -> None:
         """Import the submission; what is wrong with that concerns every exercise."""
         request, sandbox = self.request, self.judge.sandbox
-        for attempt in range(2):
+        stuck: faults.TimedOut | None = None
+        lost = False
+        while True:
             clock = Clock(CHECK_SECONDS * request.longest, self.clock, what="its import")
             seed = global_seed(request.seed)
+            cut = self.notes.cut(stuck)
             try:
-                guest = sandbox.admit(request.stem, request.filename, request.text, seed, clock, request.cells)
+                guest = sandbox.admit(request.stem, request.filename, request.text, seed, clock, request.cells, cut)
+                if stuck is not None:
+                    guest.imported = self.notes.with_stuck(guest.imported, stuck)
                 self.guests[with_ours] = guest
                 if not with_ours:
                     self.imported = guest.imported
                 return
             except faults.CheckFault as fault:
+                if isinstance(fault, faults.TimedOut) and fault.line and stuck is None and self.clock.left > 0:
+                    stuck = fault  # it heeded no interruption: once more, without what it was at
+                    continue
                 self.broken[with_ours] = fault
                 return
             except faults.LostGuest:
-                if attempt:
+                if lost:
                     self.broken[with_ours] = faults.Tampered(KILLED_OURS)
-                else:
-                    self._close()
-                    sandbox = self.judge.fresh_sandbox()
+                    return
+                lost = True
+                self._close()
+                sandbox = self.judge.fresh_sandbox()
 
     def _guest(self, with_ours: bool) -> Guest | None:
         if with_ours not in self.guests and with_ours not in self.broken:
@@ -318,9 +327,9 @@ class Sitting:
     def _verdict(self, exercise: Exercise, found: Outcome) -> str:
         """The verdict on an exercise whose first check that did not pass gave this."""
         error = found.error
-        if isinstance(error, faults.Raised) and isinstance(error, NotImplementedError):
+        if isinstance(error, faults.Raised) and isinstance(error, NotImplementedError) and found.verdict != "crash":
             owner = error.function.split(".")[0]
-            own = owner == exercise.name or owner not in {*self.section.exercises, "<module>"}
+            own = owner == exercise.name or owner not in self.section.exercises
             return "unfinished" if own and error.innermost else "fail"
         return found.verdict
 

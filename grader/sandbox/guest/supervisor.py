@@ -169,7 +169,7 @@ class Supervisor:
         """What took too long once is not waited for again, should the module be imported again."""
         if "seconds" in self.loading:
             del self.loading["seconds"]
-            self.loading["cut"] = cut
+            self.loading["cut"] = {**self.loading["cut"], **(cut if isinstance(cut, dict) else {})}
 
     def _ask_where(self) -> None:
         """Have what a check left running print where it is."""

@@ -74,7 +74,14 @@ class Sandbox:
                 raise faults.GraderFault(f"the jail ({level}) does not start: {reason or error}") from error
 
     def admit(
-        self, stem: str, filename: str, text: str, seed: int, clock: Clock, cells: Sequence[Sequence[int]] = ()
+        self,
+        stem: str,
+        filename: str,
+        text: str,
+        seed: int,
+        clock: Clock,
+        cells: Sequence[Sequence[int]] = (),
+        cut: Mapping[str, int] | None = None,
     ) -> "Guest":
         """Put a section of a submission into a guest of its own and import it.
 
@@ -85,6 +92,7 @@ class Sandbox:
             seed: what its generators start from.
             clock: the time that the import may take.
             cells: of a notebook, each cell's number, first and last line; each is run by itself.
+            cut: by the first line of a piece (a cell, or all of a module), the line from which on it is not run.
 
         Raises:
             faults.CheckFault: the import hangs, crashes, raises, prints too much.
@@ -98,7 +106,7 @@ class Sandbox:
         theirs.close()
         guest = Guest(ours, filename, guarded="bwrap" in layers_of(self.level))
         try:
-            guest.load(stem, text, seed, clock, cells)
+            guest.load(text, clock, {"stem": stem, "seed": seed, "cells": cells, "cut": cut or {}})
         except BaseException:
             guest.close()
             raise
@@ -137,19 +145,12 @@ class Guest:
     def uses(self) -> Mapping[str, frozenset[str]]:
         return self.imported.uses
 
-    def load(self, stem: str, text: str, seed: int, clock: Clock, cells: Sequence[Sequence[int]] = ()) -> None:
+    def load(self, text: str, clock: Clock, order: dict) -> None:
         with tempfile.TemporaryFile() as source, contextlib.closing(Output()) as output:
             source.write(text.encode())
             source.flush()
             seconds = round(max(clock.left, 0) * IMPORT_SHARE, 1)
-            order = {
-                "op": "load",
-                "stem": stem,
-                "filename": self.filename,
-                "seed": seed,
-                "cells": cells,
-                "seconds": seconds,
-            }
+            order = {"op": "load", "filename": self.filename, "seconds": seconds, **order}
             self._order(order, [source.fileno(), output.writer])
             output.close_writer()
             answer = self._answer(output, clock)
