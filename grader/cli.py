@@ -176,7 +176,7 @@ def _judged(options: argparse.Namespace) -> results.Document:
         raise UsageError(f"--isolation: {error}") from error
     _check_paths(options)
     submissions = intake.read_all(options.submissions)
-    grading = Grading(submissions, options.submissions, options.course, options.only, options.again)
+    grading = Grading(submissions, options.course, options.only, options.again)
     if level == "none":
         console.print("[bold red]The submissions are not isolated from this machine.[/] `unstatic doctor` says why.")
     seed = options.seed if options.seed is not None else cohort.stored_seed(STATE)

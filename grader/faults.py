@@ -7,6 +7,8 @@
     ├── TimedOut              it used up its time
     ├── OutOfMemory           it met its memory limit
     ├── OutputLimit           it wrote more than may be written
+    ├── Rebound               something else stands under the name of what was asked for
+    ├── Unread                the cell that would define what was asked for cannot be read
     └── Tampered              it broke the rules of the connection
     GraderFault               ours: never charged to a learner
     └── LostGuest              the process that keeps a submission in is gone; twice is the submission's doing
@@ -80,6 +82,16 @@ class OutputLimit(CheckFault):
     """The submission wrote more than may be written."""
 
     verdict = "output-limit"
+
+
+class Rebound(CheckFault):
+    """Under the name of what was asked for stands something that cannot be called."""
+
+
+class Unread(CheckFault):
+    """The notebook's cell that would have defined what was asked for cannot be read."""
+
+    verdict = "not-gradable"
 
 
 class Tampered(CheckFault):

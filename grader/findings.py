@@ -17,7 +17,8 @@ from exercises.checks.expect import LAST_CALL, Mismatch
 from grader.checks.collect import Check
 from grader.checks.run import Outcome, cause, from_stub
 from grader.course import ROOT, Exercise, Section
-from grader.faults import CheckFault, GraderFault, Missing, Raised
+from grader.faults import CheckFault, GraderFault, Missing, Raised, Unread
+from grader.intake.sources import Places
 
 Fact = tuple[str, str]
 """A label and what it says."""
@@ -134,7 +135,7 @@ def _owner(entry: TracebackType, section: Section) -> str:
 # ----------------------------------------------------------------------------------------------------- in the judge
 
 
-def explain(found: Outcome, check: Check, exercise: Exercise, text: str) -> str:
+def explain(found: Outcome, check: Check, exercise: Exercise, text: str, places: Places | None = None) -> str:
     """A few lines about the first check that did not pass.
 
     Args:
@@ -142,15 +143,18 @@ def explain(found: Outcome, check: Check, exercise: Exercise, text: str) -> str:
         check: the check.
         exercise: its exercise.
         text: the submission's source, of which the line at fault is quoted.
+        places: where a notebook's cells are in it.
     """
     if found.verdict == "unfinished":
         return f"{exercise.name} is still to be written."
+    if isinstance(found.error, Unread):
+        return str(found.error)
     facts = [("check", check.sentence)]
     if isinstance(found.error, Mismatch):
         facts += found.error.facts
     else:
         facts += [("called", found.called)] if found.called else []
-        facts += _what_happened(found, text)
+        facts += _what_happened(found, text, places or Places())
     return told([(label, _indented(words)) for label, words in facts])[:LONGEST]
 
 
@@ -159,12 +163,12 @@ def _indented(words: str) -> str:
     return words.replace("\r", "\n").replace("\n", "\n" + " " * 11)
 
 
-def _what_happened(found: Outcome, text: str) -> list[Fact]:
+def _what_happened(found: Outcome, text: str, places: Places) -> list[Fact]:
     error = found.error
     if isinstance(error, Raised):
-        return [("raised", f"{error.kind}: {error.text}"), *_quoted(error, text), *_modules(error)]
+        return [("raised", f"{error.kind}: {error.text}"), *_quoted(error, text, places), *_modules(error)]
     if isinstance(error, CheckFault):
-        return [(found.verdict, str(error)), *_quoted(error, text), *_printed(error)]
+        return [(found.verdict, str(error)), *_quoted(error, text, places), *_printed(error)]
     if isinstance(error, GraderFault):
         return [("grader", f"This is the grader's fault, not the submission's: {error}")]
     return [("raised", f"the check could not use what came back ({type(error).__name__}: {error})")]
@@ -184,8 +188,8 @@ def _modules(error: Raised) -> list[Fact]:
     return [("there are", f"Python's own modules, and {there}; files beside the section's are not read")]
 
 
-def _quoted(error: CheckFault, text: str) -> list[Fact]:
-    lines = text.splitlines()
+def _quoted(error: CheckFault, text: str, places: Places) -> list[Fact]:
+    lines = text.split("\n")  # as the compiler counts
     if error.line is None or error.line > len(lines):
         return []
-    return [("at", f"line {error.line}: {lines[error.line - 1].strip()[:200]}")]
+    return [("at", f"{places.told(error.line)}: {lines[error.line - 1].strip()[:200]}")]

@@ -1,8 +1,7 @@
-"""A notebook read as a module: its code cells in order, with what only IPython understands taken out.
+"""A notebook read as its code cells, in order, one below the other in one text; each is run by itself.
 
-Every line of a cell keeps its place, so that a line number of the module leads back to a cell. A cell is kept as it is if it
-is valid Python. If not, the lines that the compiler objects to are replaced where they are magics, shell commands or
-questions; a cell that is still not Python is left out, and a note says so.
+Every line of a cell keeps its place, so that a line number of the text leads back to a cell. A cell that is not Python is
+left out, and told with the exercises that it would have defined.
 """
 
 import json
@@ -10,9 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from grader.intake.cells import as_python
+from grader.intake.cells import OtherLanguage, as_python, remedy
 from grader.intake.syntax import Compiler, SyntaxProblem
 from grader.intake.trees import Refused
+from grader.intake.visible import one_line
 
 OBJECTS = 1_000_000
 """Opening brackets in the file. Each may become an object of about 200 bytes; pictures, which make notebooks large, have none."""
@@ -20,27 +20,46 @@ CODE_CHARACTERS = 2**20
 """In all cells together; the limit of a module."""
 
 
+MOST_CELLS = 10_000
+
+_DEFINED = re.compile(r"^[ \t]*(?:async +)?(?:def|class) +(\w+)|^(\w+) *=(?!=)", re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class Cell:
-    """A code cell: its number among all code cells, from 1, and the line of the module where its text begins."""
+    """A code cell: its number among all code cells, from 1, and the lines of the text where it begins and ends."""
 
     number: int
     line: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A cell that was left out.
+
+    Attributes:
+        note: which, why, and what to do: a sentence.
+        defines: the names that it would have defined.
+    """
+
+    note: str
+    defines: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook as a module.
+    """A notebook as a text.
 
     Attributes:
-        text: the module.
-        cells: the cells it is made of, in order.
-        notes: what was left out, a sentence each.
+        text: its cells, one below the other.
+        cells: where they are, in order.
+        unread: what was left out and is Python, or was meant to be.
     """
 
     text: str
     cells: tuple[Cell, ...]
-    notes: list[str]
+    unread: tuple[Unread, ...]
 
 
 def read(data: bytes, shown: str, compiler: Compiler) -> Notebook:
@@ -49,16 +68,32 @@ def read(data: bytes, shown: str, compiler: Compiler) -> Notebook:
     Raises:
         Refused: it is not a Python notebook.
     """
-    lines, cells, notes = ["# the code cells of a notebook"], [], []
+    lines, cells, unread = ["# the code cells of a notebook"], [], []
     for number, source in enumerate(_code_cells(_document(data, shown), shown), 1):
         kept = as_python(source, compiler)
-        if isinstance(kept, SyntaxProblem):
-            notes.append(f"{shown}: cell {number} was left out, since it is not Python ({kept})")
+        if isinstance(kept, SyntaxProblem | OtherLanguage):
+            unread.append(Unread(_left_out(kept, number, source), _defined(source)))
         elif kept:
             lines.append(f"# cell {number}")
-            cells.append(Cell(number, len(lines) + 1))
+            cells.append(Cell(number, len(lines) + 1, len(lines) + len(kept)))
             lines += kept
-    return Notebook(_future_first(lines), tuple(cells), notes)
+    told = [one for one in unread if one.note]
+    return Notebook("\n".join(lines) + "\n", tuple(cells), tuple(told))
+
+
+def _left_out(why: SyntaxProblem | OtherLanguage, number: int, source: str) -> str:
+    """Why a cell was left out, and what to do; "" of a cell in another language that defines nothing."""
+    if isinstance(why, OtherLanguage):
+        if not _defined(source):
+            return ""
+        return f"cell {number} was left out, since %%{one_line(why.magic, 40)} hands it to something else; without that line it is run"
+    said = one_line(why.message, 120)
+    return f"cell {number} was left out, since it is not Python (line {why.line}: {said}); {remedy(why)}"
+
+
+def _defined(source: str) -> frozenset[str]:
+    """The names that a cell defines, going by its look."""
+    return frozenset(name for found in _DEFINED.findall(source) for name in found if name)
 
 
 def _document(data: bytes, shown: str) -> dict[str, Any]:
@@ -93,6 +128,8 @@ def _code_cells(document: dict[str, Any], shown: str) -> list[str]:
     sources = ["" if _is_test(cell) else _source(cell) for cell in found]
     if sum(map(len, sources)) > CODE_CHARACTERS:
         raise Refused(f"{shown} is too large: its code cells have more than {CODE_CHARACTERS:,} characters")
+    if len(sources) > MOST_CELLS:
+        raise Refused(f"{shown} is too large: it has more than {MOST_CELLS:,} code cells")
     return sources
 
 
@@ -117,14 +154,3 @@ def _source(cell: dict[str, Any]) -> str:
     if isinstance(source, list):
         source = "".join(part for part in source if isinstance(part, str))
     return source.replace("\r\n", "\n").replace("\r", "\n") if isinstance(source, str) else ""
-
-
-_FUTURE = re.compile(r"from __future__ import .+")
-
-
-def _future_first(lines: list[str]) -> str:
-    """One module of all lines; imports from __future__, which must stand first in a module, go to its first line."""
-    wanted = [line for line in lines if _FUTURE.fullmatch(line)]
-    if wanted:
-        lines = ["; ".join(dict.fromkeys(wanted)), *("pass" if line in wanted else line for line in lines[1:])]
-    return "\n".join(lines) + "\n"

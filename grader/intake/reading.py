@@ -2,35 +2,41 @@
 
 A submission is a section's module (`s1_forward_reverse.py`), a section's notebook (`s1_forward_reverse.ipynb`), or a folder
 or zip archive of those. `read` never raises for what was handed in: what cannot be read becomes a sentence. Nothing is run.
+`read_all` takes class downloads too (`grader.intake.classes`), and gives one submission a student.
 
 Where a section is looked for: at the top; where no section lies there, in `exercises/`, the learner's desk in a copy of the
-whole course, or else in the only folder there is; and so on down. Which file is a section's: the one with its name, however
-capitalised; else the only one whose name contains the section's, as `s1_forward_reverse (1).py` does. Where no name tells,
-the only module or notebook there is, if it defines exercises of exactly one section.
+whole course, or else in the only folder or archive that there is; and so on down. Which file is a section's: the one with
+its name, however capitalised; else the only one whose name contains the section's, as `s1-forward-reverse (1).py` does.
+Where no name tells, the only module or notebook that defines exercises of exactly this section.
 """
 
 import hashlib
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from grader.course import sections
-from grader.intake.archives import ARCHIVE_BYTES, Archive
-from grader.intake.sources import Source, finish, load, suffix_of
+from grader.intake import classes
+from grader.intake.archives import ARCHIVE_BYTES, CLASS_BYTES, CLASS_ENTRIES, Archive
+from grader.intake.names import base_of, is_junk, nearness, suffix_of
+from grader.intake.sources import Source, finish, load
 from grader.intake.syntax import Compiler
-from grader.intake.trees import Folder, Kind, Refused, SingleFile, Tree, read_file, require_regular
+from grader.intake.trees import Below, Folder, Kind, Refused, SingleFile, Tree, read_file, require_regular
 from grader.intake.visible import one_line
 
 DEPTH = 4
 """How many folders down a section is looked for."""
+ARCHIVES = 2
+"""So many archives within archives are opened."""
 NOTES = 20
 LISTED = 8
 """Files named in a note; the others are counted."""
-
-_JUNK = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"}
+CANDIDATES = 20
+"""So many files whose names tell nothing are looked into."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,14 @@ class Submission:
         sections: the sections that can be graded, by stem.
         problems: why a section cannot be read, by stem, a sentence each; under None, why nothing can.
         notes: what its sender may want to know: files not used, a notebook beside a module, cells left out.
+        path: where it lies by itself; None if it is a part of an archive.
     """
 
     name: str
     sections: dict[str, Source] = field(default_factory=dict)
     problems: dict[str | None, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    path: Path | None = None
 
 
 def fingerprint(submission: Submission, stem: str) -> str:
@@ -60,30 +68,80 @@ def fingerprint(submission: Submission, stem: str) -> str:
 
 
 def read(path: Path) -> Submission:
-    """Read what lies at `path`; whatever is wrong with it is told in the submission's `problems`.
+    """Read what one learner handed in, at `path`; whatever is wrong with it is told in the submission's `problems`.
 
     Raises:
         RuntimeError: this machine does not let a process be started, which is no fault of the submission's.
     """
     path = Path(os.path.abspath(path))  # gives `.` a name, and follows no link
-    submission = Submission(one_line(path.stem if path.suffix.lower() in (".py", ".ipynb", ".zip") else path.name))
+    return _read(_name(path), path, lambda: _tree(path))
+
+
+def _read(name: str, path: Path | None, tree: Callable[[], Tree], notes: Sequence[str] = ()) -> Submission:
+    submission = Submission(one_line(name), notes=list(notes), path=path)
     try:
-        tree = _tree(path)
         with Compiler() as compiler:
-            _read_sections(tree, submission, compiler)
+            _read_sections(tree(), submission, compiler)
     except Refused as refusal:
         submission.problems[None] = str(refusal)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
-        submission.problems[None] = _unreadable(path.name, error)
+        submission.problems[None] = _unreadable(path.name if path else name, error)
     del submission.notes[NOTES:]
     return submission
 
 
+def _name(path: Path) -> str:
+    if suffix_of(path.name):
+        return base_of(path.name)
+    return path.stem if path.suffix.lower() == ".zip" else path.name
+
+
 def read_all(paths: Sequence[Path]) -> list[Submission]:
-    """Read several submissions; those of one name are told apart by the folders they lie in, or by how their files end."""
-    found = [read(path) for path in paths]
+    """Read several submissions, or class downloads; those of one name are told apart by the folders they lie in.
+
+    A class download is one only where nothing but such is given: beside others, whoever imitates one would hand in for others.
+    """
+    found = [_class(Path(os.path.abspath(path))) for path in paths]
+    if all(found):
+        return _unique([one for group in found for one in group])
+    return _unique([read(path) for path in paths])
+
+
+def _class(path: Path) -> list[Submission]:
+    """The submissions in a class download, one a student; none if it is something else, or cannot be read."""
+    try:
+        mode = os.lstat(path).st_mode
+        if stat.S_ISDIR(mode):
+            tree: Tree = Folder(path)
+        elif stat.S_ISREG(mode) and path.suffix.lower() == ".zip":
+            tree = Archive(read_file(str(path), CLASS_BYTES), one_line(path.name), CLASS_ENTRIES)
+        else:
+            return []
+        found = classes.students(tree)
+    except (Refused, OSError, ValueError):  # told when it is read as one submission
+        return []
+    names = [student.name for student in found]
+    inside = path if stat.S_ISDIR(mode) else None
+    return [
+        _read(
+            f"{one.name} ({one.number})" if names.count(one.name) > 1 and one.number else one.name,
+            inside / one.place if inside and one.place else None,
+            partial(_same, one.tree),
+            one.notes,
+        )
+        for one in found
+    ]
+
+
+def _same(tree: Tree) -> Tree:
+    return tree
+
+
+def _unique(found: list[Submission]) -> list[Submission]:
+    """The submissions with names of their own: of one name, by the folders they lie in, or by how their files end."""
     names = [one.name for one in found]
-    unique = [_told_apart(path, name, names) for path, name in zip(paths, names, strict=True)]
+    paths = [one.path for one in found]
+    unique = [_told_apart(one, [path for path in paths if path], names) for one in found]
     again = [
         f"{name} ({unique[: place + 1].count(name)})" if unique.count(name) > 1 else name
         for place, name in enumerate(unique)
@@ -91,11 +149,15 @@ def read_all(paths: Sequence[Path]) -> list[Submission]:
     return [replace(one, name=name) for one, name in zip(found, again, strict=True)]
 
 
-def _told_apart(path: Path, name: str, names: list[str]) -> str:
-    if names.count(name) == 1:
-        return name
-    path = Path(os.path.abspath(path))
-    return one_line("/".join((path.parent.name, path.name)))
+def _told_apart(one: Submission, paths: list[Path], names: list[str]) -> str:
+    """The name, with as many of the folders above it as tell it from the others of that name."""
+    if names.count(one.name) == 1 or one.path is None:
+        return one.name
+    parts = one.path.parts
+    for count in range(2, len(parts)):
+        if sum(path.parts[-count:] == parts[-count:] for path in paths) == 1:
+            return one_line("/".join(parts[-count:]))
+    return one_line("/".join(parts[-2:]))
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> str:
@@ -121,28 +183,78 @@ def _read_sections(tree: Tree, submission: Submission, compiler: Compiler) -> No
     Raises:
         Refused: there is no section in the tree.
     """
-    reason = f"{submission.name} holds no section of the course; name each file for its section, as in {_example()}"
     place: tuple[str, ...] = ()
-    for _ in range(DEPTH):
-        entries = {name: kind for name, kind in tree.entries(place).items() if not _is_junk(name)}
+    reason, archives = "", 0
+    seen: list[str] = []
+    for _ in range(DEPTH + ARCHIVES):
+        entries = {name: kind for name, kind in tree.entries(place).items() if not is_junk(name)}
         reader = _Reader(tree, place, entries, submission, compiler)
-        if reader.by_name() or reader.by_content():
+        if reader.by_name() | reader.by_content():
             reader.note_unused()
             return
         reason = reader.reason or reason
+        seen += [f"{'/'.join((*place, name))}{_MARKS[kind]}" for name, kind in entries.items()]
         folders = [name for name, kind in entries.items() if kind == "folder"]
-        if "exercises" not in folders and len(folders) != 1:
+        zips = [name for name, kind in entries.items() if kind == "file" and name.lower().endswith(".zip")]
+        if "exercises" in folders:
+            place += ("exercises",)
+        elif len(folders) == 1 and not zips:
+            place += (folders[0],)
+        elif len(zips) == 1 and not folders and archives < ARCHIVES:
+            tree, place, archives = (
+                Archive(tree.read((*place, zips[0]), ARCHIVE_BYTES), one_line(zips[0])),
+                (),
+                archives + 1,
+            )
+        elif len(folders) > 1 and (next_places := _apart(tree, place, folders, submission)):
+            _read_several(tree, next_places, submission, compiler)
+            return
+        else:
             break
-        place += ("exercises" if "exercises" in folders else folders[0],)
-    raise Refused(reason)
+    raise Refused(reason or _nothing_found(submission.name, seen))
+
+
+def _nothing_found(name: str, seen: list[str]) -> str:
+    there = ", ".join(one_line(one, 40) for one in seen[:4]) + (f" and {len(seen) - 4} more" if len(seen) > 4 else "")
+    what = f" (there {'is' if len(seen) == 1 else 'are'} {there})" if seen else ""
+    return (
+        f"{one_line(name, 60)} holds no section of the course{what}; name each file for its section, as in {_example()}"
+    )
+
+
+def _apart(tree: Tree, place: tuple[str, ...], folders: list[str], submission: Submission) -> list[tuple[str, ...]]:
+    """Of several folders those to go on with: the only one that holds something, each that holds sections of its own, the latest attempt.
+
+    Raises:
+        Refused: several hold the same section.
+    """
+    look = classes.Look(tree)
+    full = {name: stems for name in folders if (stems := look.stems((*place, name), DEPTH)) is not None}
+    told = [stem for stems in full.values() for stem in stems]
+    if len(full) > 1 and (len(set(told)) < len(told) or not all(full.values())):
+        if not all(classes.ATTEMPT.fullmatch(name) for name in full):
+            several = ", ".join(one_line(name, 40) for name in list(full)[:4])
+            raise Refused(
+                f"{one_line(submission.name, 60)} holds no section of its own, and several folders that do ({several}); "
+                f"a class download is graded by itself, of one learner's folders keep one"
+            )
+        *earlier, last = sorted(full, key=_by_number)
+        submission.notes.append(f"not used: {', '.join(map(one_line, earlier[:LISTED]))}, as there is a later attempt")
+        return [(*place, last)]
+    return [(*place, name) for name in full]
+
+
+def _by_number(name: str) -> tuple:
+    return (*(int(part) for part in re.findall(r"\d{1,9}", name)), name) if name.isascii() else (name,)
+
+
+def _read_several(tree: Tree, places: list[tuple[str, ...]], submission: Submission, compiler: Compiler) -> None:
+    for place in places:
+        _read_sections(Below(tree, place), submission, compiler)
 
 
 def _example() -> str:
     return f"{next(iter(sections()))}.py"
-
-
-def _is_junk(name: str) -> bool:
-    return name.startswith(".") or name in _JUNK
 
 
 class _Reader:
@@ -167,6 +279,8 @@ class _Reader:
         files = [name for name, kind in self._entries.items() if kind != "folder" and suffix_of(name)]
         told = False
         for stem in sections():
+            if stem in self._submission.sections:
+                continue
             modules = _best([name for name in files if suffix_of(name) == ".py"], stem)
             books = _best([name for name in files if suffix_of(name) == ".ipynb"], stem)
             names = modules or books
@@ -185,36 +299,52 @@ class _Reader:
 
     def _read(self, stem: str, name: str) -> None:
         try:
-            source, notes = load(self._tree, (*self._place, name), self._compiler)
+            source = load(self._tree, (*self._place, name), self._compiler)
             self._submission.sections[stem] = finish(source, stem, self._compiler)
         except Refused as refusal:
             self._submission.problems[stem] = str(refusal)
         except OSError as error:
             self._submission.problems[stem] = _unreadable(name, error)
         else:
-            self._submission.notes.extend(notes)
-            if name.lower() != f"{stem}{suffix_of(name)}":
+            lost = [cell.note for cell in source.unread if not cell.defines & set(sections()[stem].exercises)]
+            self._submission.notes.extend(f"{one_line(name)}: {note}" for note in lost)
+            if name.lower() != f"{stem}{suffix_of(name)}".lower():
                 self._note(f"{one_line(name)} was read as {stem}")
 
     def by_content(self) -> bool:
-        """Read the only module or notebook here as the section whose exercises it defines; False if that is none."""
+        """Read modules and notebooks whose names tell nothing as the sections whose exercises they define; False if none is one.
+
+        A section is read so where exactly one of them defines exercises of it, and of no other.
+        """
         files = [name for name, kind in self._entries.items() if kind != "folder" and suffix_of(name)]
-        if len(files) != 1:
+        rest = [name for name in files if name not in self._explained and not _steers(name)]
+        if not rest or len(rest) > CANDIDATES:
             return False
-        name = files[0]
-        try:
-            source, _ = load(self._tree, (*self._place, name), self._compiler)
-        except Refused as refusal:
-            self.reason = str(refusal)
-            return False
-        stems = _sections_defined(source.text)
-        if len(stems) != 1:
-            what = f"exercises of {' and '.join(stems)}" if stems else "no exercise of the course"
-            self.reason = f"{one_line(name)} defines {what}; name each file for its section, as in {_example()}"
-            return False
-        self._read(stems[0], name)
-        self._explained.add(name)
-        return True
+        found: dict[str, list[str]] = {}
+        for name in rest:
+            try:
+                source = load(self._tree, (*self._place, name), self._compiler)
+            except (Refused, OSError) as refusal:
+                self.reason = str(refusal) if isinstance(refusal, Refused) else _unreadable(name, refusal)
+                continue
+            stems = _sections_defined(source.text)
+            if len(stems) == 1:
+                found.setdefault(stems[0], []).append(name)
+            else:
+                what = f"exercises of {' and '.join(stems)}" if stems else "no exercise of the course"
+                self.reason = f"{one_line(name)} defines {what}; name each file for its section, as in {_example()}"
+        done = False
+        for stem, names in found.items():
+            if stem in self._submission.sections or stem in self._submission.problems:
+                continue
+            done = True
+            if len(names) == 1:
+                self._read(stem, names[0])
+                self._explained.add(names[0])
+            else:
+                both = ", ".join(map(one_line, names[:LISTED]))
+                self._submission.problems[stem] = f"{both} each define exercises of {stem}; keep one, called {stem}.py"
+        return done
 
     def note_unused(self) -> None:
         rest = [one_line(name) + _MARKS[kind] for name, kind in self._entries.items() if name not in self._explained]
@@ -231,14 +361,19 @@ _MARKS = {"file": "", "folder": "/", "link": " (a link)", "other": " (not a file
 
 def _best(names: list[str], stem: str) -> list[str]:
     """Those of `names` that come nearest to the section's own; none if no name contains it."""
-    wanted = re.compile(rf"(?<![a-z0-9]){re.escape(stem.lower())}(?![a-z0-9])")
     ranked: dict[int, list[str]] = {}
     for name in names:
-        base = name[: -len(suffix_of(name))]
-        if wanted.search(base.lower()) and not base.lower().startswith("test_"):
-            rank = 0 if base == stem else 1 if base.lower() == stem.lower() else 2
+        if (rank := nearness(name, stem)) is not None:
             ranked.setdefault(rank, []).append(name)
     return ranked[min(ranked)] if ranked else []
+
+
+_STEERS = {"conftest", "sitecustomize", "usercustomize", "setup", "noxfile"}
+
+
+def _steers(name: str) -> bool:
+    """Whether a file's name is that of one which is for programs, not for the course."""
+    return base_of(name).lower() in _STEERS or base_of(name).lower().startswith("test_")
 
 
 _DEFINITION = re.compile(r"^(?:async +)?(?:def|class) +(\w+)", re.MULTILINE)

@@ -3,11 +3,14 @@
 import codecs
 import hashlib
 import io
+import re
 import tokenize
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from grader.intake import notebooks
+from grader.intake.names import suffix_of
 from grader.intake.syntax import Compiler
 from grader.intake.trees import MIB, Refused, Tree
 from grader.intake.visible import one_line
@@ -16,7 +19,7 @@ LIMITS = {
     ".py": MIB,  # thirty times a long section with its comments
     ".ipynb": 20 * MIB,  # a notebook carries the pictures that it drew
 }
-"""The largest file that is read as a section, by suffix."""
+"""The largest file that is read as a section, by what it is."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Source:
             declares was the file's, not the text's.
         kind: what it was read from.
         digest: SHA-256 of the file's bytes, in hex.
-        cells: a notebook's code cells and the lines where they begin; empty for a module.
+        cells: a notebook's code cells and the lines where they are; empty for a module.
+        unread: a notebook's cells that could not be read.
     """
 
     filename: str
@@ -37,15 +41,40 @@ class Source:
     kind: Literal["module", "notebook"]
     digest: str
     cells: tuple[notebooks.Cell, ...] = ()
+    unread: tuple[notebooks.Unread, ...] = ()
 
     def place(self, line: int) -> str:
         """A line of the text in its author's terms: "line 12", or "cell 3, line 2"."""
-        before = [cell for cell in self.cells if cell.line <= line]
-        return f"cell {before[-1].number}, line {line - before[-1].line + 1}" if before else f"line {line}"
+        return Places(self.layout).told(line)
+
+    @property
+    def layout(self) -> tuple[tuple[int, int, int], ...]:
+        """The cells as plain numbers: which, its first and its last line."""
+        return tuple((cell.number, cell.line, cell.last) for cell in self.cells)
+
+    def lost(self, names: Iterable[str]) -> dict[str, str]:
+        """Of these names, those that a cell would have defined which cannot be read, with the sentence on that."""
+        return {name: cell.note for name in names for cell in self.unread if name in cell.defines}
 
 
-def load(tree: Tree, place: tuple[str, ...], compiler: Compiler) -> tuple[Source, list[str]]:
-    """The file at `place`, with notes on what was left out of it; a module is not yet known to be Python.
+@dataclass(frozen=True)
+class Places:
+    """Lines of a text in its author's terms.
+
+    Attributes:
+        cells: each cell's number, first and last line; none of a module.
+    """
+
+    cells: Sequence[Sequence[int]] = ()
+
+    def told(self, line: int) -> str:
+        """A line as its author counts: "line 12", or "cell 3, line 2"."""
+        before = [cell for cell in self.cells if cell[1] <= line]
+        return f"cell {before[-1][0]}, line {line - before[-1][1] + 1}" if before else f"line {line}"
+
+
+def load(tree: Tree, place: tuple[str, ...], compiler: Compiler) -> Source:
+    """The file at `place`; a module is not yet known to be Python.
 
     Raises:
         Refused: it is no text, or no notebook.
@@ -56,14 +85,9 @@ def load(tree: Tree, place: tuple[str, ...], compiler: Compiler) -> tuple[Source
     data = tree.read(place, LIMITS[suffix])
     digest = hashlib.sha256(data).hexdigest()
     if suffix == ".py":
-        return Source(name, decode(data, shown), "module", digest), []
+        return Source(name, decode(data, shown), "module", digest)
     notebook = notebooks.read(data, shown, compiler)
-    return Source(name, notebook.text, "notebook", digest, notebook.cells), notebook.notes
-
-
-def suffix_of(name: str) -> str:
-    """`.py` or `.ipynb`, however capitalised; "" for any other name."""
-    return next((suffix for suffix in LIMITS if name.lower().endswith(suffix)), "")
+    return Source(name, notebook.text, "notebook", digest, notebook.cells, notebook.unread)
 
 
 def finish(source: Source, stem: str, compiler: Compiler) -> Source:
@@ -72,7 +96,7 @@ def finish(source: Source, stem: str, compiler: Compiler) -> Source:
     Raises:
         Refused: it is not Python.
     """
-    if problem := compiler.problem(source.text):
+    if source.kind == "module" and (problem := compiler.problem(source.text)):  # cells are known to be Python by now
         where = source.place(problem.line)
         raise Refused(f"{one_line(source.filename)} is not valid Python, {where}: {one_line(problem.message, 200)}")
     return replace(source, filename=stem + (".py" if source.kind == "module" else ".ipynb"))
@@ -117,7 +141,6 @@ def decode(data: bytes, shown: str) -> str:
 
 
 def _not_text(data: bytes, position: int, shown: str, encoding: str) -> str:
-    line = data.count(b"\n", 0, position) + 1
-    if encoding.startswith("utf-8"):
-        return f"{shown} is not UTF-8 text, line {line}, and declares no other encoding; save it as UTF-8"
-    return f"{shown} is not in the encoding that it declares ({one_line(encoding)}), line {line}; save it as UTF-8"
+    line = len(re.findall(rb"\r\n|\r|\n", data[:position])) + 1
+    what = "UTF-8" if encoding.startswith("utf-8") else f"in the encoding that it declares ({one_line(encoding)})"
+    return f"{shown}: line {line} is not {what}: save it as UTF-8"

@@ -5,6 +5,7 @@ with it. So a child does it: it compiles and never runs, has limits on memory an
 text counts as unreadable. It imports almost nothing and starts in about 10 ms.
 """
 
+import ast
 import contextlib
 import select
 import struct
@@ -33,9 +34,11 @@ resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 read, write = sys.stdin.buffer, sys.stdout.buffer
 while size := read.read(4):
     text = read.read(struct.unpack(">I", size)[0]).decode("utf-8")
+    kind, text = text[0], text[1:]
     line, message = 0, ""
     try:
-        compile(text, "submission", "exec", dont_inherit=True)
+        flags = {ast.PyCF_ALLOW_TOP_LEVEL_AWAIT} if kind == "c" else 0
+        compile(text, "submission", "exec", flags, dont_inherit=True)
     except SyntaxError as error:
         line, message = error.lineno or 1, error.msg
     except RecursionError:
@@ -82,8 +85,8 @@ class Compiler:
     ) -> None:
         self._end()
 
-    def problem(self, text: str) -> SyntaxProblem | None:
-        """Why `text` is not a Python module; None if it is one.
+    def problem(self, text: str, *, cell: bool = False) -> SyntaxProblem | None:
+        """Why `text` is not a Python module, or a notebook's cell, which may `await`; None if it is one.
 
         Raises:
             RuntimeError: the child does not start.
@@ -101,7 +104,7 @@ class Compiler:
         self._start()
         began = time.monotonic()
         try:
-            line, message = self._ask(data)
+            line, message = self._ask((b"c" if cell else b"m") + data)
         except OSError:
             self._end()
             return SyntaxProblem(1, "Python's compiler does not survive it")
@@ -122,7 +125,7 @@ class Compiler:
                 [sys.executable, "-I", "-S", "-W", "ignore", "-c", _CHILD],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={}, bufsize=0,
             )  # fmt: skip
-            self._ask(b"")
+            self._ask(b"m")
         except OSError as error:
             self._end()
             raise RuntimeError(f"Python's compiler cannot be started as {sys.executable}: {error}") from error

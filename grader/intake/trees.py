@@ -6,6 +6,7 @@ raises `Refused`, whose message is a sentence for its sender.
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -81,6 +82,32 @@ class Folder:
                 os.close(folder)
             folder = inner
         return folder
+
+
+class Below:
+    """What of another tree lies in one of its folders."""
+
+    def __init__(self, tree: Tree, top: tuple[str, ...]) -> None:
+        self._tree, self._top = tree, top
+
+    def entries(self, place: tuple[str, ...]) -> dict[str, Kind]:
+        return self._tree.entries((*self._top, *place))
+
+    def read(self, place: tuple[str, ...], limit: int) -> bytes:
+        return self._tree.read((*self._top, *place), limit)
+
+
+class Picked:
+    """Some files of another tree, in one folder and under names of their own."""
+
+    def __init__(self, tree: Tree, files: Mapping[str, tuple[str, ...]]) -> None:
+        self._tree, self._files = tree, files
+
+    def entries(self, place: tuple[str, ...]) -> dict[str, Kind]:
+        return {name: self._tree.entries(at[:-1])[at[-1]] for name, at in sorted(self._files.items())}
+
+    def read(self, place: tuple[str, ...], limit: int) -> bytes:
+        return self._tree.read(self._files[place[-1]], limit)
 
 
 def _kind(mode: int) -> Kind:

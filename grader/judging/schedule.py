@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from grader.course import section
 from grader.faults import GraderFault
 from grader.intake.reading import Submission
 from grader.judging.conditions import OURS, Conditions
@@ -46,6 +47,7 @@ class Unit:
         """What a judge is asked; the fields are those of `judge.Request`."""
         source = self.submission.sections[self.stem]
         asked = {"stem": self.stem, "filename": source.filename, "text": source.text, "seed": seed, "only": self.only}
+        asked |= {"cells": source.layout, "unread": source.lost(section(self.stem).exercises)}
         return asked | self.conditions.request()
 
 

@@ -17,8 +17,11 @@ from grader.checks.under_test import UnderTest
 from grader.course import Exercise, Section, section
 from grader.diagnosis.diagnose import diagnose
 from grader.findings import explain
+from grader.intake.sources import Places
+from grader.judging.notes import Notes, told
 from grader.judging.oracle import oracle
 from grader.judging.results import CheckRow, Row
+from grader.sandbox.host.imported import Imported
 from grader.sandbox.host.limits import Clock
 from grader.sandbox.host.sandbox import Guest, Sandbox
 from grader.sandbox.host.session import KILLED_OURS
@@ -51,6 +54,8 @@ class Request:
         time: by what the time of an exercise's checks is multiplied, where a course gives it more.
         checks: folders with checks of the instructor's own; those of an exercise run after ours.
         hidden: those of them whose checks learners are not shown.
+        cells: of a notebook, each cell's number, first and last line in `text`.
+        unread: by exercise, why the cell that would define it cannot be read.
     """
 
     stem: str
@@ -62,6 +67,8 @@ class Request:
     time: dict[str, float] = field(default_factory=dict)
     checks: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    cells: tuple[Sequence[int], ...] = ()
+    unread: dict[str, str] = field(default_factory=dict)
 
     @property
     def longest(self) -> float:
@@ -113,6 +120,10 @@ class Sitting:
         """The submission as it is, and once more where ours stand in for some of it (True), so that neither sees the other."""
         self.broken: dict[bool, faults.CheckFault] = {}
         self.settled: dict[str, Row] = {}
+        self.places = Places(request.cells)
+        self.notes = Notes(request.text, self.places, request.unread)
+        self.imported = Imported()
+        """What the import of the submission as it is left."""
 
     def rows(self, done: Callable[[str], None]) -> list[Row]:
         """The rows of the exercises asked for; `done` is told of each as it is settled."""
@@ -123,7 +134,10 @@ class Sitting:
                 done(name)
         finally:
             self._close()
-        return [self.settled[name] for name in self.request.only]
+        rows = [self.settled[name] for name in self.request.only]
+        if rows and (general := told(self.notes.general(self.request.only, self.imported))):
+            rows[0] = {**rows[0], "message": _lines(rows[0]["message"], general)}
+        return rows
 
     def _close(self) -> None:
         for guest in self.guests.values():
@@ -140,21 +154,33 @@ class Sitting:
     def _admit(self, with_ours: bool) -> None:
         """Import the submission; what is wrong with that concerns every exercise."""
         request, sandbox = self.request, self.judge.sandbox
-        for attempt in range(2):
+        stuck: faults.TimedOut | None = None
+        lost = False
+        while True:
             clock = Clock(CHECK_SECONDS * request.longest, self.clock, what="its import")
             seed = global_seed(request.seed)
+            cut = self.notes.cut(stuck)
             try:
-                self.guests[with_ours] = sandbox.admit(request.stem, request.filename, request.text, seed, clock)
+                guest = sandbox.admit(request.stem, request.filename, request.text, seed, clock, request.cells, cut)
+                if stuck is not None:
+                    guest.imported = self.notes.with_stuck(guest.imported, stuck)
+                self.guests[with_ours] = guest
+                if not with_ours:
+                    self.imported = guest.imported
                 return
             except faults.CheckFault as fault:
+                if isinstance(fault, faults.TimedOut) and fault.line and stuck is None and self.clock.left > 0:
+                    stuck = fault  # it heeded no interruption: once more, without what it was at
+                    continue
                 self.broken[with_ours] = fault
                 return
             except faults.LostGuest:
-                if attempt:
+                if lost:
                     self.broken[with_ours] = faults.Tampered(KILLED_OURS)
-                else:
-                    self._close()
-                    sandbox = self.judge.fresh_sandbox()
+                    return
+                lost = True
+                self._close()
+                sandbox = self.judge.fresh_sandbox()
 
     def _guest(self, with_ours: bool) -> Guest | None:
         if with_ours not in self.guests and with_ours not in self.broken:
@@ -246,12 +272,11 @@ class Sitting:
 
     def _run_once(self, check: Check, ours: Ours) -> Outcome:
         guest = self._guest(bool(ours))
-        broken = self.broken.get(bool(ours)) or (
-            guest.stopped if guest and check.exercise not in {*guest.uses, *ours} else None
-        )
-        if broken is not None:
+        if (broken := self.broken.get(bool(ours))) is not None:
             verdict = "crash" if broken.verdict in ("fail", "unfinished") else broken.verdict
             return Outcome(verdict, None, broken)
+        if guest and check.exercise not in ours and (instead := self.notes.instead(check.exercise, guest.imported)):
+            return instead
         if self.clock.left <= 0:
             fault = faults.TimedOut(f"the {self.seconds:g} s that a section may take were used up before it began")
             return Outcome(fault.verdict, None, fault)
@@ -280,11 +305,12 @@ class Sitting:
                 verdict, message = "blocked", _blocked(blocking)
             if verdict == "fail":
                 mistake = self._diagnose(exercise, failed)
-            message = message or explain(first, check, exercise, self.request.text)
+            message = message or explain(first, check, exercise, self.request.text, self.places)
             if mistake is not None:
                 message += f"\nlooks like {mistake.name}. {mistake.explanation}"
         if ours and verdict != "unfinished":
-            message = "\n".join(part for part in (message, _by_itself(verdict, list(ours))) if part)
+            message = _lines(message, _by_itself(verdict, list(ours)))
+        message = _lines(message, told(self.notes.of(exercise.name, verdict, self.imported)))
         passed = sum(exercise.shares.get(row["name"], 0) for row in found.rows if row["verdict"] == "pass")
         row: Row = {
             "section": self.section.stem,
@@ -301,7 +327,7 @@ class Sitting:
     def _verdict(self, exercise: Exercise, found: Outcome) -> str:
         """The verdict on an exercise whose first check that did not pass gave this."""
         error = found.error
-        if isinstance(error, faults.Raised) and isinstance(error, NotImplementedError):
+        if isinstance(error, faults.Raised) and isinstance(error, NotImplementedError) and found.verdict != "crash":
             owner = error.function.split(".")[0]
             own = owner == exercise.name or owner not in self.section.exercises
             return "unfinished" if own and error.innermost else "fail"
@@ -312,6 +338,10 @@ class Sitting:
             return None
         ours = {check.name: found.got for check, found in failed if not check.own}
         return diagnose(self.section.stem, exercise.name, ours, self.request.seed)
+
+
+def _lines(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)
 
 
 def _blocked(names: list[str]) -> str:

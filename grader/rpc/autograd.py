@@ -1,6 +1,7 @@
 """A call over the connection as one node of the autograd graph."""
 
 import weakref
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -14,8 +15,41 @@ class RecordReference:
     """Held by the graph that a record serves; when the graph is gone, the owner is told to forget the record."""
 
     def __init__(self, number: int, gone: list[int]) -> None:
-        self.number = number
+        self.number: int | Mapped = number
         weakref.finalize(self, gone.append, number)
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Something of each element of a dimension that `torch.func.vmap` maps.
+
+    Attributes:
+        level: how many transforms are around it.
+        of: each element's, in order.
+    """
+
+    level: int
+    of: list[Any]
+
+
+class Records:
+    """The records of the elements of a mapped dimension."""
+
+    def __init__(self, level: int, records: "list[RecordReference | Records | None]") -> None:
+        self._held = records
+        self.number: int | Mapped = Mapped(level, [None if record is None else record.number for record in records])
+
+
+def _level() -> int:
+    """How many transforms are around what `vmap` is doing now."""
+    return len(torch._C._functorch.get_interpreter_stack() or [])
+
+
+def _pick(value: Any, level: int, k: int) -> Any:
+    """What is the k-th element's of something that may be mapped, at this level among others."""
+    if not isinstance(value, Mapped):
+        return value
+    return value.of[k] if value.level == level else Mapped(value.level, [_pick(one, level, k) for one in value.of])
 
 
 class Line(Protocol):
@@ -26,7 +60,11 @@ class Line(Protocol):
     def refer(self, record: Any) -> RecordReference: ...
 
     def gradient(
-        self, record: RecordReference, connected: list[Tensor] | None, grads: list[Tensor | None], wanted: list[bool]
+        self,
+        record: "RecordReference | Records",
+        connected: list[Tensor] | None,
+        grads: list[Tensor | None],
+        wanted: list[bool],
     ) -> list[Tensor | None]: ...
 
 
@@ -44,7 +82,7 @@ class Slot:
         self.sent = sent
         self.answer: dict = {}
         self.arrived: list[Tensor] = []
-        self.record: RecordReference | None = None
+        self.record: RecordReference | Records | None = None
 
 
 def in_forward_mode() -> bool:
@@ -86,7 +124,10 @@ class RemoteCall(torch.autograd.Function):
         if ctx.slot.record is None or not any(wanted) or all(grad is None for grad in grads[:-1]):
             return (None, None, None, None, *(None for _ in wanted))
         connected = ctx.saved_tensors if torch.is_grad_enabled() else None
-        results = ctx.connection.gradient(ctx.slot.record, connected, list(grads[:-1]), wanted)
+        given = list(grads[:-1])
+        if isinstance(ctx.slot.record, Records):
+            given = [grad if grad is None else _mapped(grad, ctx.saved_tensors) for grad in given]
+        results = ctx.connection.gradient(ctx.slot.record, connected, given, wanted)
         return (None, None, None, None, *results)
 
     @staticmethod
@@ -102,10 +143,11 @@ class RemoteCall(torch.autograd.Function):
             probes = [torch.zeros_like(out, requires_grad=True) for out in outputs]
             numbered = iter(probes)
             grads = [next(numbered) if flag is True else None for flag in flags]
-            leaves = [tensor.detach() for tensor in tensors]
-            pulled = ctx.connection.gradient(ctx.slot.record, leaves, grads, wanted)
+            pulled = ctx.connection.gradient(ctx.slot.record, tensors, grads, wanted)
             pairs = [(p, v) for p, v in zip(pulled, given, strict=True) if p is not None and p.requires_grad]
-            pushed = torch.autograd.grad([p for p, _ in pairs], probes, [v for _, v in pairs], allow_unused=True)
+            pushed = torch.autograd.grad(
+                [p for p, _ in pairs], probes, [v for _, v in pairs], allow_unused=True, create_graph=True
+            )
         results = iter(pushed)
         return (*(next(results) if flag is True else None for flag in flags), None)
 
@@ -113,13 +155,26 @@ class RemoteCall(torch.autograd.Function):
     def vmap(info: Any, in_dims: tuple, connection: Line, request: dict, slot: Slot, anchor: Tensor, *tensors: Tensor):
         """One call for each element of the mapped dimension; the answers are stacked."""
         dims = in_dims[4:]
-        rows = []
-        for k in range(info.batch_size):
+        rows, slots, level = [], [Slot(slot.sent) for _ in range(info.batch_size)], _level()
+        for k, own in enumerate(slots):
             picked = [t if d is None else t.select(d, k) for t, d in zip(tensors, dims, strict=True)]
-            own = slot if k == 0 else Slot(slot.sent)
-            rows.append(RemoteCall.apply(connection, dict(request), own, anchor, *picked))
+            asked = dict(request)
+            if "record" in request:  # of the gradients of a call that may have been mapped itself
+                asked["record"] = _pick(request["record"], level, k)
+            rows.append(RemoteCall.apply(connection, asked, own, anchor, *picked))
+        slot.answer, slot.arrived = slots[0].answer, slots[0].arrived
+        records = [own.record for own in slots]
+        slot.record = Records(level, records) if any(record is not None for record in records) else None
         outputs = tuple(torch.stack(column) for column in zip(*rows, strict=True))
         return outputs, tuple(0 for _ in outputs)
+
+
+def _mapped(grad: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
+    """The gradient as one that `torch.func.vmap` maps, where the tensors are: each element's record has its own."""
+    for tensor in tensors:
+        if tensor.is_floating_point():
+            grad = grad + tensor.detach().flatten()[:0].sum().to(grad.dtype)
+    return grad
 
 
 class PlainCall(torch.autograd.Function):

@@ -10,11 +10,12 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor, nn
 
+from grader.rpc.closures import closed_over, holder
 from grader.rpc.handles import Handles
 from grader.rpc.limits import Violation
 from grader.rpc.messages import a_list, whole
 from grader.rpc.plain import Decoding, encode
-from grader.rpc.proxies import Caller, FunctionProxy, ModuleProxy, ObjectProxy
+from grader.rpc.proxies import CONTAINERS, CallableProxy, Caller, FunctionProxy, ModuleProxy, ObjectProxy
 from grader.rpc.sync import SharedGenerator, build_proxy, generator_state, is_index, share
 from grader.rpc.tensors import crosses
 
@@ -47,9 +48,11 @@ class Outgoing:
         if isinstance(value, Tensor):
             return self._tensor(value)
         if isinstance(value, FunctionProxy) and value._connection is self._connection:
+            if self._connection.handles.shares("theirs", value._target):
+                self.mention("yours", value._target)
             return ["yours", value._target, value._method]
         if (number := self._connection.handles.number_of(value)) is not None:
-            if isinstance(value, ModuleProxy):
+            if self._connection.handles.shares("theirs", number) and not isinstance(value, Generator):
                 self.mention("yours", number)
             return ["yours", number, None]
         if isinstance(value, Generator):
@@ -58,14 +61,28 @@ class Outgoing:
             return self._module(value)
         if type(value).__module__ in ("builtins", "numpy") and not callable(value):
             return ["?", _type_name(value)]
-        kind = "f" if callable(value) and not public_methods(value) else "o"
+        methods = public_methods(value)
         name = getattr(value, "__name__", None)
-        return [
-            kind,
-            self._connection.handles.export(value),
-            name if isinstance(name, str) else _type_name(value),
-            public_methods(value),
-        ]
+        number = self._connection.handles.export(value)
+        shown = name if isinstance(name, str) else _type_name(value)
+        if isinstance(value, list | tuple | dict):
+            return ["x", number, shown, methods, encode(_plain_of(value), self._other)]
+        if not callable(value):
+            return ["o", number, shown, methods]
+        return ["c" if methods else "f", number, shown, methods, self._held(value, number)]
+
+    def _held(self, function: Callable, number: int) -> Any:
+        """What a function closes over and gradients can be asked for, described as a module is; None if nothing."""
+        if self._connection.handles.shares("ours", number):
+            self.mention("mine", number)
+            return None
+        held = closed_over(function)
+        if not held:
+            return None
+        self.mention("mine", number)
+        shared, description = share(holder(held), self._number)
+        self._connection.handles.share("ours", number, shared)
+        return description
 
     def _tensor(self, tensor: Tensor) -> Any:
         if type(tensor) not in (Tensor, nn.Parameter):
@@ -116,18 +133,41 @@ class Incoming:
             return self._ours(*parts)
         if len(parts) == 2 and tag == "G":
             return self._connection.handles.proxy(whole(parts[0]), lambda: self._generator(*parts))
-        if len(parts) == 3 and tag in ("f", "o", "m"):
-            number, what, methods = parts
+        if (len(parts) == 3 and tag in ("o", "m")) or (len(parts) == 4 and tag in ("f", "c", "x")):
+            number, what, methods, *more = parts
             names = tuple(name for name in a_list(methods) if isinstance(name, str))
-            builders = {"f": self._function, "o": self._object, "m": self._module}
-            return self._connection.handles.proxy(whole(number), lambda: builders[tag](number, what, names))
+            builders: dict[str, Callable[..., Any]] = {
+                "o": self._object,
+                "m": self._module,
+                "f": self._function,
+                "c": self._callable,
+                "x": self._container,
+            }
+            return self._connection.handles.proxy(whole(number), lambda: builders[tag](number, what, names, *more))
         raise Violation(f"a value with the unknown tag {tag[:20]!r}")
 
     def _ours(self, number: Any, method: Any) -> Any:
         return self._connection.target(number, method)
 
-    def _function(self, number: int, name: Any, methods: tuple[str, ...]) -> FunctionProxy:
+    def _function(self, number: int, name: Any, methods: tuple[str, ...], held: Any) -> FunctionProxy:
+        self._hold(number, held)
         return FunctionProxy(self._connection, number, None, str(name)[:200])
+
+    def _callable(self, number: int, name: Any, methods: tuple[str, ...], held: Any) -> CallableProxy:
+        self._hold(number, held)
+        return CallableProxy(self._connection, number, str(name)[:200], methods)
+
+    def _hold(self, number: int, held: Any) -> None:
+        """Keep copies of what a function of theirs closes over."""
+        if held is not None:
+            shared = build_proxy(nn.Module(), held, [tensor.detach() for tensor in self._tensors])
+            self._connection.handles.share("theirs", number, shared)
+
+    def _container(self, number: int, name: Any, methods: tuple[str, ...], items: Any) -> ObjectProxy:
+        plain = self.decode(items)
+        if type(plain) not in CONTAINERS:
+            raise Violation("a container without items")
+        return CONTAINERS[type(plain)](plain, self._connection, number, str(name)[:200], methods)
 
     def _object(self, number: int, name: Any, methods: tuple[str, ...]) -> ObjectProxy:
         return ObjectProxy(self._connection, number, str(name)[:200], methods)
@@ -157,6 +197,10 @@ def public_methods(value: Any) -> list[str]:
         if kind.__module__ != "builtins" and not kind.__module__.startswith("torch."):
             names |= {name for name, member in vars(kind).items() if callable(member) and not name.startswith("_")}
     return sorted(names)
+
+
+def _plain_of(value: list | tuple | dict) -> list | tuple | dict:
+    return dict(value) if isinstance(value, dict) else list(value) if isinstance(value, list) else tuple(value)
 
 
 def _type_name(value: Any) -> str:

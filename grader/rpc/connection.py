@@ -18,6 +18,8 @@ import contextlib
 import copy
 import itertools
 import secrets
+import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +34,7 @@ from grader.rpc.frames import Channel
 from grader.rpc.handles import Handles
 from grader.rpc.limits import Unsendable, Violation
 from grader.rpc.messages import MIRRORED, OUR_VIEW, a_list, flags, is_side, mentions, whole
-from grader.rpc.proxies import FUNCTIONAL, ModuleProxy
+from grader.rpc.proxies import FUNCTIONAL
 
 
 @dataclass
@@ -78,19 +80,26 @@ class Connection:
         self._numbers = itertools.count(1)
         self.handles = Handles(self._numbers)
         self._anchor = torch.zeros((), requires_grad=True)
+        self.may_read = not open_objects
+        """Whether attributes of their objects can be asked for: the judge shows none of its own."""
+        self._turn = threading.RLock()
+        """Who has sent a request goes on until its answer is here: threads take turns."""
 
     # ------------------------------------------------------------------------------------------------ we request
 
     def call(self, target: int, method: str | None, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Call one of their objects, or a method of it."""
-        outgoing = Outgoing(self)
-        request = {"op": "call", "target": target, "method": method}
-        request["args"], request["kwargs"] = outgoing.encode(list(args)), outgoing.encode(kwargs)
-        if isinstance(self.handles.known(target), ModuleProxy):
-            outgoing.mention("yours", target)
-        request["modules"] = outgoing.mentions
-        parameters = [p for side, number in outgoing.mentions for p in self.handles.parameters(OUR_VIEW[side], number)]
-        return self._decode(*self._request(request, outgoing.tensors, parameters))
+        with self._turn:
+            outgoing = Outgoing(self)
+            request = {"op": "call", "target": target, "method": method}
+            request["args"], request["kwargs"] = outgoing.encode(list(args)), outgoing.encode(kwargs)
+            if self.handles.shares("theirs", target):
+                outgoing.mention("yours", target)
+            request["modules"] = outgoing.mentions
+            parameters = [
+                p for side, number in outgoing.mentions for p in self.handles.parameters(OUR_VIEW[side], number)
+            ]
+            return self._decode(*self._request(request, outgoing.tensors, parameters))
 
     def get(self, target: int, name: str) -> Any:
         """Read an attribute of one of their objects."""
@@ -114,7 +123,7 @@ class Connection:
         numbers = iter(range(len(given)))
         request = {
             "op": "grad",
-            "record": record.number,
+            "record": record.number,  # of each element, within torch.func.vmap
             "grads": [None if grad is None else ["T", next(numbers)] for grad in grads],
             "wanted": wanted,
             "create": connected is not None,
@@ -137,7 +146,8 @@ class Connection:
         """
         tensors = [*sent, *connected]
         dual = in_forward_mode()
-        request["mode"] = _mode()
+        _refuse_tracing()
+        request["mode"] = "grad" if dual else _mode()  # derivatives forward are made of those backward
         request["needs"] = [t.requires_grad or (dual and t.is_floating_point()) for t in tensors]
         slot = Slot(range(len(sent)))
         anchor = self._anchor.detach() if dual else self._anchor
@@ -155,21 +165,22 @@ class Connection:
             Violation: what came is no answer to this request.
             BaseException: what `build_error` makes of an error of theirs.
         """
-        request["seq"] = secrets.randbits(48)
-        self._send(request, tensors)
-        failed: BaseException | None = None
-        while True:
-            message, arrived = self._receive()
-            if message.get("op") not in ("return", "raise"):
-                failed = self._serve(message, arrived) or failed
-                continue
-            if message.get("seq") != request["seq"]:
-                raise Violation("an answer to a question that was not asked")
-            if isinstance(failed, AssertionError):  # a check that failed inside a model which it handed out
-                raise failed
-            if message["op"] == "raise":
-                raise self._build_error(message)
-            return message, arrived
+        with self._turn:
+            request["seq"] = secrets.randbits(48)
+            self._send(request, tensors)
+            failed: BaseException | None = None
+            while True:
+                message, arrived = self._receive()
+                if message.get("op") not in ("return", "raise"):
+                    failed = self._serve(message, arrived) or failed
+                    continue
+                if message.get("seq") != request["seq"]:
+                    raise Violation("an answer to a question that was not asked")
+                if isinstance(failed, AssertionError):  # a check that failed inside a model which it handed out
+                    raise failed
+                if message["op"] == "raise":
+                    raise self._build_error(message)
+                return message, arrived
 
     # ----------------------------------------------------------------------------------------------- they request
 
@@ -350,6 +361,19 @@ def _functional_call(module: nn.Module, state: Any, args: Any, kwargs: Any) -> A
     if not all(name in names and isinstance(value, Tensor) for name, value in state.items()):
         raise Violation("parameters that a module does not have")
     return torch.func.functional_call(module, state, tuple(args), kwargs)
+
+
+def _refuse_tracing() -> None:
+    """Say so where torch records operations to compute them again by itself: a call to another process is none.
+
+    Raises:
+        RuntimeError: it does.
+    """
+    tracing = sys.modules.get("torch.fx.experimental.proxy_tensor")
+    if tracing is not None and tracing.get_proxy_mode() is not None:
+        raise RuntimeError(
+            "what a check hands out cannot be traced (make_fx, torch.func.linearize): use torch.func.jvp or vjp"
+        )
 
 
 def _mode() -> str:

@@ -20,6 +20,18 @@ class Foreign:
         return f"<{self.type_name}>"
 
 
+def is_more(value: list | tuple | dict) -> bool:
+    """Whether a list, tuple or dict has names of its own beside its items: a NamedTuple has, a dict subclass with methods has."""
+    kind = type(value)
+    if kind in (list, tuple, dict) or kind.__module__.startswith(("torch.", "collections")):
+        return False
+    if hasattr(kind, "_stands_for"):  # the other side's
+        return True
+    return any(
+        not name.startswith("_") for part in kind.__mro__ if part.__module__ != "builtins" for name in vars(part)
+    )
+
+
 Encoder = Callable[[Any], Any]
 """Turns a value that is not plain data into a tagged list."""
 Decoder = Callable[[str, list], Any]
@@ -40,6 +52,8 @@ def encode(value: Any, other: Encoder, depth: int = 0) -> Any:
         return float(value)
     if isinstance(value, str):
         return str(value)
+    if isinstance(value, list | tuple | dict) and is_more(value):
+        return other(value)
     if isinstance(value, list | tuple):
         tag = "t" if isinstance(value, tuple) else "l"
         return [tag, *(encode(item, other, depth + 1) for item in value)]

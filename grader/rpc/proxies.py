@@ -11,11 +11,24 @@ FUNCTIONAL = "<functional call>"
 class Caller(Protocol):
     """What a proxy needs to reach the object that it stands for: a `grader.rpc.connection.Connection`."""
 
+    may_read: bool
+
     def call(self, target: int, method: str | None, args: tuple, kwargs: dict[str, Any]) -> Any: ...
 
     def get(self, target: int, name: str) -> Any: ...
 
     def clone(self, target: int) -> Any: ...
+
+
+def _attribute(proxy: Any, name: str) -> Any:
+    """An attribute of what a proxy stands for.
+
+    Raises:
+        AttributeError: it has none of that name, or shows none: of a check's objects only the methods are to be had.
+    """
+    if name.startswith("_") or not proxy._connection.may_read:
+        raise AttributeError(f"{proxy!r} has no attribute {name!r} that can be had from here")
+    return proxy._connection.get(proxy._target, name)
 
 
 class FunctionProxy:
@@ -27,6 +40,11 @@ class FunctionProxy:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._connection.call(self._target, self._method, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if self._method is not None:
+            raise AttributeError(f"a method has no attribute {name!r}")
+        return _attribute(self, name)
 
     def __copy__(self) -> "FunctionProxy":
         return self
@@ -45,14 +63,55 @@ class ObjectProxy:
         self._connection, self._target, self._type_name, self._methods = connection, target, type_name, methods
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name in self._methods:
+        if not name.startswith("_") and name in self._methods:
             return FunctionProxy(self._connection, self._target, name, name)
-        return self._connection.get(self._target, name)
+        return _attribute(self, name)
 
     def __repr__(self) -> str:
         return f"<{self._type_name}>"
+
+
+class CallableProxy(ObjectProxy):
+    """An object that can be called, and has methods beside."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._connection.call(self._target, None, args, kwargs)
+
+
+class ContainerProxy(ObjectProxy):
+    """What stands for a list, tuple or dict that is more than that; its items are here, the rest is asked for."""
+
+    _stands_for = True
+
+    def __init__(self, items: Any, connection: Caller, target: int, type_name: str, methods: tuple[str, ...]) -> None:
+        super().__init__(connection, target, type_name, methods)
+
+
+class TupleProxy(ContainerProxy, tuple):
+    """A tuple with names or methods of its own, as a NamedTuple."""
+
+    def __new__(cls, items: Any, *about: Any) -> "TupleProxy":
+        return tuple.__new__(cls, items)
+
+
+class ListProxy(ContainerProxy, list):
+    """The same of a list; its items are those that it had when it crossed."""
+
+    def __init__(self, items: Any, *about: Any) -> None:
+        list.__init__(self, items)
+        super().__init__(items, *about)
+
+
+class DictProxy(ContainerProxy, dict):
+    """The same of a dict."""
+
+    def __init__(self, items: Any, *about: Any) -> None:
+        dict.__init__(self, items)
+        super().__init__(items, *about)
+
+
+CONTAINERS: dict[type, type[ContainerProxy]] = {tuple: TupleProxy, list: ListProxy, dict: DictProxy}
+"""What stands for a subclass of a container."""
 
 
 class ModuleProxy(nn.Module):
@@ -78,7 +137,7 @@ class ModuleProxy(nn.Module):
                 raise
         if name in self._methods:
             return FunctionProxy(self._connection, self._target, name, name)
-        return self._connection.get(self._target, name)
+        return _attribute(self, name)
 
     def __deepcopy__(self, memo: dict) -> "ModuleProxy":
         return self._connection.clone(self._target)

@@ -30,7 +30,6 @@ class Grading:
     def __init__(
         self,
         submissions: Sequence[Submission],
-        paths: Sequence[Path],
         course: Path | None = None,
         only: Sequence[str] = (),
         again: Sequence[str] = (),
@@ -39,7 +38,6 @@ class Grading:
 
         Args:
             submissions: what was handed in.
-            paths: where each lies.
             course: the course's own file, if it has one.
             only: exercises, or whole sections by stem; everything if empty.
             again: submissions, learners, exercises and sections that are graded again; where both kinds are named, these
@@ -52,7 +50,7 @@ class Grading:
         self.syllabus = read(course) if course is not None else Syllabus()
         self.submissions = submissions
         self._course, self._only = course, only
-        self._places = {one.name: (one, path) for one, path in zip(submissions, paths, strict=True)}
+        self._places = {one.name: (one, one.path) for one in submissions}
         self._asked = [
             name for name in _exercises(only) or _exercises(sections()) if name not in self.syllabus.left_out
         ]

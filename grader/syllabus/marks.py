@@ -11,7 +11,10 @@ from grader.syllabus.rules import HandScore, Syllabus
 
 
 def marked(
-    graded: Document, syllabus: Syllabus, submissions: Mapping[str, tuple[Submission, Path]], asked: Iterable[str]
+    graded: Document,
+    syllabus: Syllabus,
+    submissions: Mapping[str, tuple[Submission, Path | None]],
+    asked: Iterable[str],
 ) -> Document:
     """The document by the course's rules.
 
@@ -65,7 +68,9 @@ def _named(one: Graded, syllabus: Syllabus) -> Graded:
 class _Marker:
     """Applies the rules to rows."""
 
-    def __init__(self, syllabus: Syllabus, submissions: Mapping[str, tuple[Submission, Path]], asked: set[str]) -> None:
+    def __init__(
+        self, syllabus: Syllabus, submissions: Mapping[str, tuple[Submission, Path | None]], asked: set[str]
+    ) -> None:
         self.syllabus, self.submissions, self.asked = syllabus, submissions, asked
         self.no_receipt: list[str] = []
 
@@ -85,7 +90,7 @@ class _Marker:
         submission, path = self.submissions[name]
         if row["section"] not in submission.sections:
             return row
-        received = self.syllabus.receipts.of((name, path.name, owner or name), row["section"], path)
+        received = self.syllabus.receipts.of((name, path.name if path else name, owner or name), row["section"], path)
         if received is None:
             self.no_receipt.append(name)
             return row

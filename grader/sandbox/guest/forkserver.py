@@ -38,6 +38,16 @@ def main(control_fd: int, **walls: Any) -> NoReturn:
         os.close(fd)
 
 
+def _without_compiler(torch: Any) -> None:
+    """Have `torch.compile` give back what it is given, which computes the same: there is no compiler here, and no time for one."""
+
+    def compiled(model: Any = None, **options: Any) -> Any:
+        return model if model is not None else lambda function: function
+
+    torch.compile = compiled
+    torch.nn.Module.compile = lambda self, *args, **options: None
+
+
 def _warm() -> None:
     """Import torch and run what it sets up at first use, so that each fork finds it done."""
     import numpy  # noqa: F401
@@ -47,6 +57,7 @@ def _warm() -> None:
     from grader.sandbox.guest import selftest
 
     confine.keep_freed_memory()
+    _without_compiler(torch)
     torch.set_num_threads(1)  # a fork of a process with worker threads hangs in its first parallel operation
     torch.set_num_interop_threads(1)
     switch_back()

@@ -161,8 +161,15 @@ class Supervisor:
             message = {"op": gone, "status": os.waitstatus_to_exitcode(self.zygote_status)}
         if message["op"] == "loaded":
             self.threaded = message.get("threads") != 1
+            self._remember_cut(message.get("cut"))
         self.expected = ""
         return message
+
+    def _remember_cut(self, cut: object) -> None:
+        """What took too long once is not waited for again, should the module be imported again."""
+        if "seconds" in self.loading:
+            del self.loading["seconds"]
+            self.loading["cut"] = {**self.loading["cut"], **(cut if isinstance(cut, dict) else {})}
 
     def _ask_where(self) -> None:
         """Have what a check left running print where it is."""

@@ -10,9 +10,10 @@ import threading
 from types import CodeType, FunctionType, ModuleType
 from typing import NoReturn
 
-from grader.rpc import errors
+from grader.sandbox.guest.jupyter import surround
 from grader.sandbox.guest.orders import OrderError, receive_order, send_order
 from grader.sandbox.guest.process_state import seed, switch_back
+from grader.sandbox.guest.running import Run
 from grader.sandbox.guest.worker import flush, serve
 
 
@@ -22,7 +23,7 @@ class Zygote:
     def __init__(self, orders: socket.socket, order: dict, source_fd: int, output_fd: int) -> None:
         self.orders = orders
         self.stem, self.filename = order["stem"], order["filename"]
-        self.seed = order["seed"]
+        self.seed, self.order = order["seed"], order
         with open(source_fd, encoding="utf-8", newline="") as source:
             source.seek(0)
             self.text = source.read()
@@ -49,19 +50,18 @@ class Zygote:
             self._check(sock, output)
 
     def _import(self) -> dict:
-        """Run the module's code under its own name. What it raises is told; what it had defined until then is there."""
+        """Run the module's code, or the notebook's cells, under its own name. What it raises is told; what it defined is there."""
         spec = importlib.util.spec_from_loader(self.stem, loader=None, origin=self.filename)
         module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
         module.__file__ = self.filename
         sys.modules[self.stem] = module
         _remember_lines(self.filename, self.text)
-        stopped: dict | None = None
-        try:
-            exec(compile(self.text, self.filename, "exec"), module.__dict__)
-        except BaseException as error:
-            stopped = errors.describe(error, self.filename)
+        surround(module.__dict__, self.filename)
+        run = Run(self.text, self.filename, module.__dict__, self.order)
+        run.all()
+        _end_monitor()
         self.module = module
-        return {"op": "loaded", "uses": _uses(module), "stopped": stopped}
+        return {"op": "loaded", "uses": _uses(module), "trouble": run.trouble, "values": run.values(), "cut": run.cut}
 
     def _check(self, sock: int, output: int) -> None:
         """Fork a check and tell how it ended."""
@@ -103,7 +103,16 @@ def _remember_lines(filename: str, text: str) -> None:
     """Let tracebacks and inspect find the source, which is in no file."""
     import linecache
 
-    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    lines = [line + "\n" for line in text.split("\n")]  # as the compiler counts; splitlines knows more ends of a line
+    linecache.cache[filename] = (len(text), None, lines, filename)
+
+
+def _end_monitor() -> None:
+    """End the thread with which tqdm watches its bars: it would make each check import everything again."""
+    bars = sys.modules.get("tqdm.std")
+    monitor = getattr(getattr(bars, "tqdm", None), "monitor", None)
+    if monitor is not None:
+        monitor.exit()
 
 
 def _use_output(fd: int) -> None:

@@ -12,12 +12,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from grader import faults
 from grader.sandbox.guest.orders import OrderError, receive_order, send_order
 from grader.sandbox.host.cgroup import Cgroup
 from grader.sandbox.host.command import command, environment, layers_of
+from grader.sandbox.host.imported import Imported
 from grader.sandbox.host.limits import Clock, Output
 from grader.sandbox.host.session import (
     KILLED_OURS,
@@ -25,11 +26,12 @@ from grader.sandbox.host.session import (
     Session,
     ended,
     last_words,
-    submission_error,
 )
 
 TRACE_SECONDS = 0.5
 """How long a process that hangs has to print where it is."""
+IMPORT_SHARE = 0.9
+"""Of the time for an import, after which the jail itself ends it, so that what was defined can be graded."""
 START_SECONDS = 120
 """How long a jail may take to start; torch's import on a loaded machine is most of it."""
 
@@ -71,8 +73,26 @@ class Sandbox:
                 reason = said.read(2000).decode(errors="replace").strip()
                 raise faults.GraderFault(f"the jail ({level}) does not start: {reason or error}") from error
 
-    def admit(self, stem: str, filename: str, text: str, seed: int, clock: Clock) -> "Guest":
+    def admit(
+        self,
+        stem: str,
+        filename: str,
+        text: str,
+        seed: int,
+        clock: Clock,
+        cells: Sequence[Sequence[int]] = (),
+        cut: Mapping[str, int] | None = None,
+    ) -> "Guest":
         """Put a section of a submission into a guest of its own and import it.
+
+        Args:
+            stem: the section.
+            filename: what tracebacks call the submission.
+            text: its source.
+            seed: what its generators start from.
+            clock: the time that the import may take.
+            cells: of a notebook, each cell's number, first and last line; each is run by itself.
+            cut: by the first line of a piece (a cell, or all of a module), the line from which on it is not run.
 
         Raises:
             faults.CheckFault: the import hangs, crashes, raises, prints too much.
@@ -86,7 +106,7 @@ class Sandbox:
         theirs.close()
         guest = Guest(ours, filename, guarded="bwrap" in layers_of(self.level))
         try:
-            guest.load(stem, text, seed, clock)
+            guest.load(text, clock, {"stem": stem, "seed": seed, "cells": cells, "cut": cut or {}})
         except BaseException:
             guest.close()
             raise
@@ -117,24 +137,26 @@ class Guest:
             guarded: whether the supervisor is out of the submission's reach; if not, its end is the submission's doing.
         """
         self.filename, self._guarded = filename, guarded
-        self.uses: dict[str, frozenset[str]] = {}
-        self.stopped: faults.CheckFault | None = None
-        """What ended the module's import before its end, if anything did; what it defined until then can be called."""
+        self.imported = Imported()
+        """What the import left; what was defined can be called, whatever ended early."""
         self._control = control
 
-    def load(self, stem: str, text: str, seed: int, clock: Clock) -> None:
+    @property
+    def uses(self) -> Mapping[str, frozenset[str]]:
+        return self.imported.uses
+
+    def load(self, text: str, clock: Clock, order: dict) -> None:
         with tempfile.TemporaryFile() as source, contextlib.closing(Output()) as output:
             source.write(text.encode())
             source.flush()
-            order = {"op": "load", "stem": stem, "filename": self.filename, "seed": seed}
+            seconds = round(max(clock.left, 0) * IMPORT_SHARE, 1)
+            order = {"op": "load", "filename": self.filename, "seconds": seconds, **order}
             self._order(order, [source.fileno(), output.writer])
             output.close_writer()
             answer = self._answer(output, clock)
         if answer.get("op") != "loaded":
             raise ended(answer.get("status"), "while it was imported")
-        self.uses = _names(answer.get("uses"))
-        if answer.get("stopped") is not None:
-            self.stopped = submission_error(answer["stopped"], "importing it ")
+        self.imported = Imported.told(answer, seconds)
 
     def reaches(self, name: str, other: str) -> bool:
         """Whether the code of one function or class of the module uses another, be it by way of a third."""
@@ -234,14 +256,3 @@ class Guest:
 
     def close(self) -> None:
         self._control.close()
-
-
-def _names(uses: object) -> dict[str, frozenset[str]]:
-    """The module's names and what each uses, as its process tells it."""
-    if not isinstance(uses, dict):
-        return {}
-    return {
-        name: frozenset(word for word in words if isinstance(word, str))
-        for name, words in uses.items()
-        if isinstance(words, list)
-    }

@@ -44,8 +44,8 @@ def try_out(jail: Sandbox) -> None:
     try:
         guest = jail.admit("trial", "trial.py", Path(selftest.__file__).read_text(), 1, clock)
         with contextlib.closing(guest), guest.session(clock) as session:
-            if guest.stopped is not None:
-                raise guest.stopped
+            if guest.imported.trouble:
+                raise guest.imported.trouble[0].fault
             x = torch.linspace(-1, 1, 2 * 4 * 4 * 4).view(2, 4, 4, 4)
             there, here = (_gradient(network, x) for network in (session.network, selftest.network))
             if not torch.allclose(there, here, rtol=1e-4, atol=1e-6):

@@ -227,13 +227,14 @@ def submission_error(data: object, doing: str) -> faults.CheckFault:
     if not isinstance(data, dict):
         return faults.Tampered("it sent an error that is none")
     error = faults.raised(data)
-    where = f" (line {error.line})" if error.line else ""
+    found: faults.CheckFault = error
     if data.get("ordinary") is not True:
-        return faults.Crashed(f"{doing}raised {error.kind}{where}, which ends a program")
-    if error.kind == "MemoryError" or "can't allocate memory" in error.text or "not enough memory" in error.text:
+        found = faults.Crashed(f"{doing}raised {error.kind}, which ends a program")
+    elif error.kind == "MemoryError" or "can't allocate memory" in error.text or "not enough memory" in error.text:
         limit = f"{MEMORY >> 30} GiB beside what torch takes to be imported"
-        return faults.OutOfMemory(f"{doing}met the memory limit of a process{where}: {limit}")
-    return error
+        found = faults.OutOfMemory(f"{doing}met the memory limit of a process: {limit}")
+    found.line = error.line
+    return found
 
 
 def ended(status: object, when: str) -> faults.CheckFault:
