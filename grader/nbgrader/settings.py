@@ -1,5 +1,9 @@
 """What an nbgrader course sets so that our judge grades it; its nbgrader_config.py calls `configure`."""
 
+import os
+import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
 from nbgrader.converters import Autograde, GenerateAssignment
@@ -16,6 +20,8 @@ def configure(c: Any) -> None:
     Args:
         c: nbgrader's configuration, `get_config()`.
     """
+    if shutil.which("alembic") is None:  # nbgrader calls it by name, and an environment that is not active hides it
+        os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     c.GenerateAssignment.preprocessors = _with(GenerateAssignment, "preprocessors", ClearSolutions, EmptyAnswers)
     c.Autograde.autograde_preprocessors = _with(Autograde, "autograde_preprocessors", Execute, Judged)
     c.Autograde.exporter_class = SubmittedNotebook
