@@ -20,8 +20,12 @@ from grader.exports.document import NotResults
 from grader.exports.document import load as load_results
 from grader.intake import reading as intake
 from grader.judging import cohort, results, schedule, store
+from grader.nbgrader import course as nbgrader
 from grader.reports import difference, feedback, report
 from grader.sandbox.host import doctor, isolation
+from grader.source import release
+from grader.source.folder import FolderError
+from grader.source.markers import MarkerError
 from grader.syllabus import hiding, marks, reading, summary
 from grader.syllabus.grading import Grading, Unknown
 
@@ -96,6 +100,13 @@ def _parser() -> argparse.ArgumentParser:
     course = commands.add_parser("course", help="check a course's own file and tell what it says")
     course.add_argument("file", type=Path, metavar="FILE")
     course.set_defaults(run=_course)
+    releasing = commands.add_parser("release", help="write the learners' repository, or an nbgrader course, to a folder")
+    releasing.add_argument("folder", type=Path, metavar="DIR", help="new, or one that was written before")
+    releasing.add_argument("--nbgrader", action="store_true", help="an nbgrader course folder, with our answers in it")
+    releasing.add_argument(
+        "--sections", nargs="+", default=[], type=learner.section_only, metavar="SECTION", help="some, such as s1 s2"
+    )
+    releasing.set_defaults(run=_release)
     doctor_ = commands.add_parser("doctor", help="what this machine can do to keep submissions in")
     doctor_.set_defaults(run=lambda options: doctor.report())
     return parser
@@ -227,6 +238,15 @@ def _course(options: argparse.Namespace) -> int:
     said, doubtful = summary.summary(reading.read(options.file))
     print("\n".join([*said, *doubtful]))
     return int(bool(doubtful))
+
+
+def _release(options: argparse.Namespace) -> int:
+    write = nbgrader.write if options.nbgrader else release.release
+    try:
+        print("\n".join(write(options.folder, [of.stem for of in options.sections])))
+    except (FolderError, MarkerError) as error:
+        raise UsageError(str(error)) from error
+    return 0
 
 
 def _graded(

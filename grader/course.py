@@ -65,6 +65,11 @@ class Section:
         return ROOT / "exercises" / f"{self.stem}.py"
 
     @property
+    def pristine(self) -> Path:
+        """The stub as it was handed out, in a learner's repository."""
+        return ROOT / "exercises" / "stubs" / f"{self.stem}.py"
+
+    @property
     def solution(self) -> Path:
         return ROOT / "solutions" / f"{self.stem}.py"
 

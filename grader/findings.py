@@ -8,7 +8,7 @@ begins where a label does. Frames of the checks, of Hypothesis and of torch are 
 import importlib.util
 import linecache
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -70,10 +70,17 @@ class Finding:
         return told(self.lines)
 
 
-def examine(error: BaseException, check: str, section: Section) -> Finding:
-    """The finding behind an exception that a check of this section raised."""
-    error = cause(error)
-    own = [entry for entry in _entries(error) if Path(entry.tb_frame.f_code.co_filename) == section.stub]
+def examine(error: BaseException, check: str, section: Section, files: Collection[str] = ()) -> Finding:
+    """The finding behind an exception that a check of this section raised.
+
+    Args:
+        error: what it raised.
+        check: its name.
+        section: its section.
+        files: what the learner's code is called in tracebacks, where it is not in the section's file.
+    """
+    error, files = cause(error), {str(section.stub), *files}
+    own = [entry for entry in _entries(error) if entry.tb_frame.f_code.co_filename in files]
     if isinstance(error, Missing):
         return Finding(check, "unfinished", [("missing", str(error))], error, stub=str(error).split()[0])
     if from_stub(error) and own:
@@ -123,7 +130,8 @@ def _entries(error: BaseException) -> list[TracebackType]:
 def _place(entry: TracebackType) -> str:
     path, line = Path(entry.tb_frame.f_code.co_filename), entry.tb_lineno
     source = linecache.getline(str(path), line).strip()
-    return f"{path.relative_to(ROOT)}:{line}, in {entry.tb_frame.f_code.co_qualname}:  {source}"
+    where = f"{path.relative_to(ROOT)}:{line}" if path.is_relative_to(ROOT) else f"line {line} of your cell"
+    return f"{where}, in {entry.tb_frame.f_code.co_qualname}:  {source}"
 
 
 def _owner(entry: TracebackType, section: Section) -> str:

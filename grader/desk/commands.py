@@ -154,7 +154,7 @@ def solution(options: argparse.Namespace) -> int:
     exercise: Exercise = options.name
     reference = sections()[exercise.section].solution
     if not reference.is_file():
-        print("The reference answers are not in this release of the course: ask your instructor.")
+        print("Our answers are not in this release of the course. Ask your instructor: they may show them when the section is over.")
         return 1
     from grader.desk import practice
 
@@ -175,7 +175,7 @@ def reset(options: argparse.Namespace) -> int:
     exercise = options.name if isinstance(options.name, Exercise) else None
     section: Section = sections()[exercise.section] if exercise else options.name
     where = section.stub.relative_to(ROOT).as_posix()
-    if not section.solution.is_file():
+    if not section.solution.is_file() and not section.pristine.is_file():
         print(f"The stubs cannot be made in this release of the course: take {where} from where you got it.")
         return 1
     from grader.source.stubs import render

@@ -6,6 +6,7 @@ one cause gives one red line. What was not asked for is tried quietly when an an
 
 import contextlib
 import io
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -58,12 +59,20 @@ class Standing:
 
 
 class Progress:
-    """The standings of one run, and the learner's modules as they were when it began."""
+    """The standings of one run, and the learner's modules as they were when it began.
 
-    def __init__(self, seed: int = SEED) -> None:
-        self.seed = seed
+    Args:
+        seed: what the checks' inputs are drawn from.
+        modules: what stands in the place of the learner's modules, by section; those that are not in it are read from disk.
+        files: what the code of these is called in tracebacks.
+    """
+
+    def __init__(
+        self, seed: int = SEED, modules: Mapping[str, ModuleType] | None = None, files: Collection[str] = ()
+    ) -> None:
+        self.seed, self.files = seed, files
         self._standings: dict[str, Standing] = {}
-        self._modules: dict[str, ModuleType | BaseException] = {}
+        self._modules: dict[str, ModuleType | BaseException] = dict(modules or {})
 
     def module(self, stem: str) -> ModuleType | BaseException:
         """The learner's module of this section, or what its import raised."""
@@ -164,7 +173,7 @@ class Progress:
             except BaseException as error:  # SystemExit too, as above
                 if isinstance(error, KeyboardInterrupt):
                     raise
-                finding = examine(error, check.name, of)
+                finding = examine(error, check.name, of, self.files)
                 finding.printed = printed.getvalue()
                 return finding
         return None

@@ -128,10 +128,15 @@ def failures(progress: Progress, standings: Sequence[Standing], everything: bool
     return Group(*parts)
 
 
-def failure(progress: Progress, standing: Standing, everything: bool = False) -> RenderableType:
-    """What the first failing check of an exercise found, or all of them, and the known mistake that it looks like."""
+def failure(
+    progress: Progress, standing: Standing, everything: bool = False, place: str | None = None
+) -> RenderableType:
+    """What the first failing check of an exercise found, or all of them, and the known mistake that it looks like.
+
+    Where the exercise is, is told by `place`; by default it is the learner's file.
+    """
     of = section(standing.exercise.section)
-    place = f"{_relative(of.stub)}{_line(standing.exercise, of)}"
+    place = place or f"{_relative(of.stub)}{_line(standing.exercise, of)}"
     head = Text.assemble(mark(FAIL), " ", (standing.exercise.name, "bold"), f" — {_count(standing)} — {place}")
     parts: list[RenderableType] = [head]
     for finding in standing.findings if everything else standing.findings[:1]:

@@ -50,13 +50,18 @@ def stub_of(source: str, origin: str = "solutions") -> str:
         MarkerError: a marker is unclosed, nested, stray, inline or misspelt; a region is not whole statements of one
             block; a public function or class has no region.
     """
+    header = f"# Generated from {origin} by `python -m grader.source.stubs`. Your answers go here."
+    return f"{header}\n{emptied(source, origin)}"
+
+
+def emptied(source: str, origin: str) -> str:
+    """The text of a notebook's cell with its regions emptied; raises as `stub_of` does."""
     tree = _parse(source, origin)
     regions = find_regions(source, origin)
     _require_answers(tree, regions, origin)
     for region in regions:
         _require_whole_statements(source, region, origin)
-    header = f"# Generated from {origin} by `python -m grader.source.stubs`. Your answers go here."
-    return f"{header}\n{_without(source, regions)}"
+    return _without(source, regions)
 
 
 def _without(source: str, regions: list[Region]) -> str:

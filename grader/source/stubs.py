@@ -9,11 +9,13 @@ from grader.source.markers import MarkerError, stub_of
 
 
 def render(section: Section) -> str:
-    """The text of the section's stub.
+    """The text of the section's stub; in a learner's repository, which has no solutions, as it was handed out.
 
     Raises:
         MarkerError: the solution's markers cannot be trusted, or it lacks an exercise of the course file.
     """
+    if not section.solution.is_file() and section.pristine.is_file():
+        return section.pristine.read_bytes().decode("utf-8")
     origin = section.solution.relative_to(ROOT).as_posix()
     stub = stub_of(section.solution.read_bytes().decode("utf-8"), origin)
     defined = {node.name for node in ast.parse(stub).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}

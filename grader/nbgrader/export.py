@@ -1,0 +1,70 @@
+"""`nbgrader export`: the columns of nbgrader's own CSV, in which no name can be a formula or break a line."""
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+from nbgrader.api import MissingEntry
+from nbgrader.plugins import ExportPlugin
+
+COLUMNS = (
+    "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email", "raw_score",
+    "late_submission_penalty", "score", "max_score",
+)  # fmt: skip
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a spreadsheet takes for the beginning of a formula, or passes over before one."""
+
+
+class CsvExport(ExportPlugin):
+    """In the place of nbgrader's CSV export, which writes names as they are."""
+
+    def export(self, gradebook: Any) -> None:
+        """Write a line for each assignment and learner to `to`, by default grades.csv."""
+        path = Path(self.to or "grades.csv")
+        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self.log.info("Exporting grades to %s", path)
+        try:
+            with draft.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(COLUMNS)
+                for assignment in gradebook.assignments:
+                    for student in gradebook.students:
+                        if self._wanted(assignment, student):
+                            row = _row(gradebook, assignment, student)
+                            writer.writerow([_cell(row[name]) for name in COLUMNS])
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)  # usually it has become the file
+
+    def _wanted(self, assignment: Any, student: Any) -> bool:
+        assignments, students = [str(name) for name in self.assignment], [str(name) for name in self.student]
+        return (not assignments or assignment.name in assignments) and (not students or student.id in students)
+
+
+def _row(gradebook: Any, assignment: Any, student: Any) -> dict[str, Any]:
+    row = {
+        "assignment": assignment.name,
+        "duedate": assignment.duedate,
+        "student_id": student.id,
+        "last_name": student.last_name,
+        "first_name": student.first_name,
+        "email": student.email,
+        "max_score": assignment.max_score,
+    }
+    try:
+        handed_in = gradebook.find_submission(assignment.name, student.id)
+    except MissingEntry:
+        return row | {"timestamp": "", "raw_score": 0.0, "late_submission_penalty": 0.0, "score": 0.0}
+    late = handed_in.late_submission_penalty
+    return row | {
+        "timestamp": handed_in.timestamp,
+        "raw_score": handed_in.score,
+        "late_submission_penalty": late,
+        "score": max(0.0, handed_in.score - late),
+    }
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text

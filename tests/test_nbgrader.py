@@ -1,0 +1,364 @@
+"""nbgrader's own commands on a cohort of notebooks: what `unstatic grade` says, and no way round it.
+
+One round of a course with section 1 is made for all tests: 40 seconds on two cores. Each further command costs 3 to 10.
+"""
+
+import csv
+import html
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from grader import cli
+from grader.course import section
+
+pytest.importorskip("nbgrader", reason="nbgrader is not installed: make install EXTRAS=instructor,dev,nbgrader")
+
+S1 = section("s1_forward_reverse")
+STEM = S1.stem
+LATE = "2026-01-01 00:00:00 UTC"
+
+
+def nbgrader(course: Path, *arguments: str, expect: int = 0) -> str:
+    """One of nbgrader's commands in a course; returns what it said."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HOME": str(course), "JUPYTER_CONFIG_DIR": str(course / ".jupyter")}
+    ran = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *arguments],
+        cwd=course, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=500, check=False,
+    )  # fmt: skip
+    assert ran.returncode == expect, ran.stdout[-4000:] + ran.stderr[-8000:]
+    return ran.stdout + ran.stderr
+
+
+def released(course: Path) -> dict:
+    return json.loads((course / "release" / STEM / f"{STEM}.ipynb").read_text("utf-8"))
+
+
+def source(course: Path) -> dict:
+    return json.loads((course / "source" / STEM / f"{STEM}.ipynb").read_text("utf-8"))
+
+
+def cell(made: dict, name: str) -> dict:
+    return next(one for one in made["cells"] if one["metadata"].get("nbgrader", {}).get("grade_id") == name)
+
+
+def answer(course: Path, *names: str, **edits: tuple[str, str]) -> dict:
+    """The released notebook with our answers to some exercises (all, if none is named), with these edits in them."""
+    made, ours = released(course), source(course)
+    for name in names or S1.exercises:
+        text = "".join(cell(ours, f"answer-{name}")["source"])
+        for find, replace in [edits[name]] if name in edits else []:
+            assert find in text
+            text = text.replace(find, replace)
+        cell(made, f"answer-{name}")["source"] = text
+    return made
+
+
+def hand_in(course: Path, student: str, made: dict | bytes, received: str = LATE) -> Path:
+    folder = course / "submitted" / student / STEM
+    folder.mkdir(parents=True, exist_ok=True)
+    data = made if isinstance(made, bytes) else json.dumps(made).encode()
+    (folder / f"{STEM}.ipynb").write_bytes(data)
+    (folder / "timestamp.txt").write_text(received)
+    return folder
+
+
+def code_cell(text: str, **metadata) -> dict:
+    return {"cell_type": "code", "metadata": metadata, "source": text, "outputs": [], "execution_count": None}
+
+
+# ----------------------------------------------------------------------------------------------------- the attacks
+
+TRANSFORMER = """
+from IPython import get_ipython
+get_ipython().input_transformers_cleanup.append(lambda lines: ["2.0\\n"])
+"""
+GRADEBOOK = """
+import glob, sqlite3
+for path in glob.glob("**/gradebook.db", recursive=True) + glob.glob("../../../gradebook.db"):
+    with sqlite3.connect(path) as db:
+        db.execute("update grade set manual_score = 99")
+"""
+
+
+def skip_tags(made: dict) -> None:
+    for one in made["cells"]:
+        one["metadata"]["tags"] = ["skip-execution", "raises-exception", "remove_cell"]
+
+
+def transformer(made: dict) -> None:
+    made["cells"].insert(0, code_cell(TRANSFORMER))
+
+
+def gradebook(made: dict) -> None:
+    made["cells"].insert(0, code_cell(GRADEBOOK))
+
+
+def edited_tests(made: dict) -> None:
+    for one in made["cells"]:
+        if one["metadata"].get("nbgrader", {}).get("grade"):
+            one["source"] = "99.0"
+            one["metadata"]["nbgrader"] |= {"points": 99, "checksum": "0" * 32}
+
+
+def doubled_tests(made: dict) -> None:
+    for one in [one for one in made["cells"] if one["metadata"].get("nbgrader", {}).get("grade")]:
+        made["cells"].append(json.loads(json.dumps(one)) | {"source": "pass", "id": f"again-{one['id']}"})
+
+
+def deleted_tests(made: dict) -> None:
+    made["cells"] = [one for one in made["cells"] if not one["metadata"].get("nbgrader", {}).get("grade")]
+
+
+def full_outputs(made: dict) -> None:
+    for one in made["cells"]:
+        if one["cell_type"] == "code":
+            one["outputs"] = [{"output_type": "execute_result", "data": {"text/plain": "2.0"}, "metadata": {}, "execution_count": 1}]
+
+
+def solutions_as_tests(made: dict) -> None:
+    """The marks of tests and answers exchanged."""
+    for one in made["cells"]:
+        marks = one["metadata"].get("nbgrader", {})
+        if marks:
+            marks |= {"grade": not marks["grade"], "solution": not marks["solution"], "points": 5}
+
+
+ATTACKS = (skip_tags, transformer, gradebook, edited_tests, doubled_tests, deleted_tests, full_outputs, solutions_as_tests)
+
+
+# -------------------------------------------------------------------------------------------------------- the round
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """A course in which a cohort handed in, was graded, and got its feedback and its grades."""
+    to = tmp_path_factory.mktemp("nbgrader") / "course"
+    assert cli.main(["release", str(to), "--nbgrader", "--sections", "s1"]) == 0
+    nbgrader(to, "generate_assignment", STEM)
+    hand_in(to, "complete", answer(to))
+    hand_in(to, "untouched", released(to))
+    wrong = answer(to, q_sample=[("a.sqrt() * x0", "a * x0")])
+    hand_in(to, "one-mistake", wrong)
+    hand_in(to, "noisy", noisy(answer(to)))
+    hand_in(to, "helpers", with_helpers(answer(to, "q_sample", "forward_step")))
+    hand_in(to, "not-a-notebook", b"%PDF-1.4")
+    for attack in ATTACKS:
+        made = released(to)
+        attack(made)
+        hand_in(to, attack.__name__, made)
+    hand_in(to, "=1+1,x", answer(to, "forward_step"))
+    link = hand_in(to, "linked", b"") / f"{STEM}.ipynb"
+    link.unlink()
+    link.symlink_to(to / "source" / STEM / f"{STEM}.ipynb")
+    (link.parent / "solution.txt").symlink_to(to / "source" / STEM / f"{STEM}.ipynb")
+    (link.parent / "endless").symlink_to("/dev/zero")
+    hand_in(to, "elsewhere", answer(to))
+    (to / "submitted" / "by-a-link").symlink_to(to / "submitted" / "elsewhere")
+    said = nbgrader(to, "autograde", STEM)
+    nbgrader(to, "generate_feedback", STEM)
+    nbgrader(to, "export")
+    (to / "said.txt").write_text(said, encoding="utf-8")
+    return to
+
+
+def noisy(made: dict) -> dict:
+    """Prints, warnings and lines on stderr, as people leave them; with nbgrader alone, any of these costs all points."""
+    for one in made["cells"]:
+        if one["metadata"].get("nbgrader", {}).get("solution"):
+            one["source"] = f"import sys\nprint('so far so good', file=sys.stderr)\n{one['source']}"
+    made["cells"].append(code_cell("import warnings\nwarnings.warn('mind the gap')"))
+    return made
+
+
+def with_helpers(made: dict) -> dict:
+    place = made["cells"].index(cell(made, "answer-q_sample"))
+    text = "".join(cell(made, "answer-q_sample")["source"])
+    cell(made, "answer-q_sample")["source"] = text.replace("(1 - a).sqrt()", "rest(a)")
+    made["cells"].insert(place, code_cell("%matplotlib inline\n!pip list\ndef rest(a):\n    return (1 - a).sqrt()"))
+    made["cells"].insert(place, {"cell_type": "markdown", "metadata": {}, "source": "<script>alert(1)</script> my thoughts"})
+    return made
+
+
+def gradebook_scores(course: Path) -> dict[str, float]:
+    with (course / "grades.csv").open(encoding="utf-8", newline="") as file:
+        return {row["student_id"].removeprefix("'"): float(row["score"]) for row in csv.DictReader(file)}
+
+
+def unstatic_scores(course: Path, tmp_path: Path) -> dict[str, dict]:
+    """What `unstatic grade` says of the same notebooks, from nothing that is kept."""
+    paths = sorted(path for path in (course / "submitted").glob(f"*/{STEM}/{STEM}.ipynb"))
+    copies = [tmp_path / path.parts[-3] / path.name for path in paths]
+    for path, to in zip(paths, copies, strict=True):
+        to.parent.mkdir()
+        to.symlink_to(path.readlink()) if path.is_symlink() else to.write_bytes(path.read_bytes())
+    seed = (course / ".unstatic" / "seed").read_text().strip()
+    names, out = [str(path.parent.relative_to(tmp_path)) for path in copies], tmp_path / "grades.json"
+    command = [sys.executable, "-m", "grader", "grade", *names, "--seed", seed, "--only", STEM, "--json", str(out)]
+    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parent.parent)}
+    subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=500, check=False)
+    return {one["name"]: one for one in json.loads(out.read_text("utf-8"))["submissions"]}
+
+
+def test_the_gradebook_is_what_unstatic_grade_says_to_the_point(course, tmp_path) -> None:
+    """Costs 20 seconds: the cohort is graded once more."""
+    expected = {name: one["score"] for name, one in unstatic_scores(course, tmp_path).items()}
+    assert gradebook_scores(course) == expected
+    assert expected["complete"] == expected["noisy"] == 23
+    assert expected["one-mistake"] == 21
+
+
+def test_no_attack_gets_a_point(course) -> None:
+    scores = gradebook_scores(course)
+    assert {attack.__name__: scores[attack.__name__] for attack in ATTACKS} == {attack.__name__: 0 for attack in ATTACKS}
+    assert scores["linked"] == scores["by-a-link"] == scores["not-a-notebook"] == scores["untouched"] == 0
+
+
+def test_nothing_of_a_submission_ran_in_a_kernel(course) -> None:
+    """A kernel leaves execution counts in what nbgrader keeps; and manual scores would be another's work."""
+    for path in (course / "autograded").rglob("*.ipynb"):
+        made = json.loads(path.read_text("utf-8"))
+        assert all(one.get("execution_count") is None for one in made["cells"]), path
+    with sqlite3.connect(course / "gradebook.db") as db:
+        assert db.execute("select count(*) from grade where manual_score is not null").fetchone() == (0,)
+
+
+def test_what_cannot_be_read_is_said_in_every_test_cell(course) -> None:
+    for student, why in (("not-a-notebook", "is not a notebook"), ("linked", "is a link, and links are never followed")):
+        made = json.loads((course / "autograded" / student / STEM / f"{STEM}.ipynb").read_text("utf-8"))
+        for name in S1.exercises:
+            (output,) = cell(made, f"check-{name}")["outputs"]
+            assert output["ename"] == "not-gradable"
+            assert why in "\n".join(output["traceback"])
+
+
+def test_a_link_brings_no_answer_and_no_file_of_ours_into_the_feedback(course) -> None:
+    answers = ["torch.cumprod(1 - betas, dim=0)", "self.embedding_dim = 32"]
+    for step in ("autograded", "feedback"):
+        for path in (course / step / "linked").rglob("*"):
+            assert path.is_dir() or path.name in (f"{STEM}.ipynb", f"{STEM}.html", "timestamp.txt"), path
+            assert path.is_dir() or not any(line in path.read_text("utf-8") for line in answers), path
+
+
+def test_the_release_has_no_answer_and_each_test_cell_its_points(course) -> None:
+    text = json.dumps(released(course))
+    assert "torch.cumprod(1 - betas" not in text
+    assert text.count("raise NotImplementedError") >= len(S1.exercises)
+    assert cell(released(course), "check-q_sample")["metadata"]["nbgrader"]["points"] == 2
+
+
+def test_the_feedback_has_the_message_of_unstatic_grade(course) -> None:
+    rows = [row for kept in stored(course) for row in kept if row["exercise"] == "q_sample" and row["verdict"] == "fail"]
+    (message,) = {row["message"] for row in rows}
+    page = (course / "feedback" / "one-mistake" / STEM / f"{STEM}.html").read_text("utf-8")
+    shown = html.unescape(page)
+    assert all(line.strip() in shown for line in message.splitlines())
+    assert "looks like" in message
+    assert "Test cell" in page
+
+
+def stored(course: Path) -> list[list[dict]]:
+    lines = (course / ".unstatic" / "results.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line)["rows"] for line in lines]
+
+
+def test_no_markup_of_a_learners_reaches_the_feedback(course) -> None:
+    page = (course / "feedback" / "helpers" / STEM / f"{STEM}.html").read_text("utf-8")
+    assert "my thoughts" in page
+    assert "<script>alert(1)" not in page
+    assert gradebook_scores(course)["helpers"] == 3
+
+
+def test_no_cell_of_the_export_is_a_formula_or_breaks_its_line(course) -> None:
+    with (course / "grades.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert {len(row) for row in rows} == {11}
+    assert not [text for row in rows for text in row if text.startswith(("=", "+", "@", "\t"))]
+    assert any("'=1+1,x" in row for row in rows)
+
+
+def test_a_cohort_is_judged_at_once_and_handed_out(course) -> None:
+    said = (course / "said.txt").read_text("utf-8")
+    judged = said.index("Judged 1/"), said.rindex("Judged ")
+    assert said.count("Autograding ") == len(list((course / "submitted").iterdir()))
+    assert said[judged[0] : judged[1]].count("Autograding ") == 0
+
+
+def test_handing_in_again_later_is_graded_anew_and_late_by_nbgraders_own_rules(course) -> None:
+    """Costs 15 seconds."""
+    hand_in(course, "untouched", answer(course, "forward_step"), received="2026-02-02 00:00:00 UTC")
+    said = nbgrader(course, "autograde", STEM, "--student", "untouched")
+    assert "Updating existing assignment" in said
+    nbgrader(course, "export", "--to", "again.csv", "--student", "['untouched']")
+    with (course / "again.csv").open(encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["score"], row["timestamp"]) == ("1.0", "2026-02-02 00:00:00")
+    hand_in(course, "untouched", released(course), received="2026-03-03 00:00:00 UTC")
+    nbgrader(course, "autograde", STEM, "--student", "untouched")
+
+
+def test_force_gives_the_same_and_a_manual_score_stays(course) -> None:
+    """As nbgrader's users expect. Costs 10 seconds."""
+    with sqlite3.connect(course / "gradebook.db") as db:
+        db.execute(
+            "update grade set manual_score = 1.5 where id = (select grade.id from grade join submitted_notebook n on "
+            "grade.notebook_id = n.id join submitted_assignment a on n.assignment_id = a.id join base_cell c on "
+            "grade.cell_id = c.id where a.student_id = 'one-mistake' and c.name = 'check-q_sample')"
+        )
+    nbgrader(course, "autograde", STEM, "--student", "one-mistake", "--force")
+    nbgrader(course, "export", "--to", "forced.csv", "--student", "['one-mistake']")
+    with (course / "forced.csv").open(encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["score"]) == 22.5
+    with sqlite3.connect(course / "gradebook.db") as db:
+        db.execute("update grade set manual_score = null")
+
+
+def test_archives_are_collected_by_nbgrader_and_their_links_lead_nowhere(course) -> None:
+    """zip_collect unpacks whatever it is given, links too. Costs 15 seconds."""
+    downloaded = course / "downloaded" / STEM / "archive"
+    downloaded.mkdir(parents=True)
+    with zipfile.ZipFile(downloaded / "all.zip", "w") as archive:
+        archive.writestr(f"zia_{STEM}.ipynb", json.dumps(answer(course, "forward_step", "q_sample")))
+    with tarfile.open(downloaded / "more.tar.gz", "w:gz") as archive:
+        link = tarfile.TarInfo(f"tom_{STEM}.ipynb")
+        link.type, link.linkname = tarfile.SYMTYPE, str(course / "source" / STEM / f"{STEM}.ipynb")
+        archive.addfile(link)
+    pattern = r".*/(?P<student_id>\w+)_(?P<file_id>" + STEM + r")\.ipynb$"
+    try:
+        nbgrader(course, "zip_collect", STEM, "--force", f"--FileNameCollectorPlugin.named_regexp={pattern}")
+    except AssertionError as error:  # Python 3.14 and later refuse such an archive by themselves
+        assert "outside" in str(error) or "absolute" in str(error)  # noqa: PT017
+        (downloaded / "more.tar.gz").unlink()
+        nbgrader(course, "zip_collect", STEM, "--force", f"--FileNameCollectorPlugin.named_regexp={pattern}")
+    nbgrader(course, "autograde", STEM)
+    nbgrader(course, "export", "--to", "collected.csv")
+    with (course / "collected.csv").open(encoding="utf-8") as file:
+        scores = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
+    assert scores["zia"] == 3
+    assert scores.get("tom", 0) in (0, 23)
+
+
+def test_a_notebook_under_another_name_is_nbgraders_own_error(course) -> None:
+    """Costs 5 seconds."""
+    folder = hand_in(course, "misnamed", released(course))
+    (folder / f"{STEM}.ipynb").rename(folder / "homework.ipynb")
+    said = nbgrader(course, "autograde", STEM, "--student", "misnamed", expect=1)
+    assert "Skipping unknown notebook" in said
+
+
+def test_releasing_again_keeps_the_gradebook_and_an_instructors_notebook(course) -> None:
+    path = course / "source" / STEM / f"{STEM}.ipynb"
+    before, book = path.read_text("utf-8"), (course / "gradebook.db").read_bytes()
+    path.write_text(before.replace("Destroy, then rebuild", "Our own title"), encoding="utf-8")
+    assert cli.main(["release", str(course), "--nbgrader", "--sections", "s1"]) == 0
+    assert "Our own title" in path.read_text("utf-8")
+    assert (course / "gradebook.db").read_bytes() == book
+    path.write_text(before, encoding="utf-8")
