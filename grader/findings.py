@@ -15,7 +15,7 @@ from types import TracebackType
 
 from exercises.checks.expect import LAST_CALL, Mismatch
 from grader.checks.collect import Check
-from grader.checks.run import Outcome, cause, from_stub
+from grader.checks.run import Evidence, Outcome, cause, evidence_of, from_stub
 from grader.course import ROOT, Exercise, Section
 from grader.faults import CheckFault, GraderFault, Missing, Raised, Unread
 from grader.intake.sources import Places
@@ -51,6 +51,7 @@ class Finding:
         error: the exception behind it.
         stub: the exercise whose `raise NotImplementedError` was reached, or which is not defined; "" if none.
         printed: what the learner's code wrote during the check.
+        evidence: what tells one mistake from another.
     """
 
     check: str
@@ -59,6 +60,7 @@ class Finding:
     error: BaseException
     stub: str = ""
     printed: str = ""
+    evidence: Evidence | None = None
 
     @property
     def lines(self) -> list[Fact]:
@@ -71,7 +73,7 @@ class Finding:
 
 
 def examine(error: BaseException, check: str, section: Section, files: Collection[str] = ()) -> Finding:
-    """The finding behind an exception that a check of this section raised.
+    """The finding behind an exception that a check of this section raised, before anything else is checked.
 
     Args:
         error: what it raised.
@@ -79,7 +81,13 @@ def examine(error: BaseException, check: str, section: Section, files: Collectio
         section: its section.
         files: what the learner's code is called in tracebacks, where it is not in the section's file.
     """
-    error, files = cause(error), {str(section.stub), *files}
+    error = cause(error)
+    finding = _examined(error, check, section, {str(section.stub), *files})
+    finding.evidence = evidence_of(error)
+    return finding
+
+
+def _examined(error: BaseException, check: str, section: Section, files: Collection[str]) -> Finding:
     own = [entry for entry in _entries(error) if entry.tb_frame.f_code.co_filename in files]
     if isinstance(error, Missing):
         return Finding(check, "unfinished", [("missing", str(error))], error, stub=str(error).split()[0])

@@ -9,10 +9,11 @@ import torch
 
 from exercises.checks.expect import Mismatch
 from grader.checks.collect import collect
-from grader.checks.run import outcome
+from grader.checks.run import Evidence, outcome
 from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.course import section
+from grader.diagnosis import candidates
 from grader.diagnosis import diagnose as diagnosing
 from grader.diagnosis.diagnose import diagnose
 from grader.diagnosis.evidence import PASSED, same
@@ -32,7 +33,7 @@ def failures(exercise: str, source: str, seed: int = SEED) -> dict:
             with tidy(seed):
                 result = outcome(check, UnderTest(module), seed)
             if result.error:
-                found[check.name] = result.got
+                found[check.name] = result.evidence
     return found
 
 
@@ -98,8 +99,10 @@ def test_it_is_named_only_if_every_check_agrees():
     assert len(found) > 2
     for left_out in found:
         assert diagnose(STEM, "q_sample", {name: got for name, got in found.items() if name != left_out}, SEED) is None
-        assert diagnose(STEM, "q_sample", found | {left_out: torch.zeros(2)}, SEED) is None
-    assert diagnose(STEM, "q_sample", found | {"test_q_sample_is_no_such_check": 1}, SEED) is None
+        other = found[left_out]._replace(got=torch.zeros(2))
+        assert diagnose(STEM, "q_sample", found | {left_out: other}, SEED) is None
+    other = found | {"test_q_sample_is_no_such_check": Evidence(1)}
+    assert diagnose(STEM, "q_sample", other, SEED) is None
 
 
 def test_the_seed_must_be_that_of_the_run():
@@ -109,8 +112,10 @@ def test_the_seed_must_be_that_of_the_run():
 def test_of_two_that_explain_it_the_first_listed_is_named(monkeypatch):
     real = next(known for known in load(STEM) if known.name == "no square roots in the jump")
     twin = Misconception(**vars(real) | {"name": "its twin"})
+    fresh = candidates.listed.__wrapped__
+    monkeypatch.setattr(candidates, "listed", lambda *of: fresh(*of))
     for listed in ([real, twin], [twin, real]):
-        monkeypatch.setattr(diagnosing, "load", lambda stem, listed=listed: listed)
+        monkeypatch.setattr(candidates, "load", lambda stem, listed=listed: listed)
         assert diagnose(STEM, "q_sample", failures("q_sample", NO_ROOTS), SEED) is listed[0]
 
 
@@ -122,12 +127,12 @@ def test_a_cohort_costs_one_run_of_each(monkeypatch):
 
 
 def test_no_exception_escapes_and_each_is_logged(monkeypatch, caplog):
-    def broken(stem):
+    def broken(stem, exercise):
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr(diagnosing, "load", broken)
+    monkeypatch.setattr(candidates, "listed", broken)
     with caplog.at_level(logging.ERROR):
-        assert diagnose(STEM, "q_sample", {"test": 1}, SEED) is None
+        assert diagnose(STEM, "q_sample", {"test_q_sample_by_hand": Evidence(1)}, SEED) is None
     assert "q_sample" in caplog.text
     assert "the disk is full" in caplog.text
 
@@ -150,7 +155,8 @@ NAN = float("nan")
         (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.0 + 1e-6]), True),
         (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.001]), False),
         (torch.tensor([NAN, torch.inf]), torch.tensor([NAN, torch.inf]), True),
-        (torch.ones(2), torch.ones(2, dtype=torch.float64), False),
+        (torch.ones(2), torch.ones(2, dtype=torch.float64), True),
+        (torch.ones(2), torch.ones(2, dtype=torch.int64), False),
         (torch.ones(2), torch.ones(1), False),
         (torch.ones(2), torch.ones(2).requires_grad_(), True),
         (torch.tensor([True]), torch.tensor([True]), True),
@@ -205,7 +211,7 @@ def test_an_outcome_says_what_came_back(error, verdict, got):
 
 
 def test_an_outcome_of_a_right_answer_is_a_pass():
-    assert outcome(check_that(lambda: None), None, 1) == ("pass", None, None, "")
+    assert outcome(check_that(lambda: None), None, 1) == ("pass", None, None, "", None)
 
 
 def test_not_implemented_by_torch_is_wrong_and_by_the_stub_unfinished():

@@ -33,12 +33,16 @@ class Mismatch(AssertionError):
     Attributes:
         why: the reason that teaches: the equation, or the rule of the course.
         got: what came back, as data, so that a known mistake can be recognised by its answer.
+        near: the relative and the absolute tolerance with which it was compared; 0 where it was not by tolerance.
         facts: the lines of the message, as (label, text).
     """
 
-    def __init__(self, why: str, got: Any, came_back: str, expected: str) -> None:
+    def __init__(
+        self, why: str, got: Any, came_back: str, expected: str, near: tuple[float, float] = (0.0, 0.0)
+    ) -> None:
         self.why = why
         self.got = got
+        self.near = near
         self.facts = [
             ("called", str(LAST_CALL[-1]) if LAST_CALL else "nothing yet"),
             ("came back", came_back),
@@ -65,7 +69,7 @@ def close(got: Any, want: Tensor, why: str, *, rtol: float | None = None, atol: 
         rtol, atol = TOLERANCES.get(want.dtype, (0.0, 0.0))
     near = torch.isclose(got, want, rtol=rtol, atol=atol)
     if not near.all():
-        raise Mismatch(why, got, *differences(got, want, near))
+        raise Mismatch(why, got, *differences(got, want, near), near=(rtol, atol))
 
 
 def tensor(

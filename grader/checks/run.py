@@ -5,8 +5,23 @@ import traceback
 from typing import Any, NamedTuple
 
 from exercises.checks.expect import LAST_CALL, Mismatch
+from exercises.checks.notes import NOTES, Note
 from grader.checks.collect import Check
 from grader.faults import Raised, verdict_of
+
+
+class Evidence(NamedTuple):
+    """What an answer left behind in a check that it failed.
+
+    Attributes:
+        got: what came back instead of the right answer (`Mismatch.got`), or "raised <class>".
+        notes: what each call of the answer returned, and what it asked the models.
+        near: the relative and the absolute tolerance with which the check compared, where it did.
+    """
+
+    got: Any
+    notes: tuple[Note, ...] = ()
+    near: tuple[float, float] = (0.0, 0.0)
 
 
 class Outcome(NamedTuple):
@@ -17,12 +32,14 @@ class Outcome(NamedTuple):
         got: what came back instead of the right answer (`Mismatch.got`), or "raised <class>"; None where it passed.
         error: the exception behind it; None where it passed.
         called: the last call into the code under test, as text; "" where it passed or none was made.
+        evidence: what tells one mistake from another; None where it passed.
     """
 
     verdict: str
     got: Any
     error: BaseException | None
     called: str = ""
+    evidence: Evidence | None = None
 
 
 def outcome(check: Check, code: Any, seed: int) -> Outcome:
@@ -34,7 +51,9 @@ def outcome(check: Check, code: Any, seed: int) -> Outcome:
     except BaseException as error:
         first = cause(error)
         called = str(LAST_CALL[-1]) if LAST_CALL else ""  # taken at once: the next check begins its own notes
-        return Outcome("unfinished" if from_stub(first) else verdict_of(first), got_of(first), first, called)
+        evidence = evidence_of(first)
+        verdict = "unfinished" if from_stub(first) else verdict_of(first)
+        return Outcome(verdict, evidence.got, first, called, evidence)
     return Outcome("pass", None, None)
 
 
@@ -50,6 +69,12 @@ def got_of(error: BaseException) -> Any:
     if isinstance(error, Mismatch):
         return error.got
     return f"raised {error.kind if isinstance(error, Raised) else type(error).__name__}"
+
+
+def evidence_of(error: BaseException) -> Evidence:
+    """What the answer left behind in the check that just raised this."""
+    near = error.near if isinstance(error, Mismatch) else (0.0, 0.0)
+    return Evidence(got_of(error), tuple(NOTES), near)
 
 
 def from_stub(error: BaseException) -> bool:

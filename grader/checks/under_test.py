@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from exercises.checks.describe import Call
 from exercises.checks.expect import LAST_CALL, unchanged
-from grader.faults import Missing
+from exercises.checks.notes import NOTES, note
+from grader.faults import Missing, Raised
 
 KEEP = "a function leaves its arguments as they are: whoever called may need them again"
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
@@ -25,6 +26,7 @@ class UnderTest:
     def __init__(self, module: Any) -> None:
         self._module = module
         LAST_CALL.clear()
+        NOTES.clear()
 
     def __getattr__(self, name: str) -> Any:
         if not hasattr(self._module, name):
@@ -39,7 +41,12 @@ def _noting(name: str, target: Callable) -> Callable:
         LAST_CALL.append(Call(name, args, kwargs))
         del LAST_CALL[:-1]
         given = [(where, value, value.detach().clone()) for where, value in _tensors(args, kwargs)]
-        result = target(*args, **kwargs)
+        try:
+            result = target(*args, **kwargs)
+        except Exception as error:
+            note(name, f"raised {error.kind if isinstance(error, Raised) else type(error).__name__}")
+            raise
+        note(name, result)
         # Checks compute what they expect from what they hand out: it must be what it was
         unchanged(KEEP, **{where: (before, value.detach()) for where, value, before in given})
         if isinstance(result, nn.Module) and not any(result is arg for arg in args):

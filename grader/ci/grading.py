@@ -61,7 +61,7 @@ def grade(
     submission.notes.extend(f"not taken: {reason}" for reason in taken.left)
     with tempfile.TemporaryDirectory() as kept:
         terms = cohort.Terms(secrets.randbits(53) if seed is None else seed, level, Store(Path(kept) / "results.jsonl"))
-        grading = Grading([submission], [folder], rules, only)
+        grading = Grading([submission], rules, only)
         found = grading.run(terms, jobs=jobs)
     own = [one for one in found["submissions"] if one["name"] == taken.name]
     document: Document = {"schema": found["schema"], "seed": found["seed"], "isolation": level, "submissions": own}

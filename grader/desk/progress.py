@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 from grader.checks.collect import Check, collect
-from grader.checks.run import got_of
 from grader.checks.state import SEED, tidy
 from grader.checks.under_test import UnderTest
 from grader.course import Exercise, Section, find_exercise, section, sections
@@ -134,7 +133,7 @@ class Progress:
                 continue
             if finding := self._try(check, section(stem)):
                 findings[check.name] = finding
-        return diagnose(stem, name, {check: got_of(one.error) for check, one in findings.items()}, self.seed)
+        return diagnose(stem, name, {check: one.evidence for check, one in findings.items()}, self.seed)
 
     def _decide(self, standing: Standing) -> tuple[str, str]:
         if not self.readable(standing.exercise.section):

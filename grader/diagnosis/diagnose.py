@@ -1,24 +1,48 @@
-"""Name the mistake in a wrong answer: the misconception that gives the same wrong results to the same checks."""
+"""Name the mistake in a wrong answer: the known, shared or derived one that gives the same wrong results to the same checks."""
 
 import logging
 import threading
 import warnings
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from grader.checks.collect import collect
-from grader.checks.run import outcome
+from grader.checks.collect import Check, collect
+from grader.checks.run import Evidence, outcome
 from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
-from grader.diagnosis.evidence import PASSED, same
-from grader.diagnosis.listed import Misconception, load
+from grader.diagnosis import candidates
+from grader.diagnosis.candidates import Candidate
+from grader.diagnosis.evidence import PASSED, alike, broken, differs, same, shape_of, single
+from grader.diagnosis.replay import Call, Done, calls_of, replay, segments, unrepeated
 
 LOG = logging.getLogger(__name__)
 _one_at_a_time = threading.RLock()
 
+CONFIRMED = 12
+"""So many candidates that agree call by call are tried on all of the exercise's checks."""
+QUIET = 80
+"""So many where each call gave the right numbers, and what is wrong is not among them."""
 
-def diagnose(stem: str, exercise: str, failures: dict[str, Any], seed: int) -> Misconception | None:
-    """The first listed misconception that explains a submission's failures in an exercise; None if none does.
+
+PROVEN = 2
+"""In so many checks an answer must agree, once at least in double precision, if it may part from a candidate elsewhere."""
+
+
+class Named(NamedTuple):
+    """A mistake that was recognised.
+
+    Attributes:
+        name: a short phrase.
+        explanation: to whoever made it.
+    """
+
+    name: str
+    explanation: str
+
+
+def diagnose(stem: str, exercise: str, failures: dict[str, Evidence], seed: int) -> Any:
+    """The mistake that explains a submission's failures in an exercise, with `name` and `explanation`; None if none does.
 
     It explains them if it fails exactly the checks that the submission fails, with the same results. A diagnosis is
     a courtesy: whatever goes wrong in it is logged, and the answer is None.
@@ -26,35 +50,132 @@ def diagnose(stem: str, exercise: str, failures: dict[str, Any], seed: int) -> M
     Args:
         stem: the section.
         exercise: the exercise.
-        failures: by the name of each of the exercise's checks that failed, what came back (`checks.got_of`).
+        failures: by the name of each of the exercise's checks that failed, what the answer left behind there.
         seed: the seed with which the checks were run.
     """
     if not failures:
         return None
     try:
-        with _one_at_a_time:
-            return next((known for known in _known(stem, exercise) if _explains(known, failures, seed)), None)
+        with _one_at_a_time, tidy(seed):
+            return _named(Patient(stem, exercise, failures, seed))
     except Exception:
         LOG.exception("%s: the failures cannot be compared with known mistakes", exercise)
         return None
 
 
-def _known(stem: str, exercise: str) -> list[Misconception]:
-    return [misconception for misconception in load(stem) if misconception.exercise == exercise]
+def _named(patient: "Patient") -> Any:
+    if not set(patient.failures) <= {check.name for check in patient.checks}:
+        return None
+    stem, exercise = patient.stem, patient.exercise
+    stages = (candidates.listed, candidates.shared, candidates.derived, candidates.pairs)
+    for stage in stages:
+        if (stage is candidates.pairs and not patient.telling) or (stage is not candidates.listed and patient.dark):
+            continue
+        for candidate in patient.agreeing(stage(stem, exercise)):
+            if patient.explained_by(candidate):
+                return candidate.known or Named(candidate.name, candidate.explanation)
+    return None
 
 
-def _explains(known: Misconception, failures: dict[str, Any], seed: int) -> bool:
-    names = [check.name for check in collect(known.section) if check.exercise == known.exercise]
-    names.sort(key=lambda name: name not in failures)  # where the answer fails, mistakes differ soonest
-    return set(failures) <= set(names) and all(
-        same(failures.get(name, PASSED), _answer(known, name, seed)) for name in names
-    )
+class Patient:
+    """A wrong answer, by what it left behind.
+
+    Attributes:
+        stem: the section.
+        exercise: the exercise.
+        failures: by the name of the check, what was left.
+        seed: the seed of the run.
+        checks: the exercise's checks, those that failed first: there mistakes differ soonest.
+        trail: by the name of each check that failed, its calls with what the answer did in each, as far as can be compared.
+        telling: whether in one of them the answer's numbers are not the right ones.
+        dark: whether nothing is known but that each check ends with an exception.
+        proven: whether that is so in double precision often enough for single precision to be no matter.
+    """
+
+    def __init__(self, stem: str, exercise: str, failures: dict[str, Evidence], seed: int) -> None:
+        self.stem, self.exercise, self.failures, self.seed = stem, exercise, failures, seed
+        checks = [check for check in collect(stem) if check.exercise == exercise]
+        self.checks: list[Check] = sorted(checks, key=lambda check: check.name not in failures)
+        self.trail: list[tuple[str, int, Call, Done]] = []
+        self.telling = False
+        for check in checks:
+            if check.name in failures:
+                done = segments(failures[check.name].notes)
+                self._follow(check.name, unrepeated(done) if hasattr(check.function, "hypothesis") else done)
+        self.trail.sort(key=lambda step: not _differ(step[3], step[2].right))
+        telling = [single(mine.result) for _, _, call, mine in self.trail if _differ(mine, call.right)]
+        self.proven = len(telling) >= PROVEN and not all(telling)
+        self.dark = len(failures) == len(checks) and all(str(e.got).startswith("raised ") for e in failures.values())
+
+    def _follow(self, name: str, done: list[tuple[str, Done]]) -> None:
+        """Compare the answer's calls with the reference's until they part: there the inputs may part too."""
+        calls = calls_of(self.stem, self.exercise, name, self.seed)
+        for index, (call, (function, mine)) in enumerate(zip(calls, done, strict=False)):
+            if function != call.function:
+                return
+            self.trail.append((name, index, call, mine))
+            if _differ(mine, call.right):
+                self.telling = True
+                return
+
+    def agreeing(self, stage: Iterable[Candidate]) -> Iterator[Candidate]:
+        """The candidates that do in each call what the answer did, so many at the most."""
+        left = CONFIRMED if self.telling else QUIET
+        for candidate in stage:
+            if candidate.module is not None and self._agrees(candidate):
+                yield candidate
+                left -= 1
+                if not left:
+                    return
+
+    def _agrees(self, candidate: Candidate) -> bool:
+        """Whether it does so in each call; in single precision it may part where it is wrong too, if it agrees in double."""
+        proven, double, parted = 0, 0, False
+        for name, index, call, mine in self.trail:
+            theirs = _replayed(candidate, self.stem, self.exercise, name, self.seed, index)
+            if alike(mine.result, theirs.result, call.right.result) and alike(
+                mine.asked, theirs.asked, call.right.asked
+            ):
+                proven += _differ(mine, call.right)
+                double += _differ(mine, call.right) and not single(mine.result)
+            elif self._lenient(mine.result, theirs.result) and _differ(theirs, call.right):
+                parted = True
+            else:
+                return False
+        return not parted or (proven >= PROVEN and double > 0)
+
+    def explained_by(self, candidate: Candidate) -> bool:
+        """Whether the candidate fails the checks that the answer fails, with the same results, and passes the others."""
+        for check in self.checks:
+            found = _answer(candidate, check.section, check.name, self.seed)
+            mine = self.failures.get(check.name)
+            if mine is None or found is PASSED:
+                if (mine is None) != (found is PASSED):
+                    return False
+            elif not same(mine.got, found, mine.near) and not (self.proven and self._lenient(mine.got, found)):
+                return False
+        return True
+
+    @staticmethod
+    def _lenient(mine: Any, theirs: Any) -> bool:
+        """Whether the same mistake may give both, written otherwise: in single precision, or where one breaks down."""
+        return broken(mine) or (single(mine) and single(theirs) and shape_of(mine) == shape_of(theirs))
+
+
+def _differ(mine: Done, right: Done) -> bool:
+    return differs(mine.result, right.result) or differs(mine.asked, right.asked)
+
+
+@lru_cache(maxsize=4000)
+def _replayed(candidate: Candidate, stem: str, exercise: str, name: str, seed: int, index: int) -> Done:
+    assert candidate.module is not None
+    return replay(calls_of(stem, exercise, name, seed)[index], candidate.module)
 
 
 @lru_cache(maxsize=5000)
-def _answer(known: Misconception, name: str, seed: int) -> Any:
-    """What the check called `name` gets from the misconception; remembered, so that a cohort costs one run of each."""
-    check = next(check for check in collect(known.section) if check.name == name)
+def _answer(candidate: Candidate, stem: str, name: str, seed: int) -> Any:
+    """What the check called `name` gets from the candidate; remembered, so that a cohort costs one run of each."""
+    check = next(check for check in collect(stem) if check.name == name)
     with tidy(seed), warnings.catch_warnings(action="ignore"):
-        found = outcome(check, UnderTest(known.module()), seed)
+        found = outcome(check, UnderTest(candidate.make()), seed)
     return PASSED if found.error is None else found.got  # not the error: its traceback keeps all that the check made

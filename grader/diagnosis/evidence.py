@@ -7,27 +7,124 @@ import torch
 from torch import Tensor
 
 RTOL, ATOL = 1e-5, 1e-6
-"""How near two wrong answers must be: the same mistake, written otherwise or in float32, differs in the last digits."""
+"""How near two wrong answers must be: the same mistake, written otherwise, differs in the last digits."""
+SINGLE = 1e-4
+"""The same where one of them was computed in float32 and the other was not."""
+FINER = 0.02
+"""Two answers that are wrong in the same way differ from each other by less than this share of what they differ from the right one."""
 PASSED = object()
 """What a check that passes gives; unlike everything that comes back from one that fails."""
+SHAPES = {"RuntimeError", "IndexError", "ValueError", "AssertionError"}
+"""What is raised for shapes that do not fit: which of them depends on how the same thing is written."""
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether two results are equal: tensors of one dtype and shape and numbers to within rounding, all else exactly."""
+def same(one: Any, other: Any, near: tuple[float, float] = (0.0, 0.0)) -> bool:
+    """Whether two results are equal: tensors of one shape and numbers to within rounding, all else exactly.
+
+    Args:
+        one: a result.
+        other: another.
+        near: relative and absolute tolerances of the check, if it has wider ones.
+    """
     if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return _same_tensors(one.detach(), other.detach())
+        return _same_tensors(one.detach(), other.detach(), near)
     if type(one) is not type(other):
         return False
     if isinstance(one, float):
-        return math.isclose(one, other, rel_tol=RTOL, abs_tol=ATOL) or (math.isnan(one) and math.isnan(other))
+        rtol, atol = max(RTOL, near[0]), max(ATOL, near[1])
+        return math.isclose(one, other, rel_tol=rtol, abs_tol=atol) or (math.isnan(one) and math.isnan(other))
+    if isinstance(one, str) and one.startswith("raised ") and other.startswith("raised "):
+        return one == other or {one[7:], other[7:]} <= SHAPES
     if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(same(*parts, near) for parts in zip(one, other, strict=True))
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+        return one.keys() == other.keys() and all(same(value, other[key], near) for key, value in one.items())
     return one is other or bool(one == other)
 
 
-def _same_tensors(one: Tensor, other: Tensor) -> bool:
-    if one.dtype != other.dtype or one.shape != other.shape or one.device != other.device:
+def _same_tensors(one: Tensor, other: Tensor, near: tuple[float, float]) -> bool:
+    if one.shape != other.shape or one.device != other.device:
         return False
-    return torch.allclose(one, other, rtol=RTOL, atol=ATOL, equal_nan=True)
+    if one.dtype != other.dtype and not (one.is_floating_point() and other.is_floating_point()):
+        return False
+    single = 0.0 if one.dtype == other.dtype == torch.float64 else SINGLE
+    rtol, atol = max(RTOL, near[0], single), max(ATOL, near[1], single)
+    return torch.allclose(one.double(), other.double(), rtol=rtol, atol=atol, equal_nan=True)
+
+
+def alike(one: Any, other: Any, right: Any) -> bool:
+    """Whether two wrong results are wrong in the same way, beside the right one.
+
+    Rounding may part them, and a list is as good as a tuple, but by no more than a small share of what is wrong.
+    """
+    if isinstance(one, tuple | list) and isinstance(other, tuple | list):
+        rights = right if isinstance(right, tuple | list) and len(right) == len(one) else [None] * len(one)
+        return len(one) == len(other) and all(map(alike, one, other, rights))
+    if _is_number(one) and _is_number(other):
+        one, other = _as_tensor(one), _as_tensor(other)
+        if one.shape != other.shape or one.device != other.device:
+            return False
+        double = one.dtype == other.dtype == torch.float64
+        rounding = 1e-5 if double else SINGLE
+        if not torch.allclose(one.double(), other.double(), rtol=rounding, atol=rounding, equal_nan=True):
+            return False
+        if not _is_number(right) or _as_tensor(right).shape != one.shape:
+            return True
+        wrong = (one.double() - _as_tensor(right).double()).abs()
+        apart = (one.double() - other.double()).abs()
+        telling = torch.isfinite(wrong) & (wrong > (0 if double else 50 * SINGLE))
+        return bool(apart[telling].sum() <= FINER * wrong[telling].sum() + 1e-12 * telling.sum())
+    return same(one, other)
+
+
+def single(value: Any) -> bool:
+    """Whether there are numbers in it of less than double precision: with large arguments, two ways to compute part there."""
+    if isinstance(value, tuple | list):
+        return any(map(single, value))
+    return isinstance(value, Tensor) and value.is_floating_point() and value.dtype != torch.float64
+
+
+def broken(value: Any) -> bool:
+    """Whether a result is none: an exception, or numbers that are not finite."""
+    if isinstance(value, tuple | list):
+        return any(map(broken, value))
+    if isinstance(value, Tensor):
+        return value.is_floating_point() and not bool(torch.isfinite(value).all())
+    return isinstance(value, str) and value.startswith("raised ")
+
+
+def shape_of(value: Any) -> Any:
+    """The shape of a result, part by part."""
+    return [shape_of(part) for part in value] if isinstance(value, tuple | list) else getattr(value, "shape", None)
+
+
+def differs(one: Any, right: Any) -> bool:
+    """Whether a result is not the right one, by more than rounding."""
+    if isinstance(one, tuple | list) and isinstance(right, tuple | list):
+        return len(one) != len(right) or any(map(differs, one, right))
+    if _is_number(one) and _is_number(right):
+        one, right = _as_tensor(one), _as_tensor(right)
+        if one.shape != right.shape:
+            return True
+        single = 1e-9 if one.dtype == right.dtype == torch.float64 else SINGLE
+        return not torch.allclose(one.double(), right.double(), rtol=single, atol=single, equal_nan=True)
+    return not same(one, right)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Tensor | int | float) and not (isinstance(value, Tensor) and value.is_complex())
+
+
+def _as_tensor(value: Any) -> Tensor:
+    return value.detach() if isinstance(value, Tensor) else torch.tensor(float(value), dtype=torch.float64)
+
+
+def thin(got: Any) -> bool:
+    """Whether what came back tells little: a count, a phrase, a type, whether or not; two mistakes have it in common by chance."""
+    if isinstance(got, Tensor):
+        return not got.is_floating_point() or got.numel() == 0
+    if isinstance(got, list | tuple):
+        return all(map(thin, got))
+    if isinstance(got, dict):
+        return all(map(thin, got.values()))
+    return not isinstance(got, float)

@@ -43,15 +43,26 @@ class Misconception:
         Raises:
             MisconceptionError: `find` does not occur exactly once in the exercise, or the edit changes nothing.
         """
-        reference = section(self.section).solution.read_text(encoding="utf-8")
-        lines = reference.split("\n")
-        first, last = self._extent(reference)
-        exercise = "\n".join(lines[first:last])
-        if (count := exercise.count(self.find)) != 1:
+        lines, first, last = self._place()
+        return "\n".join([*lines[:first], self.definition(), *lines[last:]])
+
+    def definition(self, text: str | None = None) -> str:
+        """The exercise's function or class with the mistake in it.
+
+        Args:
+            text: the function or class where it is to be made, if not the reference's: one with another mistake in it.
+
+        Raises:
+            MisconceptionError: as `source`.
+        """
+        if text is None:
+            lines, first, last = self._place()
+            text = "\n".join(lines[first:last])
+        if (count := text.count(self.find)) != 1:
             raise self._error(f"`find` occurs {count} times in the reference; choose text that occurs once")
         if self.find == self.replace:
             raise self._error("`replace` is the same as `find`; write the mistake there")
-        return "\n".join([*lines[:first], exercise.replace(self.find, self.replace), *lines[last:]])
+        return text.replace(self.find, self.replace)
 
     def module(self) -> ModuleType:
         """A fresh module made from `source`; the other exercises in it are the reference's, and call the wrong one.
@@ -70,6 +81,11 @@ class Misconception:
     @cache  # noqa: B019 - a misconception lives as long as the process
     def _code(self) -> CodeType:
         return compile(self.source(), f"<misconception: {self.name}>", "exec")
+
+    def _place(self) -> tuple[list[str], int, int]:
+        """The lines of the reference, and where among them the exercise begins and ends."""
+        reference = section(self.section).solution.read_text(encoding="utf-8")
+        return reference.split("\n"), *self._extent(reference)
 
     def _extent(self, reference: str) -> tuple[int, int]:
         for node in ast.parse(reference).body:

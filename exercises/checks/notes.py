@@ -1,0 +1,51 @@
+"""What the code under test did in one check: what each call of it returned, and what it asked the models that it was given.
+
+Two different mistakes that fail one check with the same words differ here, and one mistake is recognised here by its numbers.
+`grader.checks.under_test` notes what comes back, `exercises.checks.spies` what a model is called with.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+MOST = 300
+"""So many notes are kept of a check: the first ones, in which mistakes differ already."""
+LARGE = 4096
+"""Of a tensor with more elements than this only the shape is kept."""
+
+
+class Note(NamedTuple):
+    """One event.
+
+    Attributes:
+        what: the name of the function that returned, or `ASKED`.
+        values: what it returned, or what the model was called with; tensors as copies.
+    """
+
+    what: str
+    values: Any
+
+
+ASKED = "a model is asked"
+NOTES: list[Note] = []
+"""Since the check began, in the order in which it happened."""
+
+
+def note(what: str, values: Any) -> None:
+    """Keep an event, if there are not too many."""
+    if len(NOTES) < MOST:
+        NOTES.append(Note(what, kept(values)))
+
+
+def kept(value: Any) -> Any:
+    """The value as it is now, cut off from gradients; of what cannot be compared, its type."""
+    if isinstance(value, Tensor):
+        if torch._C._functorch.is_functorch_wrapped_tensor(value) or value.is_sparse:
+            return "a tensor of a transform"
+        return value.detach().clone() if value.numel() <= LARGE else ("large", tuple(value.shape))
+    if isinstance(value, tuple | list):
+        return tuple(kept(part) for part in value[:64])
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return "a module" if isinstance(value, nn.Module) else type(value).__name__

@@ -1,0 +1,224 @@
+"""The mistakes that are tried on a wrong answer, each as a module that makes it: listed, shared, derived, and two at once."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import combinations
+from types import CodeType, ModuleType
+from typing import Any
+
+from grader.diagnosis.edits import Edit, edits_of
+from grader.diagnosis.kinds import kinds_of
+from grader.diagnosis.listed import Misconception, MisconceptionError, load
+from grader.diagnosis.reference import reference
+
+SIMPLE = 70
+"""So many of the simplest derived mistakes are tried two at a time."""
+BESIDE_LISTED = 150
+"""So many of them are tried beside a listed one."""
+MOST = 2500
+"""So many derived mistakes are tried of one exercise."""
+
+
+@dataclass(eq=False)
+class Candidate:
+    """A mistake that can be tried.
+
+    Attributes:
+        name: a phrase of a few words.
+        explanation: a sentence or more to whoever made it.
+        make: a fresh module with the mistake in it.
+        known: the entry of the list, for a listed one.
+    """
+
+    name: str
+    explanation: str
+    make: Callable[[], ModuleType]
+    known: Misconception | None = None
+
+    @cached_property
+    def module(self) -> ModuleType | None:
+        """The module; None if what the edit makes is no Python."""
+        try:
+            return self.make()
+        except (SyntaxError, TypeError, ValueError, AttributeError, NameError):
+            return None
+
+
+@cache
+def listed(stem: str, exercise: str) -> tuple[Candidate, ...]:
+    """The exercise's own listed mistakes, then those of what it uses, made in it."""
+    reach = reference(stem).reach(exercise)
+    own = [known for known in load(stem) if known.exercise == exercise]
+    others = [known for name in reach[1:] for known in load(stem) if known.exercise == name]
+    found = []
+    for known in (*own, *others):
+        code = {known.exercise: _code(stem, known.definition())}
+        found.append(Candidate(known.name, known.explanation, _maker(stem, exercise, code), known))
+    return tuple(found)
+
+
+def _code(stem: str, text: str) -> CodeType:
+    return reference(stem).compiled(reference(stem).parsed(text))
+
+
+def _maker(stem: str, exercise: str, code: dict[str, CodeType]) -> Callable[[], ModuleType]:
+    return lambda: reference(stem).module(exercise, code)
+
+
+@cache
+def shared(stem: str, exercise: str) -> tuple[Candidate, ...]:
+    """The kinds of mistakes that every exercise shares."""
+    target = getattr(reference(stem).module(exercise), exercise)
+    if inspect.isclass(target):
+        methods = [name for name, part in vars(target).items() if inspect.isfunction(part) and not name.startswith("_")]
+    else:
+        methods = [""]
+    found = []
+    for method in methods:
+        for kind in kinds_of(getattr(target, method) if method else target):
+            found.append(Candidate(kind.name, kind.explanation, _wrapping(stem, exercise, method, kind.wrap)))
+    return tuple(found)
+
+
+def _wrapping(
+    stem: str, exercise: str, method: str, wrap: Callable[[Any], Any], code: dict[str, CodeType] | None = None
+) -> Callable[[], ModuleType]:
+    def make() -> ModuleType:
+        module = reference(stem).module(exercise, code)
+        target = getattr(module, exercise)
+        if method:
+            setattr(target, method, wrap(getattr(target, method)))
+        else:
+            setattr(module, exercise, wrap(target))
+        return module
+
+    return make
+
+
+@cache
+def derived(stem: str, exercise: str) -> tuple[Candidate, ...]:
+    """The mistakes derived from the syntax tree of the exercise, and of what it uses, the simplest first."""
+    found = []
+    for distance, name in enumerate(reference(stem).reach(exercise)):
+        definition = reference(stem).definitions[name]
+        for edit in edits_of(definition):
+            found.append((edit.rank + 3 * bool(distance), _edited(stem, exercise, name, definition, (edit,))))
+    found.sort(key=lambda pair: pair[0])
+    return tuple(candidate for _, candidate in found[:MOST])
+
+
+def _edited(stem: str, exercise: str, name: str, definition: Any, edits: tuple[Edit, ...]) -> Candidate:
+    def make() -> ModuleType:
+        undo = [edit.do() for edit in edits]
+        try:
+            code = reference(stem).compiled(definition)
+        finally:
+            for back in reversed(undo):
+                back()
+        return reference(stem).module(exercise, {name: code})
+
+    says = " and ".join(edit.says for edit in edits)
+    return Candidate(says, explained(len(edits)), make)
+
+
+def explained(count: int = 1) -> str:
+    """What is said of a derived mistake beside its name."""
+    change = "this one change" if count == 1 else "these two changes"
+    return (
+        f"A right answer with {change} gives, to every check, the results that this one gives. "
+        "Compare the equation with what is computed there."
+    )
+
+
+def pairs(stem: str, exercise: str) -> Iterator[Candidate]:
+    """Two mistakes at once: listed ones, a shared and a listed one, a listed and a derived one, two derived ones."""
+    yield from _listed_pairs(stem, exercise)
+    yield from _mixed_pairs(stem, exercise)
+    yield from _derived_pairs(stem, exercise)
+
+
+def _own(stem: str, exercise: str) -> list[Misconception]:
+    return [known for known in load(stem) if known.exercise == exercise]
+
+
+@cache
+def _listed_pairs(stem: str, exercise: str) -> tuple[Candidate, ...]:
+    found = []
+    for one, other in combinations(_own(stem, exercise), 2):
+        for first, second in ((one, other), (other, one)):
+            try:
+                text = second.definition(first.definition())
+            except MisconceptionError:  # they overlap: the one has changed what the other would
+                continue
+            found.append(_both(one, other, stem, exercise, text))
+            break
+    for one, other in combinations([c.known for c in listed(stem, exercise) if c.known], 2):
+        if one.exercise != other.exercise:
+            texts = {known.exercise: known.definition() for known in (one, other)}
+            found.append(
+                Candidate(
+                    f"{one.name} and {other.name}",
+                    f"{one.explanation.strip()} {other.explanation.strip()}",
+                    _from_texts(stem, exercise, texts),
+                )
+            )
+    return tuple(found)
+
+
+def _both(one: Misconception, other: Misconception, stem: str, exercise: str, text: str) -> Candidate:
+    said = f"{one.explanation.strip()} {other.explanation.strip()}"
+    return Candidate(f"{one.name} and {other.name}", said, _from_texts(stem, exercise, {exercise: text}))
+
+
+def _from_texts(stem: str, exercise: str, texts: dict[str, str]) -> Callable[[], ModuleType]:
+    return lambda: reference(stem).module(exercise, {name: _code(stem, text) for name, text in texts.items()})
+
+
+@cache
+def _mixed_pairs(stem: str, exercise: str) -> tuple[Candidate, ...]:
+    found = []
+    for known in _own(stem, exercise):
+        text = known.definition()
+        definition = reference(stem).parsed(text)
+        for edit in edits_of(definition)[:BESIDE_LISTED]:
+            candidate = _edited(stem, exercise, exercise, definition, (edit,))
+            candidate.name = f"{known.name} and {candidate.name}"
+            candidate.explanation = known.explanation.strip()
+            found.append(candidate)
+    target = getattr(reference(stem).module(exercise), exercise)
+    if not inspect.isclass(target):
+        for known in _own(stem, exercise):
+            code = {exercise: _code(stem, known.definition())}
+            for kind in kinds_of(target):
+                name, said = f"{known.name} and {kind.name}", f"{known.explanation.strip()} {kind.explanation}"
+                found.append(Candidate(name, said, _wrapping(stem, exercise, "", kind.wrap, code)))
+    return tuple(found)
+
+
+@cache
+def _derived_pairs(stem: str, exercise: str) -> tuple[Candidate, ...]:
+    found = []
+    for name in reference(stem).reach(exercise)[:2]:
+        definition = reference(stem).definitions[name]
+        simple = edits_of(definition)[:SIMPLE]
+        inside = {edit: set(map(id, _walked(edit.old))) for edit in simple}
+        for one, other in combinations(simple, 2):
+            apart = id(one.parent) not in inside[other] and id(other.parent) not in inside[one]
+            place = (one.parent, one.field, one.index) != (other.parent, other.field, other.index)
+            lists = one.parent is other.parent and isinstance(one.new, list) | isinstance(other.new, list)
+            if apart and place and not lists:
+                found.append(_edited(stem, exercise, name, definition, (one, other)))
+    return tuple(found)
+
+
+def _walked(node: Any) -> list[Any]:
+    import ast
+
+    return [
+        part
+        for root in (node if isinstance(node, list) else [node])
+        if isinstance(root, ast.AST)
+        for part in ast.walk(root)
+    ]

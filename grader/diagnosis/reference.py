@@ -1,0 +1,98 @@
+"""A section's reference solution as syntax trees, of which copies with other code in them are made quickly."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from types import CodeType, ModuleType
+from typing import Any
+
+from grader.course import section
+
+Definition = ast.FunctionDef | ast.ClassDef
+
+
+class Reference:
+    """The reference module of a section: its functions and classes, public and private.
+
+    Attributes:
+        stem: the section.
+        definitions: their trees by name, without annotations and docstrings.
+    """
+
+    def __init__(self, stem: str) -> None:
+        self.stem = stem
+        tree = _Bare().visit(ast.parse(section(stem).solution.read_text(encoding="utf-8")))
+        ast.fix_missing_locations(tree)
+        self.definitions: dict[str, Definition] = {
+            node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        }
+        self._names: dict[str, Any] = {"__name__": f"reference_{stem}"}
+        exec(compile(tree, f"<reference: {stem}>", "exec"), self._names)
+        self._codes = {name: self.compiled(node) for name, node in self.definitions.items()}
+
+    def parsed(self, text: str) -> Definition:
+        """A function or class given as text, as the definitions are."""
+        tree = _Bare().visit(ast.parse(text))
+        return tree.body[0]
+
+    def compiled(self, node: Definition) -> CodeType:
+        """The code that defines this function or class."""
+        return compile(ast.fix_missing_locations(ast.Module([node], [])), f"<reference: {self.stem}>", "exec")
+
+    @cache  # noqa: B019 - there is one for each section, for as long as the process lives
+    def reach(self, exercise: str) -> tuple[str, ...]:
+        """The exercise, and what it uses of the module, nearest first."""
+        found = [exercise]
+        for name in found:
+            used = [node.id for node in ast.walk(self.definitions[name]) if isinstance(node, ast.Name)]
+            found += [other for other in dict.fromkeys(used) if other in self.definitions and other not in found]
+        return tuple(found)
+
+    def module(self, exercise: str, changed: dict[str, CodeType] | None = None, **names: Any) -> ModuleType:
+        """A fresh module in which the exercise, and what it uses, are defined anew, some of it by other code.
+
+        Args:
+            exercise: the exercise that will be called.
+            changed: other code for some of the definitions.
+            names: other values for names of the module that it does not define, such as `extract`.
+        """
+        module = ModuleType(f"reference_{self.stem}")
+        module.__dict__.update(self._names | names)
+        for name in reversed(self.reach(exercise)):
+            if name not in names:
+                exec((changed or {}).get(name) or self._codes[name], module.__dict__)
+        return module
+
+
+@cache
+def reference(stem: str) -> Reference:
+    """The reference of a section, read once."""
+    return Reference(stem)
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes annotations and docstrings off: neither computes anything."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        node.returns = None
+        return self._undocumented(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        return self._undocumented(node)
+
+    def _undocumented(self, node: Any) -> Any:
+        self.generic_visit(node)
+        if ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        return node
+
+
+def loads(node: ast.AST) -> Iterator[str]:
+    """The names that are read in a tree."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+            yield part.id

@@ -1,0 +1,143 @@
+"""The calls that a check makes, kept with their arguments and made again with other code: a mistake is tried in microseconds.
+
+Inputs are drawn from the seed, so what the reference is called with is what every answer is called with, until they part.
+"""
+
+import contextlib
+import copy
+import warnings
+from collections.abc import Sequence
+from functools import lru_cache
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from exercises.checks import notes
+from exercises.checks.notes import ASKED, Note, kept
+from grader.checks.collect import collect
+from grader.checks.run import outcome
+from grader.checks.state import tidy
+from grader.checks.under_test import UnderTest
+from grader.diagnosis.evidence import same
+from grader.diagnosis.reference import reference
+
+CALLS = 40
+"""So many calls of a check are kept; by then, mistakes differ."""
+
+
+class Done(NamedTuple):
+    """What one call did: what it asked the models, and what it returned."""
+
+    asked: tuple[Any, ...]
+    result: Any
+
+
+class Call(NamedTuple):
+    """One call that a check makes, the state of torch's own generator then, and what the reference does in it."""
+
+    function: str
+    args: tuple
+    kwargs: dict[str, Any]
+    state: Tensor
+    right: Done
+
+
+def segments(found: Sequence[Note]) -> list[tuple[str, Done]]:
+    """The notes of a check, call by call."""
+    calls, asked = [], []
+    for event in found:
+        if event.what == ASKED:
+            asked.append(event.values)
+        else:
+            calls.append((event.what, Done(tuple(asked), event.values)))
+            asked = []
+    return calls
+
+
+def unrepeated(calls: list[tuple[str, Done]]) -> list[tuple[str, Done]]:
+    """The calls without those of the failing example, which Hypothesis runs once more in the end."""
+    for length in range(1, len(calls) // 2 + 1):
+        last, before = calls[-length:], calls[-2 * length : -length]
+        if all(one[0] == two[0] and same(one[1], two[1]) for one, two in zip(last, before, strict=True)):
+            return calls[:-length]
+    return calls
+
+
+@lru_cache(maxsize=400)
+def calls_of(stem: str, exercise: str, name: str, seed: int) -> tuple[Call, ...]:
+    """The calls that the check called `name` makes of the reference."""
+    check = next(check for check in collect(stem) if check.name == name)
+    keeper = _Keeper(reference(stem).module(exercise))
+    with tidy(seed), warnings.catch_warnings(action="ignore"):
+        outcome(check, UnderTest(keeper), seed)
+    done = segments(notes.NOTES)
+    return tuple(
+        Call(function, args, kwargs, state, right)
+        for (function, args, kwargs, state), (noted, right) in zip(keeper.ended, done, strict=False)
+        if noted == function
+    )
+
+
+class _Keeper:
+    """The reference, whose functions keep copies of what they are called with."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+        self.ended: list[tuple[str, tuple, dict[str, Any], Tensor]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        target = getattr(self._module, name)
+        if not callable(target):
+            return target
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            keep = len(self.ended) < CALLS
+            given = (name, copied(args), copied(kwargs), torch.get_rng_state()) if keep else None
+            try:
+                return target(*args, **kwargs)
+            finally:
+                if given is not None and len(self.ended) < CALLS:
+                    self.ended.append(given)
+
+        return call
+
+
+def replay(call: Call, module: ModuleType) -> Done:
+    """What other code does in the same call."""
+    before, notes.NOTES[:] = list(notes.NOTES), []
+    try:
+        with warnings.catch_warnings(action="ignore"), torch.enable_grad():
+            torch.set_rng_state(call.state)
+            try:
+                result = kept(getattr(module, call.function)(*copied(call.args), **copied(call.kwargs)))
+            except Exception as error:
+                result = f"raised {type(error).__name__}"
+        return Done(tuple(event.values for event in notes.NOTES), result)
+    finally:
+        notes.NOTES[:] = before
+
+
+def copied(value: Any) -> Any:
+    """A copy of an argument, with its layout; what cannot be copied is handed on."""
+    if isinstance(value, Tensor):
+        if torch._C._functorch.is_functorch_wrapped_tensor(value):
+            return value
+        fresh = value.detach()
+        fresh = fresh[:1].clone().expand(value.shape) if _expanded(fresh) else fresh.clone()
+        return fresh.requires_grad_(value.requires_grad)
+    if isinstance(value, Generator):
+        return Generator(value.device).set_state(value.get_state())
+    if isinstance(value, tuple | list):
+        return type(value)(map(copied, value)) if type(value) in (tuple, list) else value
+    if isinstance(value, dict):
+        return {key: copied(part) for key, part in value.items()}
+    if isinstance(value, nn.Module):
+        with contextlib.suppress(Exception):  # what cannot be copied is used as it is
+            return copy.deepcopy(value)
+    return value
+
+
+def _expanded(value: Tensor) -> bool:
+    return value.ndim > 0 and len(value) > 1 and value.stride(0) == 0
