@@ -28,7 +28,11 @@ LATE = "2026-01-01 00:00:00 UTC"
 
 def nbgrader(course: Path, *arguments: str, expect: int = 0) -> str:
     """One of nbgrader's commands in a course; returns what it said."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HOME": str(course), "JUPYTER_CONFIG_DIR": str(course / ".jupyter")}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "HOME": str(course),
+        "JUPYTER_CONFIG_DIR": str(course / ".jupyter"),
+    }
     ran = subprocess.run(
         [sys.executable, "-m", "nbgrader", *arguments],
         cwd=course, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=500, check=False,
@@ -120,7 +124,9 @@ def deleted_tests(made: dict) -> None:
 def full_outputs(made: dict) -> None:
     for one in made["cells"]:
         if one["cell_type"] == "code":
-            one["outputs"] = [{"output_type": "execute_result", "data": {"text/plain": "2.0"}, "metadata": {}, "execution_count": 1}]
+            one["outputs"] = [
+                {"output_type": "execute_result", "data": {"text/plain": "2.0"}, "metadata": {}, "execution_count": 1}
+            ]
 
 
 def solutions_as_tests(made: dict) -> None:
@@ -131,7 +137,16 @@ def solutions_as_tests(made: dict) -> None:
             marks |= {"grade": not marks["grade"], "solution": not marks["solution"], "points": 5}
 
 
-ATTACKS = (skip_tags, transformer, gradebook, edited_tests, doubled_tests, deleted_tests, full_outputs, solutions_as_tests)
+ATTACKS = (
+    skip_tags,
+    transformer,
+    gradebook,
+    edited_tests,
+    doubled_tests,
+    deleted_tests,
+    full_outputs,
+    solutions_as_tests,
+)
 
 
 # -------------------------------------------------------------------------------------------------------- the round
@@ -183,7 +198,9 @@ def with_helpers(made: dict) -> dict:
     text = "".join(cell(made, "answer-q_sample")["source"])
     cell(made, "answer-q_sample")["source"] = text.replace("(1 - a).sqrt()", "rest(a)")
     made["cells"].insert(place, code_cell("%matplotlib inline\n!pip list\ndef rest(a):\n    return (1 - a).sqrt()"))
-    made["cells"].insert(place, {"cell_type": "markdown", "metadata": {}, "source": "<script>alert(1)</script> my thoughts"})
+    made["cells"].insert(
+        place, {"cell_type": "markdown", "metadata": {}, "source": "<script>alert(1)</script> my thoughts"}
+    )
     return made
 
 
@@ -217,7 +234,9 @@ def test_the_gradebook_is_what_unstatic_grade_says_to_the_point(course, tmp_path
 
 def test_no_attack_gets_a_point(course) -> None:
     scores = gradebook_scores(course)
-    assert {attack.__name__: scores[attack.__name__] for attack in ATTACKS} == {attack.__name__: 0 for attack in ATTACKS}
+    assert {attack.__name__: scores[attack.__name__] for attack in ATTACKS} == {
+        attack.__name__: 0 for attack in ATTACKS
+    }
     assert scores["linked"] == scores["by-a-link"] == scores["not-a-notebook"] == scores["untouched"] == 0
 
 
@@ -231,7 +250,10 @@ def test_nothing_of_a_submission_ran_in_a_kernel(course) -> None:
 
 
 def test_what_cannot_be_read_is_said_in_every_test_cell(course) -> None:
-    for student, why in (("not-a-notebook", "is not a notebook"), ("linked", "is a link, and links are never followed")):
+    for student, why in (
+        ("not-a-notebook", "is not a notebook"),
+        ("linked", "is a link, and links are never followed"),
+    ):
         made = json.loads((course / "autograded" / student / STEM / f"{STEM}.ipynb").read_text("utf-8"))
         for name in S1.exercises:
             (output,) = cell(made, f"check-{name}")["outputs"]
@@ -255,7 +277,9 @@ def test_the_release_has_no_answer_and_each_test_cell_its_points(course) -> None
 
 
 def test_the_feedback_has_the_message_of_unstatic_grade(course) -> None:
-    rows = [row for kept in stored(course) for row in kept if row["exercise"] == "q_sample" and row["verdict"] == "fail"]
+    rows = [
+        row for kept in stored(course) for row in kept if row["exercise"] == "q_sample" and row["verdict"] == "fail"
+    ]
     (message,) = {row["message"] for row in rows}
     page = (course / "feedback" / "one-mistake" / STEM / f"{STEM}.html").read_text("utf-8")
     shown = html.unescape(page)

@@ -57,7 +57,11 @@ def test_a_notebook_with_our_answers_is_our_module_to_the_grader(section: Sectio
 
 
 def test_an_emptied_notebook_is_the_stub(section: Section) -> None:
-    cells = [emptied(source(cell), "cell") for cell in notebook(section)["cells"] if cell["metadata"].get("nbgrader", {}).get("solution")]
+    cells = [
+        emptied(source(cell), "cell")
+        for cell in notebook(section)["cells"]
+        if cell["metadata"].get("nbgrader", {}).get("solution")
+    ]
     stub = set(code(stub_of(section.solution.read_text("utf-8"))))
     assert not [line for cell in cells for line in code(cell) if line not in stub]
     for cell in cells:
@@ -108,7 +112,9 @@ def test_a_wrong_answer_gets_the_words_of_pytest_in_the_notebook(defined) -> Non
     module.__dict__.update(defined | {"q_sample": q_sample})
     finding = Progress(modules={S1.stem: module}).attempt("q_sample").findings[0]
     words = " ".join(said.split())
-    assert all(" ".join(text.split()) in words for label, text in finding.facts if label in ("called", "got", "expected"))
+    assert all(
+        " ".join(text.split()) in words for label, text in finding.facts if label in ("called", "got", "expected")
+    )
 
 
 def test_a_stub_in_a_notebook_is_still_to_be_written(defined) -> None:
@@ -119,12 +125,16 @@ def test_a_stub_in_a_notebook_is_still_to_be_written(defined) -> None:
     own = {"__name__": "__main__"}
     exec(compile(text, "/tmp/ipykernel_1/2.py", "exec"), own)
     assert told("q_sample", defined, q_sample=own["q_sample"]) == "· q_sample is still to be written"
-    assert told("simple_loss", defined | {"simple_loss": lambda *_: 1 / 0}, q_sample=own["q_sample"]).startswith("◦ simple_loss waits")
+    assert told("simple_loss", defined | {"simple_loss": lambda *_: 1 / 0}, q_sample=own["q_sample"]).startswith(
+        "◦ simple_loss waits"
+    )
 
 
 def test_an_error_in_a_cell_is_told_with_its_line(defined) -> None:
     own: dict = {"__name__": "__main__"}
-    exec(compile("def q_sample(x0, t, noise, alpha_bar):\n    return x0 / zero\n", "/tmp/ipykernel_1/3.py", "exec"), own)
+    exec(
+        compile("def q_sample(x0, t, noise, alpha_bar):\n    return x0 / zero\n", "/tmp/ipykernel_1/3.py", "exec"), own
+    )
     assert "line 2 of your cell, in q_sample" in told("q_sample", defined, q_sample=own["q_sample"])
 
 
@@ -176,7 +186,9 @@ def test_nothing_of_a_cell_but_its_text_comes_through(released) -> None:
             if cell["metadata"].get("nbgrader", {}).get("grade"):
                 cell["source"], cell["metadata"]["nbgrader"]["points"] = "99.0", 99
         cells.append(json.loads(json.dumps(cells[-2])))  # a second copy of something
-        cells.append({"cell_type": "raw", "metadata": {"raw_mimetype": "text/html"}, "source": "<script>alert(1)</script>"})
+        cells.append(
+            {"cell_type": "raw", "metadata": {"raw_mimetype": "text/html"}, "source": "<script>alert(1)</script>"}
+        )
 
     made = rebuilt(released, handed_in(released, bend))
     assert "skip-execution" not in json.dumps(made)
@@ -190,7 +202,10 @@ def test_nothing_of_a_cell_but_its_text_comes_through(released) -> None:
 def test_a_learners_cells_stay_between_ours_in_their_order(released) -> None:
     def add(cells):
         place = next(n for n, cell in enumerate(cells) if cell["id"] == "answer-q_sample")
-        cells.insert(place, {"cell_type": "code", "metadata": {}, "source": ["%matplotlib inline\n", "half = 1 / 2"], "outputs": []})
+        cells.insert(
+            place,
+            {"cell_type": "code", "metadata": {}, "source": ["%matplotlib inline\n", "half = 1 / 2"], "outputs": []},
+        )
         cells.insert(place, {"cell_type": "markdown", "metadata": {}, "source": "my thoughts"})
 
     made = [source(cell) for cell in rebuilt(released, handed_in(released, add))["cells"]]
@@ -199,7 +214,9 @@ def test_a_learners_cells_stay_between_ours_in_their_order(released) -> None:
     assert made[place + 2].startswith("def q_sample")
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"cells": 3}', b'{"cells": [3, {"cell_type": []}]}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b'{"cells": 3}', b'{"cells": [3, {"cell_type": []}]}', b"[" * 100_000]
+)
 def test_whatever_is_handed_in_the_released_notebook_comes_out(released, data) -> None:
     made = rebuilt(released, cells_of(data))
     ours = [cell["id"] for cell in released["cells"]]
@@ -207,7 +224,15 @@ def test_whatever_is_handed_in_the_released_notebook_comes_out(released, data) -
 
 
 @pytest.mark.parametrize(
-    "markdown", ["<script>x</script>", "[x](javascript:x)", "![x](/etc/passwd)", "[x]: javascript:x\n\n[x]", "<a href=x>", "> [x]: y"]
+    "markdown",
+    [
+        "<script>x</script>",
+        "[x](javascript:x)",
+        "![x](/etc/passwd)",
+        "[x]: javascript:x\n\n[x]",
+        "<a href=x>",
+        "> [x]: y",
+    ],
 )
 def test_markdown_of_a_learner_links_nowhere(markdown) -> None:
     text = inert(markdown)

@@ -10,7 +10,7 @@ import tomllib
 import pytest
 
 from grader import cli
-from grader.course import ROOT, Section, section, sections
+from grader.course import ROOT, Section, section
 from grader.diagnosis.listed import load
 from grader.source import release
 from grader.source.folder import FolderError
@@ -80,7 +80,10 @@ def answers(of: Section) -> set[str]:
 def test_a_release_has_no_line_of_any_answer(repository, section: Section) -> None:
     wanted = answers(section)
     found = {
-        (path, line.strip()) for path, text in texts(repository).items() for line in text.splitlines() if line.strip() in wanted
+        (path, line.strip())
+        for path, text in texts(repository).items()
+        for line in text.splitlines()
+        if line.strip() in wanted
     }
     assert not found
 
@@ -108,7 +111,9 @@ def test_a_release_holds_what_it_imports(repository) -> None:
                 there = base.with_suffix(".py").is_file() or (base / "__init__.py").is_file()
                 if name.split(".")[0] in ("grader", "exercises", "solutions", "tests") and not there:
                     lost.append((path, name))
-    assert lost == [("grader/desk/progress.py", "grader.diagnosis.diagnose")]  # asked for only where mistakes are listed
+    assert lost == [
+        ("grader/desk/progress.py", "grader.diagnosis.diagnose")
+    ]  # asked for only where mistakes are listed
 
 
 def test_every_link_in_a_release_leads_somewhere(repository, tmp_path) -> None:
@@ -153,7 +158,9 @@ def test_releasing_again_keeps_what_a_learner_wrote(desk) -> None:
     said = release.release(desk, [S1.stem])
     assert mine.read_text("utf-8") == answer
     assert (desk / "notes.md").read_text() == "mine"
-    assert (desk / "exercises/toolkit/extract.py").read_text("utf-8") == (ROOT / "exercises/toolkit/extract.py").read_text("utf-8")
+    assert (desk / "exercises/toolkit/extract.py").read_text("utf-8") == (
+        ROOT / "exercises/toolkit/extract.py"
+    ).read_text("utf-8")
     assert (desk / ".unstatic/kept/1/exercises/toolkit/extract.py").read_text() == "# bent\n"
     assert f"exercises/{S1.stem}.py was changed and is kept as it is." in said
 

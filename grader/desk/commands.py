@@ -154,7 +154,9 @@ def solution(options: argparse.Namespace) -> int:
     exercise: Exercise = options.name
     reference = sections()[exercise.section].solution
     if not reference.is_file():
-        print("Our answers are not in this release of the course. Ask your instructor: they may show them when the section is over.")
+        print(
+            "Our answers are not in this release of the course. Ask your instructor: they may show them when the section is over."
+        )
         return 1
     from grader.desk import practice
 

@@ -81,10 +81,13 @@ class Judged(NbGraderPreprocessor):
 
     jobs = Integer(os.cpu_count() or 1, help="How many submissions are judged at a time.").tag(config=True)
     isolation = Unicode(
-        "none", help="The least isolation that is accepted, such as bwrap+landlock; `unstatic doctor` says what there is."
+        "none",
+        help="The least isolation that is accepted, such as bwrap+landlock; `unstatic doctor` says what there is.",
     ).tag(config=True)
     seed = Integer(
-        None, allow_none=True, help="What the checks' inputs are drawn from; by default the folder's own, in .unstatic/seed."
+        None,
+        allow_none=True,
+        help="What the checks' inputs are drawn from; by default the folder's own, in .unstatic/seed.",
     ).tag(config=True)
 
     def preprocess(self, notebook: Any, resources: Any) -> tuple[Any, Any]:

@@ -33,7 +33,9 @@ def text_of(path: Path) -> bytes:
     """
     for folder in (path.parent.parent, path.parent):
         if folder.is_symlink():
-            raise Refused(f"{one_line(folder.name)} is a link, and links are never followed; hand in the files themselves")
+            raise Refused(
+                f"{one_line(folder.name)} is a link, and links are never followed; hand in the files themselves"
+            )
     require_regular(os.lstat(path).st_mode, one_line(path.name))
     return read_file(str(path), LIMITS[".ipynb"])
 

@@ -121,7 +121,9 @@ def _require_folders(folder: Path, paths: Iterable[str]) -> None:
             raise FolderError(f"{way} is in the way: a folder belongs there; move it, and run the same command again")
     for path in paths:
         if (folder / path).is_dir():
-            raise FolderError(f"{folder / path} is in the way: a file belongs there; move it, and run the command again")
+            raise FolderError(
+                f"{folder / path} is in the way: a file belongs there; move it, and run the command again"
+            )
 
 
 def _read(path: Path) -> bytes | None:

@@ -42,3 +42,11 @@ def test_q_sample_lets_gradients_through(code, rng):
     x0, noise = tracked(case.x0, case.noise)
     got, pull, a = code.q_sample(x0, case.t, noise, case.alpha_bar), case.eps, case.at(case.alpha_bar)
     expect.gradients(got, pull, FLOW, x0=(x0, a.sqrt() * pull), noise=(noise, (1 - a).sqrt() * pull))
+
+
+def test_q_sample_reaches_both_ends(code, rng):
+    """Where ᾱ is 1 the data is untouched, and where it is 0 only the noise is left."""
+    x0, noise = cases.normal((2, 3), rng), cases.normal((2, 3), rng)
+    got = code.q_sample(x0, torch.tensor([0, 2]), noise, numbers(1.0, 0.5, 0.0))
+    why = "at ᾱ = 1 x_t is x_0, and at ᾱ = 0 it is the noise, to the last digits: nothing is clamped"
+    expect.close(got, torch.stack([x0[0], noise[1]]), why)

@@ -4,6 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from exercises.checks import cases, chance, expect
+from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.cases import tracked
 from exercises.checks.expect import left_alone
 from exercises.checks.rules import KEEP
@@ -117,3 +118,10 @@ def test_sample_records_no_gradient_and_leaves_its_arguments_as_they_were(code, 
         expect.holds(not recorded, why, got="an x_t that carries a gradient", want="x_t without")
         expect.unchanged(KEEP, x_T=(x_T, start.detach()), betas=(betas, table))
         left_alone(model)
+
+
+def test_sample_takes_any_callable_and_keeps_half_precision(code, rng):
+    """A plain function will do for a model, and float16 stays float16."""
+    betas, generator = cases.schedule(3, rng, smallest=0.1).float(), Generator().manual_seed(0)
+    x_T = cases.normal((2, 3), rng)
+    takes_any_model_in_half_precision(lambda model, x: code.sample(model, x, betas, generator), x_T)

@@ -5,6 +5,7 @@ from hypothesis import given
 from torch import Tensor
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import left_to_the_caller
 from exercises.checks.cases import Case, numbers, tracked
 from exercises.checks.expect import left_alone
 from exercises.checks.rules import KEEP, SINGLE
@@ -71,3 +72,9 @@ def test_simple_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
         expect.close(got, mse(case.exactly()).to(case.x0.dtype), KEEP, **SINGLE)
         expect.tensor(model.seen[0].x_t, "the model works in the data's dtype: x_t keeps it", dtype=case.x0.dtype)
         left_alone(model)
+
+
+def test_simple_loss_leaves_mode_and_gradients_to_the_caller(code, rng):
+    """A loss computes and no more: the model's mode and its gradients stay as they are."""
+    case, model = cases.gradual(rng), Spy()
+    left_to_the_caller(lambda: code.simple_loss(model, case.x0, case.t, case.noise, case.alpha_bar), model)

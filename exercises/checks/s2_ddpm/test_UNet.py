@@ -99,7 +99,7 @@ def unlike(one: Tensor, other: Tensor) -> bool:
 def test_UNet_tells_one_time_from_another(code, rng):
     network = awake(code, rng, 1, 8, (1, 2)).eval()
     x, _ = images(rng, 2, 1, 4, 4)
-    times = (0, 1, 2, 10, 11, 499, 500, 999, 1000, 2000, LARGE_T)
+    times = (0, 1, 2, 10, 11, 64, 100, 128, 256, 499, 500, 512, 999, 1000, 1024, 2000, 4096, LARGE_T)
     outputs = [answer(network, x, torch.full((2,), t)).detach() for t in times]
     for one in range(len(times)):
         for other in range(one):
@@ -109,7 +109,7 @@ def test_UNet_tells_one_time_from_another(code, rng):
 
 def test_UNet_tells_one_label_from_another(code, rng):
     for classes in (2, 5, 12):
-        network = awake(code, rng, 1, 8, (1, 2), classes=classes).eval()
+        network = awake(code, rng, 1, 8, (1, 2), classes=classes).train(classes == 5)  # in training labels count too
         x, t = images(rng, 1, 1, 4, 4)
         x, t = x.expand(classes, 1, 4, 4), t.expand(classes)
         y = torch.arange(classes)
@@ -139,8 +139,8 @@ def test_UNet_treats_each_sample_by_itself_in_training_too(code, rng):
         leak = float(pull[[0, 1, 3]].abs().max()) > 1e-9 * float(pull[2].abs().max())
         expect.holds(not leak, why, got="an output that moves with the other samples", want="no influence")
         x, whole = x.detach(), whole.detach()
-        if unlike(answer(network, x, t, y), whole):
-            continue  # dropout: what is random is not compared
+        again = "the same call gives the same answer: what is random comes in by an argument, so there is no dropout"
+        expect.holds(not unlike(answer(network, x, t, y), whole), again, got="another answer", want="the same answer")
         room = 1e-6 * float(whole.abs().max())
         for rest, row in ((answer(network, x2, t2, y2), 2), (answer(network, x[2:3], t[2:3], y[2:3]), 0)):
             moved = float((rest[row].detach() - whole[2]).abs().max()) > room
@@ -242,3 +242,32 @@ def test_UNet_keeps_all_that_it_is_in_parameters_and_buffers(code, rng):
     why = "two networks with equal parameters and buffers are equal: a layer in a plain list is not trained or saved"
     same = float((got - expected).abs().max()) <= 1e-6 * float(expected.abs().max())
     expect.holds(same, why, got="another answer from the twin", want="the same answer")
+
+
+def test_UNet_can_learn_away_from_its_first_answer(code, rng):
+    """It begins by saying nothing; a step along the gradient makes it say something."""
+    network = made(code, 1, 8, (1, 2)).double()
+    x, t = images(rng, 2, 1, 4, 4)
+    some = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    aim = cases.normal((2, 1, 4, 4), rng)
+    why = "zero at initialisation is where learning starts: the gradient must reach what makes the answer zero"
+    found = torch.autograd.grad((answer(network, x, t) * aim).sum(), some, allow_unused=True)
+    with torch.no_grad():
+        for parameter, grad in zip(some, found, strict=True):
+            if grad is not None:
+                parameter.add_(grad)
+    got = answer(network, x, t).detach()
+    expect.holds(float(got.abs().max()) > 1e-6, why, got=got, want="an answer that has moved")
+
+
+def test_UNet_takes_no_label_for_none(code, rng):
+    """Label 0 is a label: where the network answers without one, it is another answer."""
+    network = awake(code, rng, 1, 8, (1, 2), classes=3).eval()
+    x, t = images(rng, 1, 1, 4, 4)
+    try:
+        without = network(x, t)
+    except Exception:
+        return  # a network made for labels may insist on them
+    why = "y = 0 is the first class, and not the absence of a label"
+    got = answer(network, x, t, torch.tensor([0])).detach()
+    expect.holds(unlike(got, without.detach()), why, got="the answer for no label", want="an answer of its own")

@@ -4,7 +4,8 @@ import torch
 from torch import Generator, Tensor
 
 from exercises.checks import cases, chance, expect
-from exercises.checks.cases import Case, tracked
+from exercises.checks.callers import takes_any_model_in_half_precision
+from exercises.checks.cases import Case, numbers, tracked
 from exercises.checks.expect import left_alone
 from exercises.checks.rules import KEEP
 from exercises.checks.s2_ddpm.formulas import converted, posterior, slopes_x0
@@ -187,3 +188,26 @@ def test_ancestral_sample_refuses_an_unknown_kind_or_variance(code, rng):
 
             why = f"an unknown {name} raises ValueError naming the argument: {name}"
             expect.raises(ValueError, draw, why, naming=name)
+
+
+def test_ancestral_sample_takes_any_callable_and_keeps_half_precision(code, rng):
+    """A plain function will do for a model, and float16 stays float16."""
+    betas, generator = cases.schedule(3, rng, smallest=0.1).float(), Generator().manual_seed(0)
+    x_T = cases.normal((2, 3), rng)
+    takes_any_model_in_half_precision(lambda model, x: code.ancestral_sample(model, x, betas, generator=generator), x_T)
+
+
+def test_ancestral_sample_begins_in_pure_static(code, rng):
+    """Where the last β is 1 no noise can be divided out, and a model of x0 or v needs none divided out."""
+    betas, x_T = numbers(0.1, 0.4, 1.0), cases.normal((2, 3), rng)
+    for kind in ("x0", "v"):
+        model = Spy()
+        states = chain(code, model, x_T, betas, kind=kind)
+        first = model.seen[0].answer if kind == "x0" else -model.seen[0].answer
+        why = f"at ᾱ = 0 x_T is static whatever the data was: x̂_0 is the model's x0, or minus its v, and nothing is divided by ᾱ ({kind})"
+        expect.finite(states[-1], why)
+        # β = 1: the mean of the first step is √ᾱ_1 x̂_0, and its variance 1 - ᾱ_1 = 0.46
+        far = ((states[1] - 0.54**0.5 * first) / 0.46**0.5).abs().max().item()
+        expect.holds(
+            far < 7, why, got=states[1], want="√ᾱ x̂_0 and noise of variance 1 - ᾱ, within seven deviations of it"
+        )

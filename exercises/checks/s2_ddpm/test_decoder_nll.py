@@ -91,3 +91,14 @@ def test_decoder_nll_keeps_the_dtype_and_its_arguments_and_is_finite_in_float32(
         why = "in a tail the gradient is finite, in float32 too"
         for grad in slopes_in(code.decoder_nll(parts[0], *inputs), torch.ones_like(want), why, *inputs):
             expect.finite(grad, why)
+
+
+def test_decoder_nll_moves_with_the_data(code):
+    """Where the data goes up the mean might as well go down: the gradient in x0 is minus the one in the mean."""
+    x0 = BYTES[[1, 37, 128, 254]]
+    mean, logvar = x0 + numbers(0.3, -0.05, 0.01, -0.2), numbers(-4.0, -5.0, -9.0, -2.0)
+    (moved,) = tracked(x0)
+    why = "the price is a function of the distance of x0 and mean, and differentiable in both"
+    (found,) = slopes_in(code.decoder_nll(moved, mean, logvar), torch.ones_like(x0), why, moved)
+    want, _ = byte_slopes(x0, mean, logvar)
+    expect.close(found, -want, f"{why} (the gradient with respect to x0)", rtol=0.05, atol=0.05)

@@ -27,6 +27,8 @@ class Assorted(nn.Module):
         self.inner.register_buffer("mean", self.mean)
         self.register_buffer("count", torch.randint(1, 1000, (), generator=rng))
         self.register_buffer("flags", torch.rand(5, generator=rng) < 0.5)
+        self.register_buffer("halved", cases.normal((3,), rng).half())
+        self.register_buffer("brief", cases.normal((3,), rng).bfloat16())
 
     def tensors(self) -> dict[str, Tensor]:
         """Every parameter and buffer, once."""
@@ -58,7 +60,7 @@ def compare(model: Assorted, want: dict[str, Tensor], why: str) -> None:
 def near(got: Tensor, want: Tensor) -> bool:
     if not want.is_floating_point():
         return torch.equal(got, want)
-    tolerance = 1e-9 if want.dtype == torch.float64 else 1e-6
+    tolerance = {torch.float64: 1e-9, torch.float32: 1e-6, torch.float16: 5e-3, torch.bfloat16: 4e-2}[want.dtype]
     return torch.allclose(got, want, rtol=tolerance, atol=tolerance)
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import left_to_the_caller
 from exercises.checks.cases import Case, numbers, tracked
 from exercises.checks.expect import left_alone
 from exercises.checks.rules import EACH, KEEP, SINGLE
@@ -149,3 +150,9 @@ def test_prediction_loss_refuses_an_unknown_kind(code, rng):
                 return code.prediction_loss(Spy(), case.x0, case.t, case.noise, case.alpha_bar, kind, gamma)
 
             expect.raises(ValueError, lose, NAMED, naming="kind")
+
+
+def test_prediction_loss_leaves_mode_and_gradients_to_the_caller(code, rng):
+    """A loss computes and no more: the model's mode and its gradients stay as they are."""
+    case, model = cases.gradual(rng), Spy()
+    left_to_the_caller(lambda: code.prediction_loss(model, case.x0, case.t, case.noise, case.alpha_bar), model)

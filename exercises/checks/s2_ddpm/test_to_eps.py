@@ -86,3 +86,19 @@ def test_to_eps_refuses_an_unknown_kind(code, rng):
             return code.to_eps(case.eps, case.x_t, case.t, case.alpha_bar, kind)
 
         expect.raises(ValueError, convert, NAMED, naming="kind")
+
+
+def test_to_eps_reaches_both_ends(code, rng):
+    """At both ends of a schedule ε follows without a division by 0."""
+    p, x_t = cases.normal((2, 3), rng), cases.normal((2, 3), rng)
+    static, clean = torch.tensor([1, 1]), torch.tensor([0, 0])
+    for kind, level, want in (
+        ("v", static, x_t),
+        ("x0", static, x_t),
+        ("eps", static, p),
+        ("v", clean, p),
+        ("eps", clean, p),
+    ):
+        got = code.to_eps(p, x_t, level, numbers(1.0, 0.0), kind)
+        why = f"at ᾱ = {1 - int(level[0])} {kind} gives ε without a division by 0: {TO_EPS[kind]}"
+        expect.close(got, want, why)

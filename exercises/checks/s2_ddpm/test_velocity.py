@@ -45,3 +45,11 @@ def test_velocity_lets_gradients_through(code, rng):
     x0, eps = tracked(case.x0, case.eps)
     got, pull, (signal, static) = code.velocity(x0, eps, case.t, case.alpha_bar), case.noise, roots(case)
     expect.gradients(got, pull, FLOW, x0=(x0, -static * pull), eps=(eps, signal * pull))
+
+
+def test_velocity_reaches_both_ends(code, rng):
+    """At clean data v is the noise, at static minus the data."""
+    x0, eps = cases.normal((2, 3), rng), cases.normal((2, 3), rng)
+    got = code.velocity(x0, eps, torch.tensor([0, 1]), numbers(1.0, 0.0))
+    why = "v is +ε at ᾱ = 1 and -x_0 at ᾱ = 0, to the last digits: nothing is clamped"
+    expect.close(got, torch.stack([eps[0], -x0[1]]), why)

@@ -134,3 +134,17 @@ def test_vlb_term_lets_gradients_through(code, rng):
     want = in_guess * -static / signal * pull[:, None, None] / (4 * BITS)
     expect.close(found[case.t > 0], want[case.t > 0], why)
     expect.close(found[case.t == 0], want[case.t == 0], why, rtol=0.2, atol=0.1)
+
+
+def test_vlb_term_lets_gradients_through_to_the_data(code, rng):
+    """The term moves with x_0 and with x_t as its formula says."""
+    case = of_bytes(cases.make((5, 2, 2), cases.schedule(4, rng), rng))
+    x0, x_t = tracked(case.x0, case.x_t)
+    pull = numbers(1.0, -2.0, 0.5, 3.0, 1.5)
+    in_x0, in_x_t = slopes_in(code.vlb_term(x0, x_t, case.t, case.eps, case.betas), pull, FLOW, x0, x_t)
+    (signal, _), guess = roots(case), guess_of(case)
+    of_x0, _, _ = posterior(case)
+    later = case.t > 0  # there the term is of_x0² (x_0 - x̂_0)² / (2 β̃), and x̂_0 moves with x_t / √ᾱ
+    slope = of_x0**2 * (case.x0 - guess) / case.at(small_variance(case.betas)) * pull[:, None, None] / (4 * BITS)
+    found, want = torch.stack([in_x0, in_x_t])[:, later], torch.stack([slope, -slope / signal])[:, later]
+    expect.close(found, want, FLOW + " (the gradients with respect to x0, then x_t)")

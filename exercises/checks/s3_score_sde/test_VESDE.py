@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from exercises.checks import cases
+from exercises.checks import cases, expect
 from exercises.checks.cases import numbers
 from exercises.checks.s3_score_sde.inputs import column, moments, seeds, shapes, times
 from exercises.checks.s3_score_sde.marginals import agrees_with_itself, coefficients, compared, keeps_types, marginal
@@ -38,6 +38,14 @@ def test_VESDE_marginal_is_the_solution_of_the_sde(code, low, ratio, shape, seed
     t, like = times(shape[0], Generator().manual_seed(seed), 1e-3), torch.zeros(shape, dtype=torch.float64)
     got = marginal(code.VESDE(sigma_min=low, sigma_max=low * ratio), t, like)
     compared(got, ve_marginal(t, like, low, low * ratio), VE_JUMP)
+
+
+def test_VESDE_has_added_nothing_at_t_0(code):
+    """At t = 0 the data is as it was."""
+    t, like = numbers(0.0, 0.0), torch.zeros(2, 3, dtype=torch.float64)
+    _, std = code.VESDE().marginal(t, like)
+    why = "at t = 0 the SDE has added no noise yet: std is 0 itself, and no small time or number stands for it"
+    expect.close(std, torch.zeros(2, 1, dtype=torch.float64), why, rtol=0.0, atol=1e-9)
 
 
 @given(low=st.floats(0.005, 1), ratio=st.floats(1.5, 5000), shape=shapes, seed=seeds)

@@ -5,6 +5,7 @@ from hypothesis import given
 from torch import Generator, Tensor, nn
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import left_to_the_caller
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.expect import left_alone
 from exercises.checks.s3_score_sde.inputs import moments, seeds, times
@@ -98,3 +99,10 @@ def test_dsm_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
             expect.tensor(model.seen[0].x_t, "the model works in the data's dtype: x_t keeps it", dtype=dtype)
             expect.tensor(model.seen[0].t, "the model is told t as it is, in x's dtype", dtype=dtype)
             left_alone(model)
+
+
+def test_dsm_loss_leaves_mode_and_gradients_to_the_caller(code, rng):
+    """A loss computes and no more: the model's mode and its gradients stay as they are."""
+    case, model = cases.gradual(rng), Spy()
+    t = times(len(case.x0), rng).to(case.x0)
+    left_to_the_caller(lambda: code.dsm_loss(model, case.x0, t, case.noise, GROWING), model)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from exercises.checks import cases, chance, expect
+from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.s3_score_sde.formulas import affine_score, backwards, grid
 from exercises.checks.s3_score_sde.inputs import seeds, shapes
 from exercises.checks.s3_score_sde.loops import left_as_it_was, looked_at
@@ -119,3 +120,11 @@ def test_euler_maruyama_keeps_the_dtype_and_ends_by_default_at_0_001(code, rng):
 def test_euler_maruyama_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
     x_T = cases.normal((2, 3), rng)
     left_as_it_was(lambda model, start: code.euler_maruyama(Bent(), model, start, 3), x_T)
+
+
+def test_euler_maruyama_takes_any_callable_and_keeps_half_precision(code, rng):
+    """A plain function will do for a model, and float16 stays float16."""
+    x_T = cases.normal((2, 3), rng)
+    takes_any_model_in_half_precision(
+        lambda model, x: code.euler_maruyama(GROWING, model, x, 3, generator=Generator().manual_seed(0)), x_T
+    )

@@ -88,3 +88,17 @@ def test_hutchinson_divergence_keeps_the_dtype_and_leaves_no_trace(code, rng):
             expect.equal(start.requires_grad, flag, "x is the caller's: whether it takes gradients is not changed")
             expect.equal(start.grad is None, True, "no gradient is left on x: it is the caller's")
             left_alone(field)
+
+
+def test_hutchinson_divergence_works_where_recording_is_off(code, rng):
+    """Samplers and likelihoods run under no_grad; the divergence needs a gradient all the same."""
+    x, probe = cases.normal((2, 3), rng), cases.normal((2, 3), rng)
+    field = Field(3, times(2, rng), rng)
+    why = "recording of gradients may be off where it is called, as in a likelihood: it has to be switched on inside"
+    with torch.no_grad():
+        try:
+            got = code.hutchinson_divergence(field, x, probe)
+        except RuntimeError as error:
+            nothing = torch.full((2,), float("nan"), dtype=torch.float64)
+            raise expect.Mismatch(why, nothing, f"an error: {error}", "the estimate") from None
+    expect.close(got, field.estimate(x, probe), why)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.cases import numbers
 from exercises.checks.s3_score_sde.formulas import flowing, grid
 from exercises.checks.s3_score_sde.inputs import seeds, shapes
@@ -96,3 +97,9 @@ def test_ode_sample_keeps_the_dtype_and_ends_by_default_at_0_001(code, rng):
 def test_ode_sample_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
     x_T = cases.normal((2, 3), rng)
     left_as_it_was(lambda model, start: code.ode_sample(Bent(), model, start, 3), x_T)
+
+
+def test_ode_sample_takes_any_callable_and_keeps_half_precision(code, rng):
+    """A plain function will do for a model, and float16 stays float16."""
+    x_T = cases.normal((2, 3), rng)
+    takes_any_model_in_half_precision(lambda model, x: code.ode_sample(GROWING, model, x, 3), x_T)

@@ -81,8 +81,8 @@ def ancestral_sample(model, x_T, betas, kind="eps", variance="small", clip=False
             if level == 0:
                 return guess.clone()
             total = prior[level] + likelihood[level]
-            seen = x / (1 - betas[level].double()).sqrt().to(x.dtype)
-            mean = (prior[level] * before[level].sqrt() * guess + likelihood[level] * seen) / total
+            seen = (1 - betas[level].double()).sqrt() / betas[level].double() * x  # likelihood times x / √α
+            mean = (prior[level] * before[level].sqrt() * guess + seen) / total
             std = total.rsqrt() if variance == "small" else betas[level].double().sqrt()
             x = (mean + std * torch.normal(0.0, 1.0, x.shape, generator=generator, dtype=x.dtype)).to(x_T.dtype)
     return x

@@ -37,10 +37,13 @@ def q_posterior(x0, x_t, t, betas):
     before = F.pad(now, (1, 0))[:-1]
     log_step = torch.log1p(-betas.double())
     kept = torch.expm1(before) / torch.expm1(now)  # (1 - ᾱ_{t-1}) / (1 - ᾱ_t)
-    # Between x̂ = √ᾱ_{t-1} x_0 and x_t / √α_t, a fraction α_t kept of the way
-    start, end = extract(torch.exp(0.5 * before), t, x0) * x0, extract(torch.exp(-0.5 * log_step), t, x_t) * x_t
-    mean = torch.lerp(start, end, extract(torch.exp(log_step) * kept, t, x0))
-    return mean, extract(-torch.expm1(log_step) * kept, t, x0)
+    # Between x̂ = √ᾱ_{t-1} x_0 and x_t / √α_t, a fraction α_t kept of the way; what x_t is divided by cancels
+    share = torch.exp(log_step) * kept
+    start, rest = (
+        extract(torch.exp(0.5 * before) * (1 - share), t, x0),
+        extract(torch.exp(0.5 * log_step) * kept, t, x_t),
+    )
+    return torch.addcmul(start * x0, rest, x_t), extract(-torch.expm1(log_step) * kept, t, x0)
 
 
 def timestep_embedding(t, dim, max_period=10000.0):

@@ -103,7 +103,7 @@ def learned_log_variance(v, t, betas):
 
 
 def ancestral_sample(model, x_T, betas, kind="eps", variance="small", clip=False, generator=None):
-    """In terms of noise: the step x_t - β/√(1-ᾱ) ε, over √α, whatever the model predicts and however it is clipped."""
+    """In terms of both guesses: x̂_0 noised again to the level before with as much of ε̂ as the fresh noise leaves room for."""
     if kind not in ("eps", "x0", "v") or variance not in ("small", "large"):
         raise ValueError(f"unknown kind or variance: {kind!r}, {variance!r}")
     log_a = log_alpha_bar(betas)
@@ -114,11 +114,13 @@ def ancestral_sample(model, x_T, betas, kind="eps", variance="small", clip=False
         t = torch.tensor([level] * len(x), device=x.device)
         with torch.no_grad():
             p = model(x.to(x_T.dtype), t).double()
-        eps = {"eps": p, "x0": (x - a * p) / s, "v": s * x + a * p}[kind]
+        guess = p if kind == "x0" else a * x - s * p if kind == "v" else (x - s * p) / a
         if clip:
-            eps = (x - a * ((x - s * eps) / a).clamp(-1, 1)) / s
-        beta = betas[level].item()
-        x = (x - beta / s * eps) / math.sqrt(1 - beta)
+            guess = guess.clamp(-1, 1)
+        eps = (x - a * guess) / s
+        a_before = math.exp(log_a[level - 1] / 2) if level else 1.0
+        left = (1 - a_before**2) * math.sqrt(1 - betas[level].item()) / s  # of ε̂, beside the posterior's fresh noise
+        x = a_before * guess + left * eps
         if level:
             z = torch.randn(x.shape, generator=generator, dtype=torch.float64, device=x.device)
             x = x + math.exp(log_var[level] / 2) * z

@@ -69,13 +69,15 @@ def to_x0(prediction, x_t, t, alpha_bar, kind):
 
 
 def to_eps(prediction, x_t, t, alpha_bar, kind):
-    if kind == "eps":
-        return prediction.clone()
-    clean = to_x0(prediction, x_t, t, alpha_bar, kind)
+    if kind not in ("eps", "x0", "v"):
+        raise ValueError(f"kind {kind!r} is none of eps, x0, v")
     rows = []
-    for x0, x, step in zip(clean, x_t, t.tolist(), strict=True):
+    for said, x, step in zip(prediction, x_t, t.tolist(), strict=True):
         a = float(alpha_bar[step])
-        rows.append((x - math.sqrt(a) * x0) / math.sqrt(1 - a))
+        if kind == "v":
+            rows.append(math.sqrt(1 - a) * x + math.sqrt(a) * said)
+        else:
+            rows.append(said if kind == "eps" else (x - math.sqrt(a) * said) / math.sqrt(1 - a))
     return torch.stack(rows)
 
 

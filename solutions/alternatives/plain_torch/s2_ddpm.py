@@ -68,8 +68,13 @@ def to_x0(prediction, x_t, t, alpha_bar, kind):
 def to_eps(prediction, x_t, t, alpha_bar, kind):
     signal = coefficient(alpha_bar, t, x_t)
     a, s = signal.sqrt(), (1.0 - signal).sqrt()
-    x0 = to_x0(prediction, x_t, t, alpha_bar, kind).double()
-    return ((x_t.double() - a * x0) / s).to(x_t.dtype)
+    if kind == "x0":
+        return ((x_t.double() - a * prediction.double()) / s).to(x_t.dtype)
+    if kind == "v":
+        return (s * x_t.double() + a * prediction.double()).to(x_t.dtype)
+    if kind == "eps":
+        return prediction * 1
+    raise ValueError(f"unknown kind: {kind}")
 
 
 def prediction_loss(model, x0, t, noise, alpha_bar, kind="eps", gamma=None):

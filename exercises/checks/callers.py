@@ -1,0 +1,45 @@
+"""What is the caller's, and a loss or a sampler has only borrowed: the model's mode, gradients that are there, the precision."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from exercises.checks import expect
+
+
+def left_to_the_caller(loss: Callable[[], Any], model: nn.Module) -> None:
+    """The loss leaves the model in the mode that it finds, and the gradients that are there as they are."""
+    for training in (True, False):
+        model.train(training)
+        for number, parameter in enumerate(model.parameters(), 1):
+            parameter.grad = torch.full_like(parameter, float(number))
+        loss()
+        why = "a loss leaves the model in the mode that it finds: whoever trains chose train() or eval()"
+        mode = {True: "a model in train()", False: "a model in eval()"}
+        expect.holds(model.training is training, why, got=mode[model.training], want=mode[training])
+        for number, parameter in enumerate(model.parameters(), 1):
+            why = "gradients that are there are the caller's: a loss neither clears them nor adds to them"
+            kept = parameter.grad is not None and torch.equal(parameter.grad, torch.full_like(parameter, float(number)))
+            expect.holds(kept, why, got=parameter.grad, want=f"a gradient of {number}, as before")
+            parameter.grad = None
+
+
+def plain_model(x: Tensor, *times: Tensor) -> Tensor:
+    """A model that is a function and no module: half of what it sees, in its own dtype."""
+    return x / 2
+
+
+def takes_any_model_in_half_precision(sampler: Callable[[Callable, Tensor], Any], x_T: Tensor) -> None:
+    """A plain function will do for a model; and what comes in float16 comes back in float16."""
+    start = x_T.half()
+    try:
+        got = sampler(plain_model, start)
+    except AttributeError as error:
+        why = "a model is anything that can be called; a plain function has no parameters and no modes to ask for"
+        nothing = torch.full_like(x_T, float("nan"))
+        raise expect.Mismatch(why, nothing, f"an error: {error}", "samples, from a plain function") from None
+    why = "results keep x's dtype, float16 too: tables in float32 must be cast to it, or the product is promoted"
+    expect.tensor(got, why, shape=start.shape, dtype=torch.float16)
+    expect.finite(got, why)
