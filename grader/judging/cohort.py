@@ -9,7 +9,7 @@ from grader.intake.reading import Submission, fingerprint
 from grader.judging import schedule
 from grader.judging.conditions import OURS, Conditions
 from grader.judging.results import Document, Row, document, plain_row
-from grader.judging.schedule import Unit
+from grader.judging.schedule import Grading, Unit
 from grader.judging.store import Key, Store, course_version
 
 
@@ -33,6 +33,7 @@ class Terms:
         conditions: under which a section (by stem) of a submission (by name) is judged.
         left_out: exercises that the course leaves out.
         again: whether this exercise of that submission (by name) is graded again, be it stored or not.
+        judges: makes what grades at a level of isolation; judges on this machine if None.
     """
 
     seed: int
@@ -42,6 +43,7 @@ class Terms:
     conditions: Callable[[str, str], Conditions] = _everywhere_ours
     left_out: Collection[str] = ()
     again: Callable[[str, str], bool] = _nothing
+    judges: Callable[[str], Grading] | None = None
 
     def key(self, unit: Unit) -> Key:
         every = tuple(section(unit.stem).exercises)
@@ -155,7 +157,7 @@ def _grade_units(work: Sequence[Unit], terms: Terms, jobs: int, done: Callable[[
             terms.store.put(terms.key(unit), rows)
             return rows
 
-    for part, rows in schedule.run(parts, terms.seed, terms.isolation, jobs, attempt):
+    for part, rows in schedule.run(parts, terms.seed, terms.isolation, jobs, attempt, terms.judges):
         done(fresh[id(part)][0], rows)
 
 
