@@ -252,6 +252,10 @@ def _check_usage(options: argparse.Namespace) -> None:
                 find_exercise(name)
             except ValueError as error:
                 raise UsageError(f"--only: {error}") from error
+    try:
+        isolation.parse(options.isolation)
+    except ValueError as error:
+        raise UsageError(f"--isolation: {error}") from error
     if options.jobs < 1:
         raise UsageError(f"--jobs: {options.jobs} submissions at a time are none; give 1 or more")
     if options.seed is not None and options.seed < 0:
