@@ -210,3 +210,28 @@ def test_where_there_is_no_scheduler_it_is_told(tmp_path, monkeypatch, capsys):
     hand_in(1)
     assert main(["grade", "learner000", "--scheduler", "tcp://127.0.0.1:9"]) == 1
     assert "there is no Dask scheduler at tcp://127.0.0.1:9" in capsys.readouterr().err
+
+
+def test_workers_of_another_version_or_of_less_isolation_judge_nobody(quick, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    hand_in(1)
+    quick.add_worker()
+    quick.wait_for(1)
+    command = ["grade", "learner000", *ONLY, "--scheduler", quick.address]
+    assert main([*command, "--isolation", "bwrap+seccomp"]) == 2
+    assert "has no seccomp" in capsys.readouterr().err
+    monkeypatch.setattr(cluster_module, "course_version", lambda: "f" * 64)
+    assert main(command) == 1
+    assert "has another version of the course" in capsys.readouterr().err
+    assert not Path(".unstatic/results.jsonl").exists()
+
+
+def test_checks_of_the_instructor_s_own_are_not_judged_where_they_are_not(quick, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    hand_in(1)
+    Path("checks").mkdir()
+    Path("course.toml").write_text('checks = "checks"\n', encoding="utf-8")
+    quick.add_worker()
+    quick.wait_for(1)
+    assert main(["grade", "learner000", *ONLY, "--scheduler", quick.address, "--course", "course.toml"]) == 2
+    assert "checks of your own lie on this machine" in capsys.readouterr().err
