@@ -229,7 +229,8 @@ def test_workers_of_another_version_or_of_less_isolation_judge_nobody(quick, tmp
 def test_checks_of_the_instructor_s_own_are_not_judged_where_they_are_not(quick, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     hand_in(1)
-    Path("checks").mkdir()
+    Path("checks", STEM).mkdir(parents=True)
+    Path("checks", STEM, "test_q_sample.py").write_text("def test_q_sample_is(code):\n    pass\n", encoding="utf-8")
     Path("course.toml").write_text('checks = "checks"\n', encoding="utf-8")
     quick.add_worker()
     quick.wait_for(1)
