@@ -1,6 +1,7 @@
 """The command line: `unstatic`, also `python -m grader`."""
 
 import argparse
+import contextlib
 import io
 import logging
 import logging.handlers
@@ -20,6 +21,7 @@ from grader.exports.document import NotResults
 from grader.exports.document import load as load_results
 from grader.intake import reading as intake
 from grader.judging import cohort, results, schedule, store
+from grader.judging.cluster import Cluster
 from grader.nbgrader import course as nbgrader
 from grader.reports import difference, feedback, report
 from grader.sandbox.host import doctor, isolation
@@ -75,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     grade.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     grade.add_argument("--html", type=Path, metavar="DIR", help="write a report for people to DIR/index.html")
+    _add_scheduler(grade)
     grade.add_argument(
         "--isolation",
         default="none",
@@ -129,11 +132,20 @@ def _add_regrade(commands: "argparse._SubParsersAction") -> None:
     regrade.add_argument(
         "--isolation", default="none", metavar="LEVEL", help="the least that is accepted (default: %(default)s)"
     )
+    _add_scheduler(regrade)
     regrade.add_argument("--force", action="store_true", help="judge again what this version has judged already")
     regrade.add_argument("--course", type=Path, metavar="FILE", help="the course's own file")
     regrade.add_argument("--hide-names", action="store_true", help="show pseudonyms, as the results do")
     regrade.add_argument("--apply", action="store_true", help="write the new results to RESULTS.json")
     regrade.set_defaults(run=_regrade, again=[], html=None, learners=None, json=None)
+
+
+def _add_scheduler(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="hand the work to the Dask cluster whose scheduler is there, as tcp://host:8786",
+    )
 
 
 def _grade(options: argparse.Namespace) -> int:
@@ -181,19 +193,31 @@ def _status(document: results.Document) -> int:
 
 
 def _judged(options: argparse.Namespace) -> results.Document:
-    console = Console(stderr=True)
     _check_usage(options)
+    _check_paths(options)
     try:
-        level = isolation.choose(options.isolation)
+        cluster = Cluster(options.scheduler, options.isolation) if options.scheduler is not None else None
+        level = cluster.level if cluster is not None else isolation.choose(options.isolation)
     except (ValueError, isolation.Refused) as error:
         raise UsageError(f"--isolation: {error}") from error
-    _check_paths(options)
+    if cluster is None:
+        return _judged_at(options, level, None)
+    with contextlib.closing(cluster):
+        options.jobs = cluster.jobs
+        return _judged_at(options, level, cluster)
+
+
+def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None) -> results.Document:
+    console = Console(stderr=True)
     submissions = intake.read_all(options.submissions)
     grading = Grading(submissions, options.course, options.only, options.again)
+    if cluster is not None and (grading.syllabus.checks or grading.syllabus.hidden_checks):
+        raise UsageError("--scheduler: checks of your own lie on this machine, and the workers have none; grade here")
     if level == "none":
         console.print("[bold red]The submissions are not isolated from this machine.[/] `unstatic doctor` says why.")
     seed = options.seed if options.seed is not None else cohort.stored_seed(STATE)
-    terms = cohort.Terms(seed, level, store.Store(STATE / "results.jsonl"), options.force)
+    judges = None if cluster is None else lambda level: cluster
+    terms = cohort.Terms(seed, level, store.Store(STATE / "results.jsonl"), options.force, judges=judges)
     _log_to(STATE / "log.txt")
     hidden = options.hide_names or grading.syllabus.hide_names
     names = hiding.Pseudonyms(STATE, grading.syllabus.roster) if hidden else None
@@ -230,6 +254,10 @@ def _check_usage(options: argparse.Namespace) -> None:
                 find_exercise(name)
             except ValueError as error:
                 raise UsageError(f"--only: {error}") from error
+    try:
+        isolation.parse(options.isolation)
+    except ValueError as error:
+        raise UsageError(f"--isolation: {error}") from error
     if options.jobs < 1:
         raise UsageError(f"--jobs: {options.jobs} submissions at a time are none; give 1 or more")
     if options.seed is not None and options.seed < 0:

@@ -276,6 +276,20 @@ def test_a_step_that_judges_refuses_a_token(monkeypatch, capsys):
         assert "it belongs to the step that takes the files" in capsys.readouterr().out
 
 
+def test_a_workflow_that_asks_for_an_exercise_that_is_not_there_grades_nothing(tmp_path, monkeypatch, capsys):
+    Taken("ada", "", "").keep(tmp_path / "taken")
+    for name, said in {
+        "TAKEN": tmp_path / "taken",
+        "RESULTS": tmp_path / "results",
+        "ONLY": "q_sampel",
+        "ISOLATION": "none",
+    }.items():
+        monkeypatch.setenv(f"UNSTATIC_{name}", str(said))
+    assert ci.main(["grade"]) == 2
+    assert "no exercise is called 'q_sampel'" in capsys.readouterr().out
+    assert not (tmp_path / "results").exists()
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

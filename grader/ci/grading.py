@@ -9,6 +9,7 @@ from pathlib import Path
 
 from grader.ci import badge, workflow
 from grader.ci.take import Taken
+from grader.course import find_exercise, sections
 from grader.exports import classroom50, gradescope, junit
 from grader.intake import reading as intake
 from grader.intake.reading import Submission
@@ -55,7 +56,11 @@ def grade(
 
     Raises:
         isolation.Refused: this machine does not isolate as much.
+        ValueError: `only` names what there is not.
     """
+    for name in only:
+        if name not in sections():
+            find_exercise(name)
     level = isolation.choose(least)
     submission = replace(intake.read(folder), name=taken.name)
     submission.notes.extend(f"not taken: {reason}" for reason in taken.left)

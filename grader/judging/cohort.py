@@ -9,7 +9,7 @@ from grader.intake.reading import Submission, fingerprint
 from grader.judging import schedule
 from grader.judging.conditions import OURS, Conditions
 from grader.judging.results import Document, Row, document, plain_row
-from grader.judging.schedule import Unit
+from grader.judging.schedule import Grading, Unit
 from grader.judging.store import Key, Store, course_version
 
 
@@ -33,6 +33,7 @@ class Terms:
         conditions: under which a section (by stem) of a submission (by name) is judged.
         left_out: exercises that the course leaves out.
         again: whether this exercise of that submission (by name) is graded again, be it stored or not.
+        judges: makes what grades at a level of isolation; judges on this machine if None.
     """
 
     seed: int
@@ -42,6 +43,7 @@ class Terms:
     conditions: Callable[[str, str], Conditions] = _everywhere_ours
     left_out: Collection[str] = ()
     again: Callable[[str, str], bool] = _nothing
+    judges: Callable[[str], Grading] | None = None
 
     def key(self, unit: Unit) -> Key:
         every = tuple(section(unit.stem).exercises)
@@ -59,6 +61,10 @@ class Terms:
             how.digest(unit.stem),
             how.charge_once,
         )
+
+    def again_of(self, unit: Unit) -> tuple[str, ...]:
+        """The exercises of a unit that are graded again."""
+        return tuple(name for name in unit.only if self.again(unit.submission.name, name))
 
     def stored(self, unit: Unit) -> list[Row]:
         """The rows of a unit that need not be graded."""
@@ -93,6 +99,9 @@ def _asked(stem: str, only: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in section(stem).exercises if not only or name in only or stem in only)
 
 
+Same = tuple[Key, tuple[str, ...]]
+"""What two units have in common whose rows are the same: the key, and which exercises are graded again."""
+
 Told = Callable[[Unit, list[Row], int, int], None]
 """Is told of each unit as it is done: the unit, its rows, how many are done by now, and of how many."""
 
@@ -123,40 +132,52 @@ def grade(
             told(unit, rows, len(graded), len(work))
 
     _grade_units(work, terms, jobs, done)
-    rows = [
-        (one.name, _noted(one, [row for unit in work if unit.submission is one for row in graded[id(unit)]]))
-        for one in submissions
-    ]
+    by: dict[int, list[Row]] = {}
+    for unit in work:
+        by.setdefault(id(unit.submission), []).extend(graded[id(unit)])
+    rows = [(one.name, _noted(one, by.get(id(one), []))) for one in submissions]
     return document(terms.seed, terms.isolation, rows)
 
 
 def _grade_units(work: Sequence[Unit], terms: Terms, jobs: int, done: Callable[[Unit, list[Row]], None]) -> None:
-    """Grade what is not in the store, and of what was only partly graded the rest."""
-    fresh: dict[int, tuple[Unit, list[Row]]] = {}
-    parts: list[Unit] = []
+    """Grade what is not in the store, and of what was only partly graded the rest; what is the same is graded once."""
+    parts: dict[Same, Unit] = {}
+    same: dict[Same, list[Unit]] = {}
+    before: dict[Same, list[Row]] = {}
     for unit in work:
-        rows = _unreadable(unit) or terms.stored(unit)
-        if left := _left(unit, rows):
-            fresh[id(left)] = unit, rows
-            parts.append(left)
-        else:
+        if rows := _unreadable(unit):
             done(unit, rows)
+            continue
+        key = terms.key(unit), terms.again_of(unit)
+        if key in same:
+            same[key].append(unit)
+            continue
+        same[key], before[key] = [unit], terms.stored(unit)
+        if left := _left(unit, before[key]):
+            parts[key] = left
+    for key, units in same.items():
+        if key not in parts:
+            for unit in units:
+                done(unit, before[key])
+    keys = {id(part): key for key, part in parts.items()}
 
     def attempt(part: Unit, grade: Callable[[Unit], list[Row]]) -> list[Row] | None:
         """The rows of a part; None while another grader is at it."""
-        unit, before = fresh[id(part)]
-        with terms.store.claim(terms.key(unit)) as ours:
+        key = keys[id(part)]
+        unit = same[key][0]
+        with terms.store.claim(key[0]) as ours:
             if not ours:
                 return None
             stored = terms.stored(unit)  # by another grader, meanwhile
-            if not (left := _left(unit, stored or before)):
+            if not (left := _left(unit, stored or before[key])):
                 return stored
-            rows = _in_order(unit, [*(stored or before), *grade(left)])
-            terms.store.put(terms.key(unit), rows)
+            rows = _in_order(unit, [*(stored or before[key]), *grade(left)])
+            terms.store.put(key[0], rows)
             return rows
 
-    for part, rows in schedule.run(parts, terms.seed, terms.isolation, jobs, attempt):
-        done(fresh[id(part)][0], rows)
+    for part, rows in schedule.run(list(parts.values()), terms.seed, terms.isolation, jobs, attempt, terms.judges):
+        for unit in same[keys[id(part)]]:
+            done(unit, rows)
 
 
 def _left(unit: Unit, rows: Sequence[Row]) -> Unit | None:

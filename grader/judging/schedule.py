@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import Protocol
 
 from grader.course import section
 from grader.faults import GraderFault
@@ -55,16 +56,43 @@ Attempt = Callable[[Unit, Callable[[Unit], list[Row]]], list[Row] | None]
 """Has a unit graded by the function that it is given; None where that must wait, because another grader is at it."""
 
 
+class Grading(Protocol):
+    """What has units graded: judges on this machine, or on others."""
+
+    def grade(self, unit: Unit, seed: int) -> list[Row]:
+        """The rows of a unit."""
+
+    def close(self) -> None:
+        """End what is going on."""
+
+
 def run(
-    work: Sequence[Unit], seed: int, level: str, jobs: int, attempt: Attempt = lambda unit, grade: grade(unit)
+    work: Sequence[Unit],
+    seed: int,
+    level: str,
+    jobs: int,
+    attempt: Attempt = lambda unit, grade: grade(unit),
+    judges: Callable[[str], Grading] | None = None,
 ) -> Iterator[tuple[Unit, list[Row]]]:
-    """Grade the units, `jobs` at a time, and give each with its rows as it is done."""
+    """Grade the units, `jobs` at a time, and give each with its rows as it is done.
+
+    Args:
+        work: the units.
+        seed: what their inputs are drawn from.
+        level: the isolation at which they run.
+        jobs: how many are graded at a time.
+        attempt: has one graded.
+        judges: makes what grades at a level; judges on this machine if None.
+    """
     if not work:
         return
-    with _judges(level) as judges, ThreadPoolExecutor(min(jobs, len(work))) as pool:
+    with (
+        contextlib.closing((judges or Judges)(level)) as graders,
+        ThreadPoolExecutor(min(jobs, len(work))) as pool,
+    ):
 
         def submit(unit: Unit, pause: float = 0.0) -> None:
-            waiting[pool.submit(_later, pause, attempt, unit, lambda one: judges.grade(one, seed))] = unit
+            waiting[pool.submit(_later, pause, attempt, unit, lambda one: graders.grade(one, seed))] = unit
 
         waiting: dict[Future[list[Row] | None], Unit] = {}
         for unit in work:
@@ -80,7 +108,7 @@ def run(
         except BaseException:
             for future in waiting:
                 future.cancel()
-            judges.close()
+            graders.close()
             raise
 
 
@@ -132,12 +160,3 @@ class Judges:
             self._closed = True
             for judge in self._all:
                 judge.close()
-
-
-@contextlib.contextmanager
-def _judges(level: str) -> Iterator[Judges]:
-    judges = Judges(level)
-    try:
-        yield judges
-    finally:
-        judges.close()

@@ -28,6 +28,9 @@ HERE = Path(__file__).parent
 MESSAGE_CHARACTERS = 4000
 """Of one message, on the page; the JSON has it whole."""
 CHECKS_LISTED = 12
+ALIKE_FROM = 500
+"""Submissions from which on those that came out alike are told once, so that the page stays one that can be opened."""
+NAMES_LISTED = 12
 MISTAKES_LISTED = 12
 
 _LABELS = ["check", "called", "came back", "expected", "because", "raised", "at", "grader", "note", "printed", *LOOKS]
@@ -94,12 +97,16 @@ def html(document: Document, title: str = "") -> str:
     """
     submissions = sorted(document["submissions"], key=lambda graded: natural(graded["name"]))
     shown, recognised = columns(submissions), mistakes(submissions)
+    told = parts(submissions)
     return _render(
         "report.html.jinja",
         title=title or document.get("course") or "Class report",
         document=document,
         isolated=is_isolated(document),
         submissions=submissions,
+        parts=told,
+        anchors={id(graded): part.index for part in told for graded in (part.graded, *part.others)},
+        identity=id,
         columns=shown,
         groups=list(Counter(column.section for column in shown).items()),
         hardest=min([one for one in shown if one.passed < one.total], key=lambda one: one.passed, default=None),
@@ -172,6 +179,47 @@ def _render(template: str, **values: Any) -> str:
         looks=LOOKS,
         **values,
     )
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the page: one submission, or several that came out alike."""
+
+    index: int
+    graded: Graded
+    others: list[Graded]
+
+    @property
+    def also(self) -> str:
+        """The names of the others, as many as can be read."""
+        names = ", ".join(graded["name"] for graded in self.others[:NAMES_LISTED])
+        more = len(self.others) - NAMES_LISTED
+        return f"{names} and {more} more" if more > 0 else names
+
+
+def parts(submissions: list[Graded]) -> list[Part]:
+    """The parts of the page, in the order of the submissions."""
+    if len(submissions) < ALIKE_FROM:
+        return [Part(index, graded, []) for index, graded in enumerate(submissions)]
+    found: dict[tuple, Part] = {}
+    for index, graded in enumerate(submissions):
+        alike = tuple(
+            (
+                row["section"],
+                row["exercise"],
+                row["verdict"],
+                row["score"],
+                row["points"],
+                row["message"],
+                row["misconception"],
+            )
+            for row in graded["exercises"]
+        )
+        if alike in found:
+            found[alike].others.append(graded)
+        else:
+            found[alike] = Part(index, graded, [])
+    return list(found.values())
 
 
 def cells(graded: Graded, columns: list[Column]) -> list[Row | None]:

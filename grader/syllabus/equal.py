@@ -3,7 +3,7 @@
 import ast
 import hashlib
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 from grader.course import section
 from grader.intake.reading import Submission
@@ -30,6 +30,7 @@ def equal(submissions: Iterable[Submission]) -> list[Equal]:
     ]
 
 
+@lru_cache(maxsize=256)  # in a large class many hand in the same
 def _own(text: str, stem: str) -> list[tuple[str, str]]:
     """What a module has on its top level that is not ours, as (name, tree)."""
     return [one for one in _trees(text) if one not in _ours(stem)]

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from grader.syllabus import columns
 from grader.syllabus.entries import Entry
@@ -31,11 +32,17 @@ class Roster:
         if not self.learners:
             return submission
         last = submission.rpartition("/")[2]
-        for name in (submission, last, last.rpartition(".")[0]):
-            for learner in self.learners.values():
-                if name and _plain(name) in map(_plain, (learner.id, *learner.submissions)):
-                    return learner.id
-        return None
+        names = (submission, last, last.rpartition(".")[0])
+        return next((self._owners[_plain(name)] for name in names if name and _plain(name) in self._owners), None)
+
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        """Whose each name is; of two learners with one name the first's."""
+        found: dict[str, str] = {}
+        for learner in self.learners.values():
+            for name in (learner.id, *learner.submissions):
+                found.setdefault(_plain(name), learner.id)
+        return found
 
     def missing(self, submissions: Iterable[str]) -> list[str]:
         """Who handed in nothing, given the names of what was."""
