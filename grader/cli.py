@@ -181,6 +181,8 @@ def _status(document: results.Document) -> int:
 def _judged(options: argparse.Namespace) -> results.Document:
     console = Console(stderr=True)
     _check_usage(options)
+    if why := isolation.unsupported():
+        raise UsageError(why)
     try:
         level = isolation.choose(options.isolation)
     except (ValueError, isolation.Refused) as error:
