@@ -285,7 +285,7 @@ def test_a_cell_may_hold_what_no_module_may(tmp_path):
     submission = read(write(tmp_path / NB, notebook(*cells)))
     assert submission.notes == []
     assert [cell.number for cell in submission.sections[STEM].cells] == [1, 2, 3, 4, 5]
-    assert submission.sections[STEM].place(12) == "cell 4, line 1"
+    assert submission.sections[STEM].place(11) == "cell 4, line 1"
 
 
 @pytest.mark.parametrize(
