@@ -350,7 +350,10 @@ def test_a_notebook_that_cannot_be_read_is_refused_with_a_sentence(tmp_path, dat
         ("x = " + "9" * 5000, "line 1: Exceeds the limit"),
         (b"x = 1\n# caf\xe9\n", "line 2 is not UTF-8: save it as UTF-8"),
         (b"x = 1\n\n\n# caf\xe9\n", "line 4 is not UTF-8: save it as UTF-8"),
-        (b"# coding: ascii\n# caf\xc3\xa9\n", "line 2 is not in the encoding that it declares (ascii): save it as UTF-8"),
+        (
+            b"# coding: ascii\n# caf\xc3\xa9\n",
+            "line 2 is not in the encoding that it declares (ascii): save it as UTF-8",
+        ),
         (b"# coding: klingon\n", "declares an encoding that is not known"),
         (b"# coding: idna\n" + b"x" * 1000, "declares an encoding that is not known"),
         (b"# coding: zlib\n", "declares an encoding that is not known"),
