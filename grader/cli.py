@@ -100,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     course = commands.add_parser("course", help="check a course's own file and tell what it says")
     course.add_argument("file", type=Path, metavar="FILE")
     course.set_defaults(run=_course)
-    releasing = commands.add_parser("release", help="write the learners' repository, or an nbgrader course, to a folder")
+    releasing = commands.add_parser(
+        "release", help="write the learners' repository, or an nbgrader course, to a folder"
+    )
     releasing.add_argument("folder", type=Path, metavar="DIR", help="new, or one that was written before")
     releasing.add_argument("--nbgrader", action="store_true", help="an nbgrader course folder, with our answers in it")
     releasing.add_argument(
