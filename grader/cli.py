@@ -195,6 +195,8 @@ def _status(document: results.Document) -> int:
 def _judged(options: argparse.Namespace) -> results.Document:
     _check_usage(options)
     _check_paths(options)
+    if options.scheduler is None and (why := isolation.unsupported()):
+        raise UsageError(why)
     try:
         cluster = Cluster(options.scheduler, options.isolation) if options.scheduler is not None else None
         level = cluster.level if cluster is not None else isolation.choose(options.isolation)

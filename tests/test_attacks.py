@@ -27,6 +27,8 @@ LEVEL = isolation.choose()
 CHECK_SECONDS = 4
 """A check's time in these tests: what loops for ever would otherwise take four times as long."""
 PORT = 47_113
+IMPORT_NOTE = "note       importing stopped at line "
+"""How the only note begins that a module can bring about."""
 graded: list[Row] = []
 
 
@@ -96,7 +98,8 @@ def test_an_attack_gets_what_it_must_and_touches_no_other_exercise(bench, entry)
         honest = "pass" in entry.expect[name]
         assert row["score"] == (row["points"] if row["verdict"] == "pass" else 0)
         assert honest or (row["score"] == 0 and row["message"])
-        assert not any(line.startswith(("grader ", "note ")) for line in row["message"].splitlines())
+        lines = [line for line in row["message"].splitlines() if not line.startswith(IMPORT_NOTE)]
+        assert not any(line.startswith(("grader ", "note ")) for line in lines)
 
 
 @pytest.mark.parametrize("entry", noise(), ids=names(noise()))

@@ -268,7 +268,9 @@ def test_what_only_ipython_understands_is_taken_out_and_python_is_left_alone(tmp
 def test_a_cell_that_is_not_python_is_left_out_and_named(tmp_path):
     submission = read(write(tmp_path / NB, notebook("x = 1", "def f(:", "y = '\ud800'", "x = " + "9" * 5000, CODE)))
     assert submission.sections[STEM].text.count("# cell") == 2
-    assert submission.notes[0] == f"{NB}: cell 2 was left out, since it is not Python (line 1: invalid syntax)"
+    assert submission.notes[0].startswith(
+        f"{NB}: cell 2 was left out, since it is not Python (line 1: invalid syntax); mend the cell"
+    )
     assert len(submission.notes) == 3
 
 
@@ -278,10 +280,12 @@ def test_cells_that_nbgrader_marks_as_tests_are_not_the_learners(tmp_path):
     assert "assert" not in only_source(write(tmp_path / NB, json.dumps(document))).text
 
 
-def test_imports_from_the_future_come_first(tmp_path):
-    text = only_source(write(tmp_path / NB, notebook("x = 1", "from __future__ import annotations\ny = 1"))).text
-    compile(text, NB, "exec")
-    assert text.startswith("from __future__ import annotations\n")
+def test_a_cell_may_hold_what_no_module_may(tmp_path):
+    cells = ["x = 1", "from __future__ import annotations\ny = 1", "y = 2\nglobal_ = 1", "z = 1", "global z\nawait f()"]
+    submission = read(write(tmp_path / NB, notebook(*cells)))
+    assert submission.notes == []
+    assert [cell.number for cell in submission.sections[STEM].cells] == [1, 2, 3, 4, 5]
+    assert submission.sections[STEM].place(11) == "cell 4, line 1"
 
 
 @pytest.mark.parametrize(
@@ -344,9 +348,12 @@ def test_a_notebook_that_cannot_be_read_is_refused_with_a_sentence(tmp_path, dat
         ("x = 1\nreturn x\n", "line 2: 'return' outside function"),
         ("x = 1\n\0", "line 2: a NUL byte"),
         ("x = " + "9" * 5000, "line 1: Exceeds the limit"),
-        (b"x = 1\n# caf\xe9\n", "not UTF-8 text, line 2"),
-        (b"x = 1\n\n\n# caf\xe9\n", "not UTF-8 text, line 4"),
-        (b"# coding: ascii\n# caf\xc3\xa9\n", "not in the encoding that it declares (ascii), line 2"),
+        (b"x = 1\n# caf\xe9\n", "line 2 is not UTF-8: save it as UTF-8"),
+        (b"x = 1\n\n\n# caf\xe9\n", "line 4 is not UTF-8: save it as UTF-8"),
+        (
+            b"# coding: ascii\n# caf\xc3\xa9\n",
+            "line 2 is not in the encoding that it declares (ascii): save it as UTF-8",
+        ),
         (b"# coding: klingon\n", "declares an encoding that is not known"),
         (b"# coding: idna\n" + b"x" * 1000, "declares an encoding that is not known"),
         (b"# coding: zlib\n", "declares an encoding that is not known"),

@@ -269,6 +269,19 @@ def test_what_is_installed_is_part_of_the_course_version():
     assert len(installed) > 10
 
 
+def test_what_can_be_imported_without_having_been_installed_is_part_of_it_too(tmp_path, monkeypatch):
+    before = course_version()
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    monkeypatch.syspath_prepend(str(packages))
+    course_version.cache_clear()
+    assert course_version() == before
+    (packages / "progress_bar_of_somebody.py").touch()
+    course_version.cache_clear()
+    assert course_version() != before
+    course_version.cache_clear()
+
+
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     target = tmp_path / "out" / "grade.json"
     write_atomically(target, "one é\n")

@@ -122,7 +122,7 @@ def decode(data: bytes, shown: str) -> str:
     """
     for start, what in _MISTAKEN.items():
         if data.startswith(start):
-            raise Refused(f"{shown} is not a Python module: {what}")
+            raise Refused(f"{shown or 'this'} is not a Python module: {what}")
     encoding = "utf-8"
     try:
         encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
@@ -136,11 +136,24 @@ def decode(data: bytes, shown: str) -> str:
             data.decode()
         except UnicodeDecodeError as bad:
             raise Refused(_not_text(data, bad.start, shown, encoding)) from error
-        raise Refused(f"{shown} declares an encoding that is not known; save it as UTF-8") from error
+        raise Refused(f"{shown or 'this file'} declares an encoding that is not known; save it as UTF-8") from error
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
+def first_undecodable(data: bytes) -> int:
+    """The line of the first byte that is not UTF-8; 1 if all are."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return _line_of(data, error.start)
+    return 1
+
+
+def _line_of(data: bytes, position: int) -> int:
+    return len(re.findall(rb"\r\n|\r|\n", data[:position])) + 1
+
+
 def _not_text(data: bytes, position: int, shown: str, encoding: str) -> str:
-    line = len(re.findall(rb"\r\n|\r|\n", data[:position])) + 1
+    line = _line_of(data, position)
     what = "UTF-8" if encoding.startswith("utf-8") else f"in the encoding that it declares ({one_line(encoding)})"
     return f"{shown}: line {line} is not {what}: save it as UTF-8"

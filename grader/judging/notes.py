@@ -95,7 +95,9 @@ class Notes:
     def sentence(self, trouble: Trouble) -> str:
         """Where something ended early, why, and what became of the rest."""
         where, fault = self.places.told(trouble.at), trouble.fault
-        why = str(fault).rstrip(": ") if isinstance(fault, faults.Raised) or trouble.late else f"it {fault}"
+        why = str(fault) if trouble.late else f"it {fault}"
+        if isinstance(fault, faults.Raised):
+            why = f"{fault.kind}: {fault.text}".rstrip(": ")
         if fault.line is not None and fault.line != trouble.at:
             why += f", in {self.places.told(fault.line)}"
         why = one_line(why, 300)

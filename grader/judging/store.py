@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
 import math
 import os
+import pkgutil
 import platform
+import sys
+import sysconfig
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from pathlib import Path
 
 from grader.course import COURSE_FILE, ROOT
 from grader.judging.results import OURS, VERDICTS, Row
+from grader.sandbox.host.scratch import lock
 
 SCHEMA = 2
 """Of the store's lines."""
@@ -108,7 +111,7 @@ class Store:
             yield True
             return
         try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel lets go of it when we die
+            lock(opened, wait=False)  # the kernel lets go of it when we die
         except OSError:
             os.close(opened)
             yield False
@@ -183,7 +186,7 @@ def _append(path: Path, line: bytes) -> None:
     """Add a whole line to the file, on disk when this returns; or raise OSError and leave the file as it was."""
     opened = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        fcntl.flock(opened, fcntl.LOCK_EX)  # one grader writes at a time; let go when the file is closed or we die
+        lock(opened)  # one grader writes at a time; let go when the file is closed or we die
         size = os.fstat(opened).st_size
         if size and os.pread(opened, 1, size - 1) != b"\n":  # a writer was killed in the middle of its line
             line = b"\n" + line
@@ -214,8 +217,11 @@ def course_version() -> str:
 
 
 def _installed() -> list[str]:
-    """The distributions that the judge and submissions find, with their versions."""
-    return sorted({f"{one.metadata['Name']} {one.version}" for one in distributions()})
+    """What the judge and submissions can import: distributions with their versions, and modules, which may have come otherwise."""
+    found = {f"{one.metadata['Name']} {one.version}" for one in distributions()}
+    below = {sysconfig.get_paths()[kind] for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders = [path for path in sys.path if path in below or "-packages" in Path(path).name]
+    return sorted(found | {module.name for module in pkgutil.iter_modules(folders)})
 
 
 def _course_files() -> list[Path]:

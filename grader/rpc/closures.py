@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+
+from grader.rpc.tensors import crosses
 
 DEEP = 3
 """So many functions, lists and objects within one another are looked into."""
@@ -21,26 +24,23 @@ def closed_over(function: Callable) -> list[Tensor]:
     return list(found.values())
 
 
-def holder(tensors: list[Tensor]) -> nn.Module:
-    """A module that has these very tensors for its parameters."""
-    module = nn.Module()
-    for number, tensor in enumerate(tensors):
-        module._parameters[f"closed_over_{number}"] = tensor  # type: ignore[assignment]
-    return module
-
-
 def _search(value: Any, depth: int, seen: set[int], found: dict[int, Tensor]) -> None:
     if id(value) in seen or len(seen) > MOST or depth < 0:
         return
     if isinstance(value, Tensor):
-        if value.requires_grad:
+        if _takes_gradients(value):
             found[id(value)] = value
     elif isinstance(value, nn.Module):
-        found.update({id(tensor): tensor for tensor in value.parameters() if tensor.requires_grad})
+        found.update({id(tensor): tensor for tensor in value.parameters() if _takes_gradients(tensor)})
     else:
         seen.add(id(value))
         for inner in _parts(value):
             _search(inner, depth - 1, seen, found)
+
+
+def _takes_gradients(tensor: Tensor) -> bool:
+    """Whether gradients can be asked for of a tensor; those that torch.func wraps are its own business."""
+    return tensor.requires_grad and not torch._C._functorch.is_functorch_wrapped_tensor(tensor) and crosses(tensor)
 
 
 def _parts(value: Any) -> Iterator[Any]:

@@ -10,13 +10,21 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor, nn
 
-from grader.rpc.closures import closed_over, holder
+from grader.rpc.closures import closed_over
 from grader.rpc.handles import Handles
-from grader.rpc.limits import Violation
+from grader.rpc.limits import MAX_DEPTH, Violation
 from grader.rpc.messages import a_list, whole
 from grader.rpc.plain import Decoding, encode
 from grader.rpc.proxies import CONTAINERS, CallableProxy, Caller, FunctionProxy, ModuleProxy, ObjectProxy
-from grader.rpc.sync import SharedGenerator, build_proxy, generator_state, is_index, share
+from grader.rpc.sync import (
+    SharedGenerator,
+    build_closure,
+    build_proxy,
+    generator_state,
+    is_index,
+    share,
+    share_closure,
+)
 from grader.rpc.tensors import crosses
 
 
@@ -80,8 +88,8 @@ class Outgoing:
         if not held:
             return None
         self.mention("mine", number)
-        shared, description = share(holder(held), self._number)
-        self._connection.handles.share("ours", number, shared)
+        closure, description = share_closure(held, self._number)
+        self._connection.handles.share("ours", number, closure)
         return description
 
     def _tensor(self, tensor: Tensor) -> Any:
@@ -122,6 +130,7 @@ class Incoming:
     def __init__(self, connection: End, tensors: list[Tensor]) -> None:
         self._connection, self._tensors = connection, tensors
         self._decoding = Decoding(self._other)
+        self._nested = 0
 
     def decode(self, data: Any) -> Any:
         return self._decoding(data)
@@ -160,11 +169,15 @@ class Incoming:
     def _hold(self, number: int, held: Any) -> None:
         """Keep copies of what a function of theirs closes over."""
         if held is not None:
-            shared = build_proxy(nn.Module(), held, [tensor.detach() for tensor in self._tensors])
-            self._connection.handles.share("theirs", number, shared)
+            closure = build_closure(held, [tensor.detach() for tensor in self._tensors])
+            self._connection.handles.share("theirs", number, closure)
 
     def _container(self, number: int, name: Any, methods: tuple[str, ...], items: Any) -> ObjectProxy:
+        self._nested += 1
+        if self._nested > MAX_DEPTH:
+            raise Violation(f"more than {MAX_DEPTH} containers within one another")
         plain = self.decode(items)
+        self._nested -= 1
         if type(plain) not in CONTAINERS:
             raise Violation("a container without items")
         return CONTAINERS[type(plain)](plain, self._connection, number, str(name)[:200], methods)

@@ -86,6 +86,11 @@ class ContainerProxy(ObjectProxy):
     def __init__(self, items: Any, connection: Caller, target: int, type_name: str, methods: tuple[str, ...]) -> None:
         super().__init__(connection, target, type_name, methods)
 
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        """A copy is a plain container with the same items."""
+        plain = next(kind for kind in (tuple, list, dict) if isinstance(self, kind))
+        return plain, (plain(self),)
+
 
 class TupleProxy(ContainerProxy, tuple):
     """A tuple with names or methods of its own, as a NamedTuple."""

@@ -98,15 +98,15 @@ class Shell(Nothing):
 class Surroundings(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds the modules of `ABSENT`, each of which has whatever one looks for."""
 
-    def __init__(self, shell: Shell) -> None:
-        self._shell = shell
+    def __init__(self, shell: Shell, shadows: bool) -> None:
+        self._shell, self._shadows = shell, shadows
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         ours = any(name == absent or name.startswith(f"{absent}.") for absent in ABSENT)
-        if name == "google" and not _found(name):
-            ours = True  # the package that holds `colab`, where nothing else of that name is installed
+        if name == "google" or (ours and not self._shadows):  # google: the package that holds `colab`
+            ours = not _found(name.partition(".")[0])
         return importlib.machinery.ModuleSpec(name, self, is_package=True) if ours else None
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
@@ -134,8 +134,14 @@ def _found(name: str) -> bool:
     return importlib.machinery.PathFinder.find_spec(name) is not None
 
 
-def surround(namespace: dict[str, Any], filename: str) -> None:
-    """Put the stand-ins where a notebook looks for them, or a script that was made of one."""
+def surround(namespace: dict[str, Any], filename: str, *, shadows: bool = True) -> None:
+    """Put the stand-ins where a notebook looks for them, or a script that was made of one.
+
+    Args:
+        namespace: where its code will run.
+        filename: what tracebacks call it.
+        shadows: whether they stand before what is installed.
+    """
 
     def run(text: str) -> Any:
         try:
@@ -145,7 +151,8 @@ def surround(namespace: dict[str, Any], filename: str) -> None:
         return eval(code, namespace)
 
     shell = Shell(namespace, run)
-    for name, value in {"display": Nothing(), "get_ipython": lambda: shell}.items():
-        if not hasattr(builtins, name):
-            setattr(builtins, name, value)
-    sys.meta_path.insert(0, Surroundings(shell))
+    given = {"display": Nothing(), "get_ipython": lambda: shell}
+    if shadows or not hasattr(builtins, "get_ipython"):
+        namespace["__builtins__"] = {**vars(builtins), **given}
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Surroundings)]
+    sys.meta_path.insert(0, Surroundings(shell, shadows))

@@ -1,7 +1,6 @@
 """`unstatic doctor`: what this machine can do to keep submissions in, what it lacks, and how to get that."""
 
 import platform
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from grader.faults import GraderFault
-from grader.sandbox.host.isolation import LAYERS, Machine, machine
+from grader.sandbox.host.isolation import LAYERS, Machine, machine, unsupported
 
 WHAT = {
     "bwrap": "own namespaces, only the needed files, no network, no environment",
@@ -21,9 +20,13 @@ WHAT = {
 
 def report() -> int:
     """Print it; the exit status is 0 where submissions run as they should and are kept in, else 1."""
-    found, console = machine(), Console(highlight=False)
+    console = Console(highlight=False)
     versions = ", ".join(f"{name} {_version(name)}" for name in ("torch", "numpy", "pytest", "hypothesis"))
     console.print(f"Python {platform.python_version()} on {platform.system()} {platform.release()}, {versions}")
+    if why := unsupported():
+        console.print(why)
+        return 1
+    found = machine()
     table = Table("layer", "what it does", "here", box=None, pad_edge=False)
     for layer in LAYERS:
         table.add_row(
@@ -58,11 +61,6 @@ def _version(name: str) -> str:
 
 def remedies(found: Machine) -> list[str]:
     """What would add the layers that are lacking."""
-    if sys.platform != "linux":
-        return [
-            "Submissions are not kept in on this system: grade in a Linux virtual machine or container, "
-            "as the reusable workflow .github/workflows/grade.yml does."
-        ]
     advice = []
     if "bwrap" not in found.layers:
         advice += _for_bubblewrap(found.reasons.get("bwrap", ""))

@@ -25,6 +25,23 @@ LAYERS = ("bwrap", "landlock", "seccomp", "cgroup")
 PROBE_SECONDS = 60
 
 
+NEEDS = (
+    "Grading needs Linux, since each submission is kept in by means that only its kernel has: on Windows use WSL, "
+    "on macOS a container or a virtual machine; learning (`unstatic check`, `pytest exercises`) works here."
+)
+
+
+def unsupported() -> str:
+    """Why nothing can be graded on this system, and what to do; "" where it can."""
+    import importlib.util
+    import os
+    import socket
+
+    there = hasattr(os, "fork") and hasattr(socket, "AF_UNIX")
+    there = there and all(importlib.util.find_spec(name) is not None for name in ("fcntl", "resource"))
+    return "" if sys.platform == "linux" and there else NEEDS
+
+
 class Refused(Exception):
     """The machine cannot isolate as much as is asked for."""
 

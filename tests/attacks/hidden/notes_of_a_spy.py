@@ -1,6 +1,6 @@
 """Reading what is hidden: what the check's model has noted of the calls, among its other attributes.
 
-expect: simple_loss tamper
+expect: simple_loss fail
 expect: q_sample pass
 """
 
