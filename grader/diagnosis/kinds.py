@@ -108,6 +108,9 @@ def _results() -> Iterator[Kind]:
     yield Kind("all tables and data in float32", DTYPE, _before(lambda given: {
         name: value.float() if _floating(value) else value for name, value in given.items()
     }))  # fmt: skip
+    bounds = "The contract asks for the result as it is. Clamped, it is wrong wherever the data go further, and no gradient comes from there."
+    yield Kind("the result clamped to [-1, 1]", bounds, _after(_each(lambda value: value.clamp(-1, 1))))
+    yield Kind("the result clamped to [0, 1]", bounds, _after(_each(lambda value: value.clamp(0, 1))))
     number = "The contract says a tensor. A plain number has no dtype, no device and no gradient."
     yield Kind("a plain number returned, not a tensor", number, _after(_each(lambda value: value.item())))
     yield Kind("a list returned, not a tensor", number, _after(_each(lambda value: value.tolist())))

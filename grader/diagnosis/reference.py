@@ -32,12 +32,12 @@ class Reference:
 
     def parsed(self, text: str) -> Definition:
         """A function or class given as text, as the definitions are."""
-        tree = _Bare().visit(ast.parse(text))
+        tree = ast.fix_missing_locations(_Bare().visit(ast.parse(text)))
         return tree.body[0]
 
     def compiled(self, node: Definition) -> CodeType:
         """The code that defines this function or class."""
-        return compile(ast.fix_missing_locations(ast.Module([node], [])), f"<reference: {self.stem}>", "exec")
+        return compile(ast.Module([node], []), f"<reference: {self.stem}>", "exec")
 
     @cache  # noqa: B019 - there is one for each section, for as long as the process lives
     def reach(self, exercise: str) -> tuple[str, ...]:
