@@ -109,11 +109,13 @@ def derived(stem: str, exercise: str) -> tuple[Candidate, ...]:
         for edit in edits:
             if edit.index is None:
                 alike.setdefault((edit.says, words(edit.parent)), []).append(edit)
-        for together in alike.values():  # what somebody takes for another thing, they take so wherever it stands
-            if len(together) > 1 and len({id(edit.parent) for edit in together}) == len(together):
-                candidate = _edited(stem, exercise, name, definition, tuple(together))
-                candidate.name, candidate.explanation = together[0].says, explained()
-                found.append((together[0].rank + 1 + 3 * bool(distance), candidate))
+        for group in alike.values():  # what somebody takes for another thing, they take so wherever it stands
+            several = [group, *([pair for pair in combinations(group, 2)] if 2 < len(group) < 6 else [])]
+            for together in several:
+                if len(together) > 1 and len({id(edit.parent) for edit in together}) == len(together):
+                    candidate = _edited(stem, exercise, name, definition, tuple(together))
+                    candidate.name, candidate.explanation = together[0].says, explained()
+                    found.append((together[0].rank + 1 + 3 * bool(distance), candidate))
     found.sort(key=lambda pair: pair[0])
     return tuple(candidate for _, candidate in found)
 

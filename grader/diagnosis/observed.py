@@ -39,7 +39,7 @@ def observed(stem: str, exercise: str, gots: list[Any], trail: list[Step]) -> Se
         gots: what came back in each check that failed.
         trail: the calls in these, as far as they can be compared, with what the answer did.
     """
-    phrases = [_phrase(got, stem, exercise) for got in gots]
+    phrases = [_phrase(got, stem, exercise, trail) for got in gots]
     said = list(dict.fromkeys(phrase for phrase in phrases if phrase))
     if all(phrases) and len(said) <= MOST and not any(_values_differ(step) for step in trail):
         return Seen(" and ".join(said), "The numbers are right; it is this that the checks which fail have seen.")
@@ -54,18 +54,34 @@ def _values_differ(step: Step) -> bool:
     return differs(mine.result, call.right.result)
 
 
-def _phrase(got: Any, stem: str, exercise: str) -> str:
+def _differ_in(trail: list[Step], what: str) -> str:
+    """Whether it is the results that have another dtype or shape, or what models are asked; "" if neither."""
+
+    def other(mine: Any, right: Any) -> bool:
+        if isinstance(mine, tuple) and isinstance(right, tuple):
+            return any(map(other, mine, right))
+        return isinstance(mine, Tensor) and isinstance(right, Tensor) and getattr(mine, what) != getattr(right, what)
+
+    if any(other(mine.result, call.right.result) for _, _, call, mine in trail):
+        return "result"
+    return "asked" if any(other(mine.asked, call.right.asked) for _, _, call, mine in trail) else ""
+
+
+def _phrase(got: Any, stem: str, exercise: str, trail: list[Step]) -> str:
     """What came back in words, if it is such that it can be a name."""
     if isinstance(got, str):
         if got.startswith("changed "):
             return f"the argument {_argument(got.removeprefix('changed '), stem, exercise)} changed in place"
         if got.startswith("torch."):
-            return f"{got.removeprefix('torch.')} comes back, whatever the data's dtype"
+            dtype = got.removeprefix("torch.")
+            said = {"result": f"{dtype} comes back, whatever the data's dtype", "asked": f"a model called with {dtype}"}
+            return said.get(_differ_in(trail, "dtype"), "")
         if got in TYPES:
             return TYPES[got]
         return got if " " in got and not got.startswith("raised ") and len(got) <= LONGEST else ""
     if isinstance(got, tuple) and all(isinstance(side, int) for side in got):
-        return "a result of another shape"
+        said = {"result": "a result of another shape", "asked": "a model called with another shape"}
+        return said.get(_differ_in(trail, "shape"), "")
     return ""
 
 

@@ -143,7 +143,8 @@ def replay(call: Call, module: ModuleType) -> Done:
         with warnings.catch_warnings(action="ignore"), torch.enable_grad():
             torch.set_rng_state(call.state)
             try:
-                result = kept(getattr(module, call.function)(*copied(call.args), **copied(call.kwargs)))
+                with notes.a_call():
+                    result = kept(getattr(module, call.function)(*copied(call.args), **copied(call.kwargs)))
             except Exception as error:
                 result = f"raised {type(error).__name__}"
         return Done(tuple(event.values for event in notes.NOTES), result)
