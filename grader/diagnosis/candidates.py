@@ -4,7 +4,7 @@ import ast
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain, combinations, count
 from types import CodeType, ModuleType
 from typing import Any
@@ -96,7 +96,7 @@ def _wrapping(
     return make
 
 
-@cache
+@lru_cache(maxsize=24)  # exercises, with thousands of edits each
 def derived(stem: str, exercise: str) -> tuple[Candidate, ...]:
     """The mistakes derived from the syntax tree of the exercise, and of what it uses, the simplest first."""
     found = []

@@ -29,8 +29,8 @@ QUIET = 40
 
 NOT, LOOSELY, FULLY = range(3)
 """How far a candidate agrees with an answer, call by call."""
-TRIES = 2000
-"""So many mistakes of a kind are tried on an answer; a quarter of it where each try calls models."""
+TRIES = 5000
+"""So many mistakes of a stage are tried on an answer; half of it where each try calls models, and of pairs a third."""
 PROVEN = 2
 """In so many checks an answer must agree, once at least in double precision, if it may part from a candidate elsewhere."""
 
@@ -77,7 +77,8 @@ def _named(patient: "Patient") -> Any:
     for stage in stages:
         if (stage is candidates.pairs and not patient.telling) or (stage is not candidates.listed and patient.dark):
             continue
-        for candidate in patient.agreeing(stage(stem, exercise)):
+        tries = patient.tries // (3 if stage is candidates.pairs else 1)
+        for candidate in patient.agreeing(islice(stage(stem, exercise), tries)):
             if patient.explained_by(candidate):
                 return candidate.known or Named(candidate.name, candidate.explanation)
     gots = [evidence.got for evidence in patient.failures.values()]
@@ -96,6 +97,7 @@ class Patient:
         checks: the exercise's checks, those that failed first: there mistakes differ soonest.
         thumbs: the trail once more, small, with what the reference did; where the answer is wrong first.
         trail: by the name of each check that failed, its calls with what the answer did in each, as far as can be compared.
+        tries: how many mistakes of a stage are tried.
         telling: whether in one of them the answer's numbers are not the right ones.
         dark: whether nothing is known but that each check ends with an exception.
         proven: whether that is so in double precision often enough for single precision to be no matter.
@@ -114,7 +116,7 @@ class Patient:
                 self._follow(check.name, unrepeated(done) if hasattr(check.function, "hypothesis") else done)
         self.thumbs.sort(key=lambda step: not _differ(step[2], step[3]))
         models = any(callable(value) for _, _, call, _ in self.trail for value in (*call.args, *call.kwargs.values()))
-        self.tries = TRIES // 4 if models else TRIES
+        self.tries = TRIES // 2 if models else TRIES
         telling = [single(mine.result) for _, _, call, mine in self.trail if _differ(mine, call.right)]
         self.proven = not all(telling)
         self.dark = len(failures) == len(checks) and all(str(e.got).startswith("raised ") for e in failures.values())
@@ -135,7 +137,7 @@ class Patient:
         """The candidates that do in each call what the answer did, so many at the most."""
         left = CONFIRMED if self.telling else QUIET
         loosely = []
-        for candidate in islice(stage, self.tries):
+        for candidate in stage:
             agrees = self._agrees(candidate)
             if agrees == LOOSELY:
                 loosely.append(candidate)

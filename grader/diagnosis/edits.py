@@ -242,8 +242,8 @@ class _Walk:
                 yield 2, "a condition turned round", operand
                 return
             case ast.Compare(ops=[op]):
-                for other in COMPARED.get(type(op), ()):
-                    yield 2, f"{SIGNS[other]} in place of {SIGNS[type(op)]}", _compare(node, other)
+                for sign in COMPARED.get(type(op), ()):
+                    yield 2, f"{SIGNS[sign]} in place of {SIGNS[type(op)]}", _compare(node, sign)
                 return
             case ast.Compare():
                 return
@@ -390,19 +390,9 @@ class _Walk:
             bare = [_bare(side) for side in (left, right)]
             if any(new is not None for new in bare):
                 yield 2, "both roots left out", ast.BinOp(bare[0] or left, node.op, bare[1] or right)
-            squares = [
-                _put("(X) ** 2", X=side.left) if isinstance(side.op, ast.Mult) else None for side in (left, right)
-            ]
-            if all(squares):
-                yield (
-                    3,
-                    "both coefficients squared",
-                    ast.BinOp(
-                        ast.BinOp(squares[0], ast.Mult(), left.right),
-                        node.op,
-                        ast.BinOp(squares[1], ast.Mult(), right.right),
-                    ),
-                )
+            if isinstance(left.op, ast.Mult) and isinstance(right.op, ast.Mult):
+                sides = [ast.BinOp(_put("(X) ** 2", X=side.left), ast.Mult(), side.right) for side in (left, right)]
+                yield 3, "both coefficients squared", ast.BinOp(sides[0], node.op, sides[1])
         if isinstance(left, ast.Name) and isinstance(right, ast.Name):
             yield 3, f"{one} and {other} exchanged", with_(node.op, right, left)
 

@@ -62,7 +62,11 @@ def alike(one: Any, other: Any, right: Any) -> bool:
         return len(one) == len(other) and all(map(alike, one, other, rights))
     if _is_number(one) and _is_number(other):
         one, other = _as_tensor(one), _as_tensor(other)
-        if one.shape != other.shape or one.device != other.device or one.is_floating_point() != other.is_floating_point():
+        if (
+            one.shape != other.shape
+            or one.device != other.device
+            or one.is_floating_point() != other.is_floating_point()
+        ):
             return False
         double = one.dtype == other.dtype == torch.float64
         rounding = 1e-5 if double else SINGLE

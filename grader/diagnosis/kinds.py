@@ -6,6 +6,7 @@ are named once, here, for the exercises that exist and those to come.
 
 import inspect
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -230,7 +231,11 @@ def _told(names: list[str]) -> Iterator[Kind]:
         ("the model told t = 0 always", torch.zeros_like),
         ("the model told 1000 t", lambda t: 1000 * t),
     ):
-        yield Kind(name, "A model is called with t of shape (B,), one for each sample, as the contract counts them.", _before(telling(change)))
+        yield Kind(
+            name,
+            "A model is called with t of shape (B,), one for each sample, as the contract counts them.",
+            _before(telling(change)),
+        )
 
 
 class _Detached:
@@ -267,11 +272,13 @@ def _values(names: list[str], defaults: dict[str, Any]) -> Iterator[Kind]:
         ):
             yield Kind(which.format(name), ARGUMENT, of(name, change))
     for name, default in defaults.items():
-        yield Kind(
-            f"{name} not used", ARGUMENT, _before(lambda given, name=name, default=default: given | {name: default})
-        )
+        yield Kind(f"{name} not used", ARGUMENT, _before(partial(_set, name, default)))
     for name in names:
         yield Kind(f"{name} clamped to [-1, 1]", ARGUMENT, of(name, lambda value: value.clamp(-1, 1)))
+
+
+def _set(name: str, value: Any, given: dict[str, Any]) -> dict[str, Any]:
+    return given | {name: value}
 
 
 def _randomness(names: list[str]) -> Iterator[Kind]:
@@ -349,6 +356,10 @@ def _twice(function: Function) -> Function:
     return wrong
 
 
+def _has_axes(count: int, tensors: list[Tensor]) -> bool:
+    return max((value.ndim for value in tensors), default=0) == count
+
+
 def _shapes(names: list[str]) -> Iterator[Kind]:
     def only(fits: Callable[[list[Tensor]], bool]) -> Callable[[Function], Function]:
         def wrap(function: Function) -> Function:
@@ -362,11 +373,8 @@ def _shapes(names: list[str]) -> Iterator[Kind]:
 
         return wrap
 
-    def axes(tensors: list[Tensor]) -> int:
-        return max((value.ndim for value in tensors), default=0)
-
     for count, what in ((2, "vectors"), (3, "three axes"), (4, "pictures")):
-        yield Kind(f"made for {what} only", SHAPE, only(lambda tensors, count=count: axes(tensors) == count))
+        yield Kind(f"made for {what} only", SHAPE, only(partial(_has_axes, count)))
     yield Kind(
         "view, where the numbers may lie in another order", SHAPE, only(lambda ts: all(t.is_contiguous() for t in ts))
     )
