@@ -4,6 +4,8 @@ Two different mistakes that fail one check with the same words differ here, and 
 `grader.checks.under_test` notes what comes back, `exercises.checks.spies` what a model is called with.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -30,6 +32,26 @@ class Note(NamedTuple):
 ASKED = "a model is asked"
 NOTES: list[Note] = []
 """Since the check began, in the order in which it happened."""
+
+
+_calls = 0
+
+
+@contextmanager
+def a_call() -> Iterator[None]:
+    """The code under test is running: what models are asked meanwhile, it asks, and not the check itself."""
+    global _calls
+    _calls += 1
+    try:
+        yield
+    finally:
+        _calls -= 1
+
+
+def asked(values: Any) -> None:
+    """Keep what a model was called with, if it is the code under test that calls it."""
+    if _calls:
+        note(ASKED, values)
 
 
 def note(what: str, values: Any) -> None:

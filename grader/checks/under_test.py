@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from exercises.checks.describe import Call
 from exercises.checks.expect import LAST_CALL, unchanged
-from exercises.checks.notes import NOTES, note
+from exercises.checks.notes import NOTES, a_call, note
 from grader.faults import Missing, Raised
 
 KEEP = "a function leaves its arguments as they are: whoever called may need them again"
@@ -42,7 +42,8 @@ def _noting(name: str, target: Callable) -> Callable:
         del LAST_CALL[:-1]
         given = [(where, value, value.detach().clone()) for where, value in _tensors(args, kwargs)]
         try:
-            result = target(*args, **kwargs)
+            with a_call():
+                result = target(*args, **kwargs)
         except Exception as error:
             note(name, f"raised {error.kind if isinstance(error, Raised) else type(error).__name__}")
             raise

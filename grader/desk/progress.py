@@ -133,7 +133,8 @@ class Progress:
                 continue
             if finding := self._try(check, section(stem)):
                 findings[check.name] = finding
-        return diagnose(stem, name, {check: one.evidence for check, one in findings.items()}, self.seed)
+        left = {check: one.evidence for check, one in findings.items() if one.evidence is not None}
+        return diagnose(stem, name, left, self.seed)
 
     def _decide(self, standing: Standing) -> tuple[str, str]:
         if not self.readable(standing.exercise.section):

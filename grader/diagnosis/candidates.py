@@ -1,10 +1,11 @@
 """The mistakes that are tried on a wrong answer, each as a module that makes it: listed, shared, derived, and two at once."""
 
+import ast
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
-from itertools import combinations
+from functools import cache, lru_cache
+from itertools import chain, combinations, count
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -12,13 +13,12 @@ from grader.diagnosis.edits import Edit, edits_of
 from grader.diagnosis.kinds import kinds_of
 from grader.diagnosis.listed import Misconception, MisconceptionError, load
 from grader.diagnosis.reference import reference
+from grader.diagnosis.words import words
 
 SIMPLE = 70
 """So many of the simplest derived mistakes are tried two at a time."""
-BESIDE_LISTED = 150
+BESIDE_LISTED = 200
 """So many of them are tried beside a listed one."""
-MOST = 2500
-"""So many derived mistakes are tried of one exercise."""
 
 
 @dataclass(eq=False)
@@ -37,9 +37,8 @@ class Candidate:
     make: Callable[[], ModuleType]
     known: Misconception | None = None
 
-    @cached_property
     def module(self) -> ModuleType | None:
-        """The module; None if what the edit makes is no Python."""
+        """A fresh module; None if what the edit makes is no Python."""
         try:
             return self.make()
         except (SyntaxError, TypeError, ValueError, AttributeError, NameError):
@@ -97,16 +96,28 @@ def _wrapping(
     return make
 
 
-@cache
+@lru_cache(maxsize=24)  # exercises, with thousands of edits each
 def derived(stem: str, exercise: str) -> tuple[Candidate, ...]:
     """The mistakes derived from the syntax tree of the exercise, and of what it uses, the simplest first."""
     found = []
     for distance, name in enumerate(reference(stem).reach(exercise)):
         definition = reference(stem).definitions[name]
-        for edit in edits_of(definition):
+        edits = edits_of(definition)
+        for edit in edits:
             found.append((edit.rank + 3 * bool(distance), _edited(stem, exercise, name, definition, (edit,))))
+        alike: dict[tuple[str, str], list[Edit]] = {}
+        for edit in edits:
+            if edit.index is None:
+                alike.setdefault((edit.says, words(edit.parent)), []).append(edit)
+        for group in alike.values():  # what somebody takes for another thing, they take so wherever it stands
+            several = [group, *([pair for pair in combinations(group, 2)] if 2 < len(group) < 6 else [])]
+            for together in several:
+                if len(together) > 1 and len({id(edit.parent) for edit in together}) == len(together):
+                    candidate = _edited(stem, exercise, name, definition, tuple(together))
+                    candidate.name, candidate.explanation = together[0].says, explained()
+                    found.append((together[0].rank + 1 + 3 * bool(distance), candidate))
     found.sort(key=lambda pair: pair[0])
-    return tuple(candidate for _, candidate in found[:MOST])
+    return tuple(candidate for _, candidate in found)
 
 
 def _edited(stem: str, exercise: str, name: str, definition: Any, edits: tuple[Edit, ...]) -> Candidate:
@@ -123,48 +134,62 @@ def _edited(stem: str, exercise: str, name: str, definition: Any, edits: tuple[E
     return Candidate(says, explained(len(edits)), make)
 
 
-def explained(count: int = 1) -> str:
+def explained(edits: int = 1) -> str:
     """What is said of a derived mistake beside its name."""
-    change = "this one change" if count == 1 else "these two changes"
+    change = "this one change" if edits == 1 else "these two changes"
     return (
         f"A right answer with {change} gives, to every check, the results that this one gives. "
         "Compare the equation with what is computed there."
     )
 
 
-def pairs(stem: str, exercise: str) -> Iterator[Candidate]:
-    """Two mistakes at once: listed ones, a shared and a listed one, a listed and a derived one, two derived ones."""
-    yield from _listed_pairs(stem, exercise)
-    yield from _mixed_pairs(stem, exercise)
-    yield from _derived_pairs(stem, exercise)
+class _Lazy:
+    """What a generator yields, made when it is asked for, and kept."""
+
+    def __init__(self, source: Iterator[Candidate]) -> None:
+        self._source, self._kept = source, list[Candidate]()
+
+    def __iter__(self) -> Iterator[Candidate]:
+        for index in count():
+            if index == len(self._kept):
+                following = next(self._source, None)
+                if following is None:
+                    return
+                self._kept.append(following)
+            yield self._kept[index]
+
+
+@cache
+def pairs(stem: str, exercise: str) -> _Lazy:
+    """Two mistakes at once: listed ones, a listed and a shared one, a listed and a derived one, two derived ones."""
+    return _Lazy(
+        chain(
+            _listed_pairs(stem, exercise),
+            _shared_pairs(stem, exercise),
+            _mixed_pairs(stem, exercise),
+            _derived_pairs(stem, exercise),
+        )
+    )
 
 
 def _own(stem: str, exercise: str) -> list[Misconception]:
     return [known for known in load(stem) if known.exercise == exercise]
 
 
-@cache
-def _listed_pairs(stem: str, exercise: str) -> tuple[Candidate, ...]:
-    found = []
+def _listed_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
     for one, other in combinations(_own(stem, exercise), 2):
         for first, second in ((one, other), (other, one)):
             try:
                 text = second.definition(first.definition())
             except MisconceptionError:  # they overlap: the one has changed what the other would
                 continue
-            found.append(_both(one, other, stem, exercise, text))
+            yield _both(one, other, stem, exercise, text)
             break
     for one, other in combinations([c.known for c in listed(stem, exercise) if c.known], 2):
         if one.exercise != other.exercise:
             texts = {known.exercise: known.definition() for known in (one, other)}
-            found.append(
-                Candidate(
-                    f"{one.name} and {other.name}",
-                    f"{one.explanation.strip()} {other.explanation.strip()}",
-                    _from_texts(stem, exercise, texts),
-                )
-            )
-    return tuple(found)
+            said = f"{one.explanation.strip()} {other.explanation.strip()}"
+            yield Candidate(f"{one.name} and {other.name}", said, _from_texts(stem, exercise, texts))
 
 
 def _both(one: Misconception, other: Misconception, stem: str, exercise: str, text: str) -> Candidate:
@@ -176,30 +201,28 @@ def _from_texts(stem: str, exercise: str, texts: dict[str, str]) -> Callable[[],
     return lambda: reference(stem).module(exercise, {name: _code(stem, text) for name, text in texts.items()})
 
 
-@cache
-def _mixed_pairs(stem: str, exercise: str) -> tuple[Candidate, ...]:
-    found = []
+def _shared_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
+    target = getattr(reference(stem).module(exercise), exercise)
+    if inspect.isclass(target):
+        return
     for known in _own(stem, exercise):
-        text = known.definition()
-        definition = reference(stem).parsed(text)
+        code = {exercise: _code(stem, known.definition())}
+        for kind in kinds_of(target):
+            name, said = f"{known.name} and {kind.name}", f"{known.explanation.strip()} {kind.explanation}"
+            yield Candidate(name, said, _wrapping(stem, exercise, "", kind.wrap, code))
+
+
+def _mixed_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
+    for known in _own(stem, exercise):
+        definition = reference(stem).parsed(known.definition())
         for edit in edits_of(definition)[:BESIDE_LISTED]:
             candidate = _edited(stem, exercise, exercise, definition, (edit,))
             candidate.name = f"{known.name} and {candidate.name}"
             candidate.explanation = known.explanation.strip()
-            found.append(candidate)
-    target = getattr(reference(stem).module(exercise), exercise)
-    if not inspect.isclass(target):
-        for known in _own(stem, exercise):
-            code = {exercise: _code(stem, known.definition())}
-            for kind in kinds_of(target):
-                name, said = f"{known.name} and {kind.name}", f"{known.explanation.strip()} {kind.explanation}"
-                found.append(Candidate(name, said, _wrapping(stem, exercise, "", kind.wrap, code)))
-    return tuple(found)
+            yield candidate
 
 
-@cache
-def _derived_pairs(stem: str, exercise: str) -> tuple[Candidate, ...]:
-    found = []
+def _derived_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
     for name in reference(stem).reach(exercise)[:2]:
         definition = reference(stem).definitions[name]
         simple = edits_of(definition)[:SIMPLE]
@@ -207,15 +230,12 @@ def _derived_pairs(stem: str, exercise: str) -> tuple[Candidate, ...]:
         for one, other in combinations(simple, 2):
             apart = id(one.parent) not in inside[other] and id(other.parent) not in inside[one]
             place = (one.parent, one.field, one.index) != (other.parent, other.field, other.index)
-            lists = one.parent is other.parent and isinstance(one.new, list) | isinstance(other.new, list)
+            lists = one.parent is other.parent and (isinstance(one.new, list) or isinstance(other.new, list))
             if apart and place and not lists:
-                found.append(_edited(stem, exercise, name, definition, (one, other)))
-    return tuple(found)
+                yield _edited(stem, exercise, name, definition, (one, other))
 
 
 def _walked(node: Any) -> list[Any]:
-    import ast
-
     return [
         part
         for root in (node if isinstance(node, list) else [node])

@@ -5,6 +5,7 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 from grader.checks.collect import Check, collect
@@ -14,6 +15,7 @@ from grader.checks.under_test import UnderTest
 from grader.diagnosis import candidates
 from grader.diagnosis.candidates import Candidate
 from grader.diagnosis.evidence import PASSED, alike, broken, differs, same, shape_of, single
+from grader.diagnosis.observed import observed
 from grader.diagnosis.replay import Call, Done, calls_of, replay, segments, unrepeated
 
 LOG = logging.getLogger(__name__)
@@ -21,10 +23,14 @@ _one_at_a_time = threading.RLock()
 
 CONFIRMED = 12
 """So many candidates that agree call by call are tried on all of the exercise's checks."""
-QUIET = 80
+QUIET = 40
 """So many where each call gave the right numbers, and what is wrong is not among them."""
 
 
+NOT, LOOSELY, FULLY = range(3)
+"""How far a candidate agrees with an answer, call by call."""
+TRIES = 5000
+"""So many mistakes of a stage are tried on an answer; half of it where each try calls models, and of pairs a third."""
 PROVEN = 2
 """In so many checks an answer must agree, once at least in double precision, if it may part from a candidate elsewhere."""
 
@@ -71,10 +77,13 @@ def _named(patient: "Patient") -> Any:
     for stage in stages:
         if (stage is candidates.pairs and not patient.telling) or (stage is not candidates.listed and patient.dark):
             continue
-        for candidate in patient.agreeing(stage(stem, exercise)):
+        tries = patient.tries // (3 if stage is candidates.pairs else 1)
+        for candidate in patient.agreeing(islice(stage(stem, exercise), tries)):
             if patient.explained_by(candidate):
                 return candidate.known or Named(candidate.name, candidate.explanation)
-    return None
+    gots = [evidence.got for evidence in patient.failures.values()]
+    seen = observed(stem, exercise, gots, patient.trail)
+    return seen and Named(*seen)
 
 
 class Patient:
@@ -86,7 +95,9 @@ class Patient:
         failures: by the name of the check, what was left.
         seed: the seed of the run.
         checks: the exercise's checks, those that failed first: there mistakes differ soonest.
+        thumbs: the trail once more, small, with what the reference did; where the answer is wrong first.
         trail: by the name of each check that failed, its calls with what the answer did in each, as far as can be compared.
+        tries: how many mistakes of a stage are tried.
         telling: whether in one of them the answer's numbers are not the right ones.
         dark: whether nothing is known but that each check ends with an exception.
         proven: whether that is so in double precision often enough for single precision to be no matter.
@@ -97,23 +108,27 @@ class Patient:
         checks = [check for check in collect(stem) if check.exercise == exercise]
         self.checks: list[Check] = sorted(checks, key=lambda check: check.name not in failures)
         self.trail: list[tuple[str, int, Call, Done]] = []
+        self.thumbs: list[tuple[str, int, Done, Done]] = []
         self.telling = False
         for check in checks:
             if check.name in failures:
                 done = segments(failures[check.name].notes)
                 self._follow(check.name, unrepeated(done) if hasattr(check.function, "hypothesis") else done)
-        self.trail.sort(key=lambda step: not _differ(step[3], step[2].right))
+        self.thumbs.sort(key=lambda step: not _differ(step[2], step[3]))
+        models = any(callable(value) for _, _, call, _ in self.trail for value in (*call.args, *call.kwargs.values()))
+        self.tries = TRIES // 2 if models else TRIES
         telling = [single(mine.result) for _, _, call, mine in self.trail if _differ(mine, call.right)]
-        self.proven = len(telling) >= PROVEN and not all(telling)
+        self.proven = not all(telling)
         self.dark = len(failures) == len(checks) and all(str(e.got).startswith("raised ") for e in failures.values())
 
     def _follow(self, name: str, done: list[tuple[str, Done]]) -> None:
         """Compare the answer's calls with the reference's until they part: there the inputs may part too."""
         calls = calls_of(self.stem, self.exercise, name, self.seed)
         for index, (call, (function, mine)) in enumerate(zip(calls, done, strict=False)):
-            if function != call.function:
-                return
+            if function != call.function or (index and call.draws):
+                return  # how much was drawn before decides what is drawn now
             self.trail.append((name, index, call, mine))
+            self.thumbs.append((name, index, mine.small(), call.right.small()))
             if _differ(mine, call.right):
                 self.telling = True
                 return
@@ -121,28 +136,41 @@ class Patient:
     def agreeing(self, stage: Iterable[Candidate]) -> Iterator[Candidate]:
         """The candidates that do in each call what the answer did, so many at the most."""
         left = CONFIRMED if self.telling else QUIET
+        loosely = []
         for candidate in stage:
-            if candidate.module is not None and self._agrees(candidate):
+            agrees = self._agrees(candidate)
+            if agrees == LOOSELY:
+                loosely.append(candidate)
+            if agrees == FULLY:
                 yield candidate
                 left -= 1
                 if not left:
                     return
+        yield from loosely[:left]
 
-    def _agrees(self, candidate: Candidate) -> bool:
-        """Whether it does so in each call; in single precision it may part where it is wrong too, if it agrees in double."""
-        proven, double, parted = 0, 0, False
-        for name, index, call, mine in self.trail:
+    def _agrees(self, candidate: Candidate) -> int:
+        """Whether it does so in each call; in single precision it may part where it is wrong too, if it agrees in double.
+
+        Loosely, if what it asks models differs where the results are as wrong: a method without an idle call, say.
+        """
+        proven, double, parted, agrees = 0, 0, 0, FULLY
+        for name, index, mine, right in self.thumbs:
             theirs = _replayed(candidate, self.stem, self.exercise, name, self.seed, index)
-            if alike(mine.result, theirs.result, call.right.result) and alike(
-                mine.asked, theirs.asked, call.right.asked
-            ):
-                proven += _differ(mine, call.right)
-                double += _differ(mine, call.right) and not single(mine.result)
-            elif self._lenient(mine.result, theirs.result) and _differ(theirs, call.right):
-                parted = True
+            if theirs is None:
+                return NOT
+            if alike(mine.result, theirs.result, right.result):
+                wrong = differs(mine.result, right.result)
+                if not alike(mine.asked, theirs.asked, right.asked):
+                    if not wrong:
+                        return NOT
+                    agrees = LOOSELY
+                proven += wrong
+                double += wrong and not single(mine.result)
+            elif self._lenient(mine.result, theirs.result) and _differ(theirs, right):
+                parted = max(parted, 1 if broken(mine.result) else PROVEN)
             else:
-                return False
-        return not parted or (proven >= PROVEN and double > 0)
+                return NOT
+        return agrees if proven >= parted and (double or not parted) else NOT
 
     def explained_by(self, candidate: Candidate) -> bool:
         """Whether the candidate fails the checks that the answer fails, with the same results, and passes the others."""
@@ -166,10 +194,11 @@ def _differ(mine: Done, right: Done) -> bool:
     return differs(mine.result, right.result) or differs(mine.asked, right.asked)
 
 
-@lru_cache(maxsize=4000)
-def _replayed(candidate: Candidate, stem: str, exercise: str, name: str, seed: int, index: int) -> Done:
-    assert candidate.module is not None
-    return replay(calls_of(stem, exercise, name, seed)[index], candidate.module)
+@lru_cache(maxsize=30_000)
+def _replayed(candidate: Candidate, stem: str, exercise: str, name: str, seed: int, index: int) -> Done | None:
+    """What the candidate does in a call, small; None if it is no Python."""
+    module = candidate.module()
+    return replay(calls_of(stem, exercise, name, seed)[index], module).small() if module is not None else None
 
 
 @lru_cache(maxsize=5000)
@@ -177,5 +206,8 @@ def _answer(candidate: Candidate, stem: str, name: str, seed: int) -> Any:
     """What the check called `name` gets from the candidate; remembered, so that a cohort costs one run of each."""
     check = next(check for check in collect(stem) if check.name == name)
     with tidy(seed), warnings.catch_warnings(action="ignore"):
-        found = outcome(check, UnderTest(candidate.make()), seed)
+        module = candidate.module()
+        if module is None:
+            return "no Python"
+        found = outcome(check, UnderTest(module), seed)
     return PASSED if found.error is None else found.got  # not the error: its traceback keeps all that the check made

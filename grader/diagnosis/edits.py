@@ -13,7 +13,7 @@ from typing import Any
 from grader.diagnosis.words import name_of, words
 
 Said = tuple[int, str, Any]
-"""Rank (what is simple comes first), phrase, and what stands there instead: a node, a list of statements, None for nothing."""
+"""Rank (what is simple comes first), phrase, and what stands there instead: a node, a list of statements, or what makes it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +39,13 @@ class Edit:
     def do(self) -> Callable[[], None]:
         """Change the tree; returns what undoes it."""
         before = getattr(self.parent, self.field)
+        made = self.new() if callable(self.new) else self.new
+        for node in made if isinstance(made, list) else [made]:
+            ast.fix_missing_locations(node)
         if self.index is None:
-            setattr(self.parent, self.field, self.new)
+            setattr(self.parent, self.field, made)
         else:
-            new = self.new if isinstance(self.new, list) else [self.new]
+            new = made if isinstance(made, list) else [made]
             body = [*before[: self.index], *new, *before[self.index + 1 :]]
             setattr(self.parent, self.field, body or [ast.Pass()])
         return lambda: setattr(self.parent, self.field, before)
@@ -61,31 +64,31 @@ def edits_of(definition: ast.AST, others: tuple[str, ...] = ()) -> list[Edit]:
         definition: its tree.
         others: names that may be confused with those in it, beside its own.
     """
-    found = list(_Walk(others).over(definition))
-    seen, kept = set(), []
-    for edit in sorted(found, key=lambda edit: (edit.rank, len(edit.says))):
-        new = edit.new if isinstance(edit.new, list) else [edit.new]
-        key = (id(edit.parent), edit.field, edit.index, *(ast.dump(part) if part is not None else "" for part in new))
-        if key not in seen:
-            seen.add(key)
-            kept.append(edit)
-    return kept
+    return sorted(_Walk(others).over(definition), key=lambda edit: (edit.rank, len(edit.says)))
 
 
 def _put(template: str, **nodes: ast.AST) -> ast.expr:
-    """The expression in `template`, with trees in place of the names."""
+    """The expression in `template`, with trees in place of the names; the trees are shared, not copied."""
 
     class Put(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> ast.AST:
-            return copy.deepcopy(nodes[node.id]) if node.id in nodes else node
+            return nodes.get(node.id, node)
 
-    return Put().visit(ast.parse(template, mode="eval").body)
+    tree = ast.parse(template, mode="eval").body
+    return Put().visit(tree)
+
+
+def _later(template: str, **nodes: ast.AST) -> Callable[[], ast.expr]:
+    """The same, made when it is tried: most never are."""
+    return lambda: _put(template, **nodes)
 
 
 def _load(name: str) -> ast.Name:
     return ast.Name(name, ast.Load())
 
 
+LEVELS = ("t", "t_prev", "t_next", "t_mid", "level", "following", "time", "to", "step", "start", "end")
+"""Names of levels, of which -1 stands for clean data."""
 METHODS = {
     "cos": ("sin",), "sin": ("cos",), "exp": ("expm1", "sigmoid"), "expm1": ("exp",), "log": ("log2", "log10", "log1p"), "log1p": ("log",),
     "sum": ("mean",), "mean": ("sum",), "std": ("var",), "sqrt": ("square", "reciprocal"), "square": ("abs", "sqrt"), "rsqrt": ("sqrt",),
@@ -140,6 +143,7 @@ class _Walk:
             for rank, _, new in self._constant(default):
                 yield Edit(rank + 2, f"another default for {name}", definition.args, "defaults", index, new)  # type: ignore[attr-defined]
         yield from self._visit(definition, skip={"args"})
+        yield from _everywhere(definition)
 
     def _visit(self, node: ast.AST, skip: frozenset | set = frozenset()) -> Iterator[Edit]:
         for field, value in ast.iter_fields(node):
@@ -209,16 +213,15 @@ class _Walk:
                 yield from self._returned(value)
 
     def _returned(self, value: ast.expr) -> Iterator[Said]:
-        def back(template: str) -> ast.Return:
-            return ast.Return(_put(template, X=value))
+        def back(template: str) -> Callable[[], ast.Return]:
+            return lambda: ast.Return(_put(template, X=value))
 
         if isinstance(value, ast.Tuple):
             yield 2, "the results in the reverse order", ast.Return(ast.Tuple(value.elts[::-1], ast.Load()))
             yield 3, "the first result alone", ast.Return(value.elts[0])
             for index, part in enumerate(value.elts):
                 for rank, says, template in _RESULTS:
-                    changed = [_put(template, X=part) if at == index else other for at, other in enumerate(value.elts)]
-                    yield rank + 1, f"{says} ({_th(index)} result)", ast.Return(ast.Tuple(changed, ast.Load()))
+                    yield rank + 1, f"{says} ({_th(index)} result)", _one_of(value, index, part, template)
             return
         for rank, says, template in _RESULTS:
             yield rank, says, back(template)
@@ -228,19 +231,19 @@ class _Walk:
     def _expression(self, node: ast.expr, parent: ast.AST, field: str) -> Iterator[Said]:
         match node:
             case ast.Constant():
-                yield from self._constant(node)
+                for rank, says, new in self._constant(node):
+                    yield rank, _in_context(parent, field, new) or says, new
                 return
             case ast.BinOp():
                 yield from self._operation(node)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 yield 1, f"the sign of {words(operand)} lost", operand
-                return
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 yield 2, "a condition turned round", operand
                 return
             case ast.Compare(ops=[op]):
-                for other in COMPARED.get(type(op), ()):
-                    yield 2, f"{SIGNS[other]} in place of {SIGNS[type(op)]}", _compare(node, other)
+                for sign in COMPARED.get(type(op), ()):
+                    yield 2, f"{SIGNS[sign]} in place of {SIGNS[type(op)]}", _compare(node, sign)
                 return
             case ast.Compare():
                 return
@@ -266,6 +269,12 @@ class _Walk:
                 for other in self.names:
                     if other != node.id:
                         yield 4, f"{words(_load(other))} where {words(node)} belongs", _load(other)
+                        if node.id in LEVELS and other in LEVELS:
+                            yield (
+                                5,
+                                f"{words(_load(other))} where {words(node)} belongs",
+                                _later("max(X, 0)", X=_load(other)),
+                            )
             case ast.Attribute(value=ast.Name(id="self")):
                 pass
             case ast.Dict():
@@ -292,7 +301,7 @@ class _Walk:
         """What may be done to any number or tensor that is not meant to be."""
         what = words(node)
         for rank, says, template in _ALTERED:
-            yield rank, says.format(what), _put(template, X=node)
+            yield rank, says.format(what), _later(template, X=node)
         under = isinstance(parent, ast.Attribute) and parent.attr in ("sqrt", "rsqrt", "log")
         below = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div) and field == "right"
         inside = isinstance(parent, ast.Call) and name_of(parent.func).split(".")[-1] in ("sqrt", "log", "rsqrt")
@@ -301,8 +310,8 @@ class _Walk:
                 under or inside, "in the quotient"
             )
             for guard in GUARDS:
-                yield 5, f"a guard of {guard} added {where}, to {what}", _put(f"X + {guard}", X=node)
-                yield 6, f"{what} held above {guard}", _put(f"X.clamp(min={guard})", X=node)
+                yield 5, f"a guard of {guard} added {where}, to {what}", _later(f"X + {guard}", X=node)
+                yield 6, f"{what} held above {guard}", _later(f"X.clamp(min={guard})", X=node)
         if isinstance(node, ast.Name) and node.id == "t":
             yield from _shifted(node)
 
@@ -381,19 +390,9 @@ class _Walk:
             bare = [_bare(side) for side in (left, right)]
             if any(new is not None for new in bare):
                 yield 2, "both roots left out", ast.BinOp(bare[0] or left, node.op, bare[1] or right)
-            squares = [
-                _put("(X) ** 2", X=side.left) if isinstance(side.op, ast.Mult) else None for side in (left, right)
-            ]
-            if all(squares):
-                yield (
-                    3,
-                    "both coefficients squared",
-                    ast.BinOp(
-                        ast.BinOp(squares[0], ast.Mult(), left.right),
-                        node.op,
-                        ast.BinOp(squares[1], ast.Mult(), right.right),
-                    ),
-                )
+            if isinstance(left.op, ast.Mult) and isinstance(right.op, ast.Mult):
+                sides = [ast.BinOp(_put("(X) ** 2", X=side.left), ast.Mult(), side.right) for side in (left, right)]
+                yield 3, "both coefficients squared", ast.BinOp(sides[0], node.op, sides[1])
         if isinstance(left, ast.Name) and isinstance(right, ast.Name):
             yield 3, f"{one} and {other} exchanged", with_(node.op, right, left)
 
@@ -427,6 +426,9 @@ class _Walk:
             else:
                 new.func = ast.parse(other, mode="eval").body
             yield 2, RENAMED.get(other, f"{other} in place of {last}"), new
+        if last == "mean" and not node.args and not node.keywords and isinstance(node.func, ast.Attribute):
+            for rank, says, template in _MEANS:
+                yield rank, says, _later(template, X=node.func.value)
         for index in range(len(node.args) - 1):
             new = copy.copy(node)
             new.args = [*node.args]
@@ -456,7 +458,7 @@ class _Walk:
                 yield 4, "other bounds for what is clamped", _put(f"X.clamp({bounds})", X=node.func.value)  # type: ignore[attr-defined]
         if last in ("extract", "_shaped"):
             for rank, says, template in _SHAPED[last]:
-                yield rank, says, _put(template, **{f"A{i}": arg for i, arg in enumerate(node.args)})
+                yield rank, says, _later(template, **{f"A{i}": arg for i, arg in enumerate(node.args)})
 
     def _subscript(self, node: ast.Subscript) -> Iterator[Said]:
         index, value = node.slice, node.value
@@ -559,6 +561,20 @@ _RESULTS = [
 ]  # fmt: skip
 """What may be done to a result that is not meant to be."""
 
+_MEANS = [
+    (2, "a sum over each sample, and a mean over the batch", "X.flatten(1).sum(1).mean()"),
+    (2, "a mean over the batch, and a sum over each sample", "X.mean(0).sum()"),
+    (2, "a mean for each sample", "X.flatten(1).mean(1)"),
+    (2, "a mean over the batch alone", "X.mean(0)"),
+    (2, "a mean over the last axis alone", "X.mean(-1)"),
+    (2, "a sum divided by the batch", "X.sum() / len(X)"),
+    (2, "a mean over each sample, and a sum over the batch", "X.flatten(1).mean(1).sum()"),
+    (3, "a root of the mean", "X.mean().sqrt()"),
+    (3, "the median in place of the mean", "X.median()"),
+    (3, "the norm in place of the mean", "X.norm()"),
+]  # fmt: skip
+"""What is taken for a mean over all elements."""
+
 _ALTERED = [
     (2, "the sign of {} turned", "-X"),
     (3, "a root of {} too many", "(X) ** 0.5"),
@@ -640,6 +656,33 @@ SIGNS = {
 }  # fmt: skip
 
 
+APPROXIMATE = {
+    "ndtr": "0.5 * (1 + torch.tanh(0.7978845608028654 * (X + 0.044715 * X**3)))",
+    "log_ndtr": "torch.log(0.5 * (1 + torch.tanh(0.7978845608028654 * (X + 0.044715 * X**3))))",
+}
+"""Functions with an approximation that is widely copied."""
+
+
+def _everywhere(definition: ast.AST) -> Iterator[Edit]:
+    """What is done wherever a function is called, not in one place."""
+    calls = [name_of(node.func).split(".")[-1] for node in ast.walk(definition) if isinstance(node, ast.Call)]
+    for last, template in APPROXIMATE.items():
+        if last in calls:
+            body = [_Replacing(last, template).visit(copy.deepcopy(part)) for part in definition.body]  # type: ignore[attr-defined]
+            yield Edit(1, "the tanh approximation of the distribution function", definition, "body", None, body)
+
+
+class _Replacing(ast.NodeTransformer):
+    """Puts an expression in place of every call of a function."""
+
+    def __init__(self, last: str, template: str) -> None:
+        self.last, self.template = last, template
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        return _put(self.template, X=node.args[0]) if name_of(node.func).split(".")[-1] == self.last else node
+
+
 def _left_out(last: str, value: ast.expr) -> str:
     what = words(value)
     match last:
@@ -669,6 +712,26 @@ def _bare(side: ast.BinOp) -> ast.BinOp | None:
     return None
 
 
+def _in_context(parent: ast.AST, field: str, new: ast.expr) -> str:
+    """What a changed number makes of the sum or product that it stands in."""
+    if not isinstance(parent, ast.BinOp | ast.UnaryOp):
+        return ""
+    changed = copy.copy(parent)
+    setattr(changed, field, new)
+    before, after = words(parent), words(changed)
+    return "" if "the " in before[:4] else f"{after} in place of {before}"
+
+
+def _one_of(results: ast.Tuple, index: int, part: ast.expr, template: str) -> Callable[[], ast.Return]:
+    """One of several results changed."""
+
+    def make() -> ast.Return:
+        changed = [_put(template, X=part) if at == index else other for at, other in enumerate(results.elts)]
+        return ast.Return(ast.Tuple(changed, ast.Load()))
+
+    return make
+
+
 def _shifted(node: ast.expr) -> Iterator[Said]:
     what = words(node)
     yield 2, f"{what} - 1 where {what} belongs", _put("X - 1", X=node)
@@ -679,6 +742,8 @@ def _numeric(node: ast.expr) -> bool:
     """Whether it may be a number or a tensor of numbers."""
     if isinstance(node, ast.Name | ast.BinOp | ast.Subscript):
         return True
+    if isinstance(node, ast.UnaryOp):
+        return not isinstance(node.operand, ast.Constant)
     if isinstance(node, ast.Attribute):
         return isinstance(node.value, ast.Name) and node.value.id == "self"
     return isinstance(node, ast.Call) and name_of(node.func).split(".")[-1] not in (

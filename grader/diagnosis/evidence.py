@@ -62,7 +62,11 @@ def alike(one: Any, other: Any, right: Any) -> bool:
         return len(one) == len(other) and all(map(alike, one, other, rights))
     if _is_number(one) and _is_number(other):
         one, other = _as_tensor(one), _as_tensor(other)
-        if one.shape != other.shape or one.device != other.device:
+        if (
+            one.shape != other.shape
+            or one.device != other.device
+            or one.is_floating_point() != other.is_floating_point()
+        ):
             return False
         double = one.dtype == other.dtype == torch.float64
         rounding = 1e-5 if double else SINGLE
@@ -104,7 +108,7 @@ def differs(one: Any, right: Any) -> bool:
         return len(one) != len(right) or any(map(differs, one, right))
     if _is_number(one) and _is_number(right):
         one, right = _as_tensor(one), _as_tensor(right)
-        if one.shape != right.shape:
+        if one.shape != right.shape or one.is_floating_point() != right.is_floating_point():
             return True
         single = 1e-9 if one.dtype == right.dtype == torch.float64 else SINGLE
         return not torch.allclose(one.double(), right.double(), rtol=single, atol=single, equal_nan=True)
@@ -116,7 +120,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _as_tensor(value: Any) -> Tensor:
-    return value.detach() if isinstance(value, Tensor) else torch.tensor(float(value), dtype=torch.float64)
+    if isinstance(value, Tensor):
+        return value.detach()
+    return torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else torch.int64)
 
 
 def thin(got: Any) -> bool:

@@ -6,6 +6,7 @@ are named once, here, for the exercises that exist and those to come.
 
 import inspect
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -108,6 +109,9 @@ def _results() -> Iterator[Kind]:
     yield Kind("all tables and data in float32", DTYPE, _before(lambda given: {
         name: value.float() if _floating(value) else value for name, value in given.items()
     }))  # fmt: skip
+    bounds = "The contract asks for the result as it is. Clamped, it is wrong wherever the data go further, and no gradient comes from there."
+    yield Kind("the result clamped to [-1, 1]", bounds, _after(_each(lambda value: value.clamp(-1, 1))))
+    yield Kind("the result clamped to [0, 1]", bounds, _after(_each(lambda value: value.clamp(0, 1))))
     number = "The contract says a tensor. A plain number has no dtype, no device and no gradient."
     yield Kind("a plain number returned, not a tensor", number, _after(_each(lambda value: value.item())))
     yield Kind("a list returned, not a tensor", number, _after(_each(lambda value: value.tolist())))
@@ -192,6 +196,48 @@ def _places(names: list[str]) -> Iterator[Kind]:
         yield Kind(f"no gradient through {name}", GRADIENT, _before(cut(name)))
 
 
+class _Telling:
+    """A model that is told its times, or labels, in another way."""
+
+    def __init__(self, model: Any, change: Callable[[Tensor], Any]) -> None:
+        self._model, self._change = model, change
+
+    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._model(x, *(self._change(v) if isinstance(v, Tensor) else v for v in args), **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+def _told(names: list[str]) -> Iterator[Kind]:
+    def telling(change: Callable[[Tensor], Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        return lambda given: {
+            name: _Telling(value, change) if callable(value) and not isinstance(value, type | Tensor) else value
+            for name, value in given.items()
+        }
+
+    for name, change in (
+        ("the model told t as a fraction, not a whole number", lambda t: t.float()),
+        ("the model told one t for the batch", lambda t: t[0]),
+        ("the model told one t, of shape (1,), for the batch", lambda t: t[:1]),
+        ("the model told t as a plain number", lambda t: t[0].item()),
+        ("the model told t + 1", lambda t: t + 1),
+        ("the model told t - 1", lambda t: t - 1),
+        ("the model told t - 1, and 0 for 0", lambda t: (t - 1).clamp(min=0)),
+        ("the model told 1 - t", lambda t: 1 - t),
+        ("the model told t with an axis too many", lambda t: t[:, None]),
+        ("the model told t in float32", lambda t: t.float() if t.is_floating_point() else t),
+        ("the model told t in float64", lambda t: t.double() if t.is_floating_point() else t),
+        ("the model told t = 0 always", torch.zeros_like),
+        ("the model told 1000 t", lambda t: 1000 * t),
+    ):
+        yield Kind(
+            name,
+            "A model is called with t of shape (B,), one for each sample, as the contract counts them.",
+            _before(telling(change)),
+        )
+
+
 class _Detached:
     """A model whose answers are cut off from their gradients."""
 
@@ -226,11 +272,13 @@ def _values(names: list[str], defaults: dict[str, Any]) -> Iterator[Kind]:
         ):
             yield Kind(which.format(name), ARGUMENT, of(name, change))
     for name, default in defaults.items():
-        yield Kind(
-            f"{name} not used", ARGUMENT, _before(lambda given, name=name, default=default: given | {name: default})
-        )
+        yield Kind(f"{name} not used", ARGUMENT, _before(partial(_set, name, default)))
     for name in names:
         yield Kind(f"{name} clamped to [-1, 1]", ARGUMENT, of(name, lambda value: value.clamp(-1, 1)))
+
+
+def _set(name: str, value: Any, given: dict[str, Any]) -> dict[str, Any]:
+    return given | {name: value}
 
 
 def _randomness(names: list[str]) -> Iterator[Kind]:
@@ -308,6 +356,10 @@ def _twice(function: Function) -> Function:
     return wrong
 
 
+def _has_axes(count: int, tensors: list[Tensor]) -> bool:
+    return max((value.ndim for value in tensors), default=0) == count
+
+
 def _shapes(names: list[str]) -> Iterator[Kind]:
     def only(fits: Callable[[list[Tensor]], bool]) -> Callable[[Function], Function]:
         def wrap(function: Function) -> Function:
@@ -321,11 +373,8 @@ def _shapes(names: list[str]) -> Iterator[Kind]:
 
         return wrap
 
-    def axes(tensors: list[Tensor]) -> int:
-        return max((value.ndim for value in tensors), default=0)
-
     for count, what in ((2, "vectors"), (3, "three axes"), (4, "pictures")):
-        yield Kind(f"made for {what} only", SHAPE, only(lambda tensors, count=count: axes(tensors) == count))
+        yield Kind(f"made for {what} only", SHAPE, only(partial(_has_axes, count)))
     yield Kind(
         "view, where the numbers may lie in another order", SHAPE, only(lambda ts: all(t.is_contiguous() for t in ts))
     )

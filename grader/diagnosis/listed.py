@@ -8,6 +8,7 @@ import ast
 import tomllib
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import CodeType, ModuleType
 
 from grader.course import section
@@ -84,17 +85,22 @@ class Misconception:
 
     def _place(self) -> tuple[list[str], int, int]:
         """The lines of the reference, and where among them the exercise begins and ends."""
-        reference = section(self.section).solution.read_text(encoding="utf-8")
-        return reference.split("\n"), *self._extent(reference)
-
-    def _extent(self, reference: str) -> tuple[int, int]:
-        for node in ast.parse(reference).body:
-            if getattr(node, "name", None) == self.exercise:
-                return node.lineno - 1, node.end_lineno or node.lineno
+        lines, extents = _extents(section(self.section).solution)
+        if self.exercise in extents:
+            return lines, *extents[self.exercise]
         raise self._error(f"the reference defines no {self.exercise!r}; name an exercise of the section")
 
     def _error(self, problem: str) -> MisconceptionError:
         return MisconceptionError(f"{self.exercise}.toml, {self.name!r}: {problem}")
+
+
+@cache
+def _extents(path: Path) -> tuple[list[str], dict[str, tuple[int, int]]]:
+    """The lines of a module, and from which to which its functions and classes go."""
+    text = path.read_text(encoding="utf-8")
+    kinds = ast.FunctionDef | ast.ClassDef
+    found = [node for node in ast.parse(text).body if isinstance(node, kinds)]
+    return text.split("\n"), {node.name: (node.lineno - 1, node.end_lineno or node.lineno) for node in found}
 
 
 @cache

@@ -1,6 +1,7 @@
 """A section's reference solution as syntax trees, of which copies with other code in them are made quickly."""
 
 import ast
+import warnings
 from collections.abc import Iterator
 from functools import cache
 from types import CodeType, ModuleType
@@ -32,12 +33,13 @@ class Reference:
 
     def parsed(self, text: str) -> Definition:
         """A function or class given as text, as the definitions are."""
-        tree = _Bare().visit(ast.parse(text))
+        tree = ast.fix_missing_locations(_Bare().visit(ast.parse(text)))
         return tree.body[0]
 
     def compiled(self, node: Definition) -> CodeType:
         """The code that defines this function or class."""
-        return compile(ast.fix_missing_locations(ast.Module([node], [])), f"<reference: {self.stem}>", "exec")
+        with warnings.catch_warnings(action="ignore"):  # of what Python thinks of an edit
+            return compile(ast.Module([node], []), f"<reference: {self.stem}>", "exec")
 
     @cache  # noqa: B019 - there is one for each section, for as long as the process lives
     def reach(self, exercise: str) -> tuple[str, ...]:

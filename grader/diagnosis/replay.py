@@ -5,6 +5,7 @@ Inputs are drawn from the seed, so what the reference is called with is what eve
 
 import contextlib
 import copy
+import inspect
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
@@ -27,21 +28,48 @@ CALLS = 40
 """So many calls of a check are kept; by then, mistakes differ."""
 
 
+THUMB = 64
+"""So many elements of a tensor are kept to compare."""
+
+
 class Done(NamedTuple):
     """What one call did: what it asked the models, and what it returned."""
 
     asked: tuple[Any, ...]
     result: Any
 
+    def small(self) -> "Done":
+        """The same with thumbs for tensors, and of what was asked the first and the last."""
+        asked = self.asked if len(self.asked) <= 4 else (len(self.asked), *self.asked[:2], *self.asked[-2:])
+        return Done(thumb(asked), thumb(self.result))
+
+
+def thumb(value: Any) -> Any:
+    """Of a large tensor some of the elements, from all over it, after its shape: enough to tell mistakes apart, and small."""
+    if isinstance(value, tuple):
+        return tuple(map(thumb, value))
+    if isinstance(value, Tensor) and value.numel() > THUMB:
+        return (tuple(value.shape), value.flatten()[:: -(-value.numel() // THUMB)].clone())
+    return value
+
 
 class Call(NamedTuple):
-    """One call that a check makes, the state of torch's own generator then, and what the reference does in it."""
+    """One call that a check makes, the state of torch's own generator then, and what the reference does in it.
+
+    `names` are those of the function's arguments.
+    """
 
     function: str
+    names: tuple[str, ...]
     args: tuple
     kwargs: dict[str, Any]
     state: Tensor
     right: Done
+
+    @property
+    def draws(self) -> bool:
+        """Whether it is given a generator."""
+        return any(isinstance(value, Generator) for value in (*self.args, *self.kwargs.values()))
 
 
 def segments(found: Sequence[Note]) -> list[tuple[str, Done]]:
@@ -74,21 +102,25 @@ def calls_of(stem: str, exercise: str, name: str, seed: int) -> tuple[Call, ...]
         outcome(check, UnderTest(keeper), seed)
     done = segments(notes.NOTES)
     return tuple(
-        Call(function, args, kwargs, state, right)
+        Call(function, _names(keeper.module, function), args, kwargs, state, right)
         for (function, args, kwargs, state), (noted, right) in zip(keeper.ended, done, strict=False)
         if noted == function
     )
+
+
+def _names(module: ModuleType, function: str) -> tuple[str, ...]:
+    return tuple(inspect.signature(getattr(module, function)).parameters)
 
 
 class _Keeper:
     """The reference, whose functions keep copies of what they are called with."""
 
     def __init__(self, module: ModuleType) -> None:
-        self._module = module
+        self.module = module
         self.ended: list[tuple[str, tuple, dict[str, Any], Tensor]] = []
 
     def __getattr__(self, name: str) -> Any:
-        target = getattr(self._module, name)
+        target = getattr(self.module, name)
         if not callable(target):
             return target
 
@@ -111,7 +143,8 @@ def replay(call: Call, module: ModuleType) -> Done:
         with warnings.catch_warnings(action="ignore"), torch.enable_grad():
             torch.set_rng_state(call.state)
             try:
-                result = kept(getattr(module, call.function)(*copied(call.args), **copied(call.kwargs)))
+                with notes.a_call():
+                    result = kept(getattr(module, call.function)(*copied(call.args), **copied(call.kwargs)))
             except Exception as error:
                 result = f"raised {type(error).__name__}"
         return Done(tuple(event.values for event in notes.NOTES), result)

@@ -336,7 +336,7 @@ class Sitting:
     def _diagnose(self, exercise: Exercise, failed: list[tuple[Check, Outcome]]) -> Any:
         if any(found.verdict != "fail" for _, found in failed):
             return None
-        ours = {check.name: found.evidence for check, found in failed if not check.own}
+        ours = {check.name: found.evidence for check, found in failed if found.evidence and not check.own}
         return diagnose(self.section.stem, exercise.name, ours, self.request.seed)
 
 
