@@ -16,6 +16,9 @@ def left_to_the_caller(loss: Callable[[], Any], model: nn.Module) -> None:
         for number, parameter in enumerate(model.parameters(), 1):
             parameter.grad = torch.full_like(parameter, float(number))
         loss()
+        why = "whoever trains says what is trained: a loss freezes nothing for good"
+        frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
+        expect.holds(not frozen, why, got="parameters that take no gradient any more", want="parameters as they were")
         why = "a loss leaves the model in the mode that it finds: whoever trains chose train() or eval()"
         mode = {True: "a model in train()", False: "a model in eval()"}
         expect.holds(model.training is training, why, got=mode[model.training], want=mode[training])
@@ -26,7 +29,29 @@ def left_to_the_caller(loss: Callable[[], Any], model: nn.Module) -> None:
             parameter.grad = None
 
 
-def plain_model(x: Tensor, *times: Tensor) -> Tensor:
+class Gain(nn.Module):
+    """A model with one parameter: its answer is so many times what it sees, whatever else it is told.
+
+    Seen as a classifier, the first three numbers of that are logits; as an autoencoder, that is the mean of the latent.
+    """
+
+    def __init__(self, logits: bool = False) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(0.5, dtype=torch.float64))
+        self.logits = logits
+
+    def forward(self, x: Tensor, *rest: Any) -> Tensor:
+        answer = self.gain.to(x.dtype) * x
+        return answer.flatten(1)[:, :3] if self.logits else answer
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self(x), torch.zeros_like(x)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self(z)
+
+
+def plain_model(x: Tensor, *rest: Any) -> Tensor:
     """A model that is a function and no module: half of what it sees, in its own dtype."""
     return x / 2
 

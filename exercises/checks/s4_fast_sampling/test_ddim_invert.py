@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.cases import numbers
 from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import ddim, level, stacked, trailing
@@ -134,3 +135,11 @@ def test_ddim_invert_keeps_the_dtype_and_its_arguments(code, rng):
 def test_ddim_invert_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
     """A sampler records no gradient, and leaves the model and x0 as they were."""
     left_as_it_was(lambda model, start: code.ddim_invert(model, start, table(), 3), cases.normal((2, 3), rng))
+
+
+def test_ddim_invert_takes_any_callable_and_keeps_half_precision(code, rng):
+    """A plain function will do for a model, and float16 stays float16."""
+    x = cases.normal((2, 3), rng)
+    takes_any_model_in_half_precision(
+        lambda model, x: code.ddim_invert(model, x, torch.tensor([0.9, 0.6, 0.3, 0.1]), 4), x
+    )

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from exercises.checks import cases, chance, expect
+from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import clean, ddim, fresh, level, stacked, trailing
 from exercises.checks.s4_fast_sampling.inputs import BODIES, seeds, shapes, table
@@ -150,3 +151,11 @@ def test_ddim_sample_records_no_gradient_and_leaves_its_arguments_as_they_were(c
     x_T = cases.normal((2, 3), rng)
     left_as_it_was(lambda model, start: code.ddim_sample(model, start, table(), 3), x_T)
     left_as_it_was(lambda model, start: code.ddim_sample(model, start, table(), 3, 0.7, rng), x_T)
+
+
+def test_ddim_sample_takes_any_callable_and_keeps_half_precision(code, rng):
+    """A plain function will do for a model, and float16 stays float16."""
+    x = cases.normal((2, 3), rng)
+    takes_any_model_in_half_precision(
+        lambda model, x: code.ddim_sample(model, x, torch.tensor([0.9, 0.6, 0.3, 0.1]), 4), x
+    )

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import clean, half_log, level, multistep, stacked, trailing
 from exercises.checks.s4_fast_sampling.inputs import BODIES, seeds, shapes, table
@@ -139,3 +140,11 @@ def test_dpmpp_2m_sample_keeps_the_dtype_and_its_arguments(code, rng):
 def test_dpmpp_2m_sample_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
     """A sampler records no gradient, and leaves the model and x_T as they were."""
     left_as_it_was(lambda model, start: code.dpmpp_2m_sample(model, start, table(), 4), cases.normal((2, 3), rng))
+
+
+def test_dpmpp_2m_sample_takes_any_callable_and_keeps_half_precision(code, rng):
+    """A plain function will do for a model, and float16 stays float16."""
+    x = cases.normal((2, 3), rng)
+    takes_any_model_in_half_precision(
+        lambda model, x: code.dpmpp_2m_sample(model, x, torch.tensor([0.9, 0.6, 0.3, 0.1]), 4), x
+    )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.cases import numbers
 from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import order, stacked
@@ -170,3 +171,11 @@ def test_heun_sample_keeps_the_dtype_and_its_arguments(code, rng):
 def test_heun_sample_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
     """A sampler records no gradient, and leaves the denoiser and x as they were."""
     left_as_it_was(lambda model, start: code.heun_sample(model, start, [3.0, 1.0, 0.0]), cases.normal((2, 3), rng))
+
+
+def test_heun_sample_takes_any_callable_and_keeps_half_precision(code, rng):
+    """A plain function will do for a model, and float16 stays float16."""
+    x = cases.normal((2, 3), rng)
+    takes_any_model_in_half_precision(
+        lambda model, x: code.heun_sample(model, x, torch.tensor([3.0, 1.0, 0.3, 0.0])), x
+    )

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from exercises.checks import expect
+from exercises.checks import cases, expect
+from exercises.checks.callers import Gain, left_to_the_caller
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.models import Model, left_alone
@@ -96,3 +97,10 @@ def test_cfm_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
             expect.tensor(model.seen[0].x, "the model works in the data's dtype: x_t keeps it", dtype=batch.data.dtype)
             expect.tensor(model.seen[0].t, "the model is told t as it is, in x's dtype", dtype=batch.data.dtype)
             left_alone(model)
+
+
+def test_cfm_loss_leaves_modes_and_gradients_to_the_caller(code, rng):
+    """A loss computes and no more: the modes of its models and their gradients stay as they are."""
+    model = Gain()
+    x, noise = cases.normal((2, 3), rng), cases.normal((2, 3), rng)
+    left_to_the_caller(lambda: code.cfm_loss(model, noise, x, torch.tensor([0.3, 0.6]).double()), model)

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from exercises.checks import expect
+from exercises.checks import cases, expect
+from exercises.checks.callers import Gain, left_to_the_caller
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.batches import column
@@ -191,3 +192,27 @@ def test_consistency_distillation_loss_keeps_the_dtype_its_arguments_and_the_net
         expect.close(
             got, want.detach().to(dtype), KEEP, **({"rtol": 1e-3, "atol": 1e-4} if dtype == torch.float32 else SINGLE)
         )
+
+
+def test_consistency_distillation_loss_leaves_modes_and_gradients_to_the_caller(code, rng):
+    """A loss computes and no more: the modes of its models and their gradients stay as they are."""
+    network, slow, teacher = Gain(), Gain(), Gain()
+    x, noise = cases.normal((2, 3), rng), cases.normal((2, 3), rng)
+    left_to_the_caller(
+        lambda: code.consistency_distillation_loss(
+            network, slow, teacher, x, noise, torch.tensor([0.5, 0.7]).double(), torch.tensor([1.0, 1.5]).double()
+        ),
+        network,
+    )
+    left_to_the_caller(
+        lambda: code.consistency_distillation_loss(
+            network, slow, teacher, x, noise, torch.tensor([0.5, 0.7]).double(), torch.tensor([1.0, 1.5]).double()
+        ),
+        slow,
+    )
+    left_to_the_caller(
+        lambda: code.consistency_distillation_loss(
+            network, slow, teacher, x, noise, torch.tensor([0.5, 0.7]).double(), torch.tensor([1.0, 1.5]).double()
+        ),
+        teacher,
+    )

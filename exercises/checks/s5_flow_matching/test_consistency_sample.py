@@ -4,6 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from exercises.checks import cases, chance, expect
+from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.cases import numbers
 from exercises.checks.s5_flow_matching.models import Model, asked, undisturbed
 from exercises.checks.s5_flow_matching.rules import KEEP, QUIET
@@ -116,3 +117,9 @@ def test_consistency_sample_records_no_gradient_and_leaves_its_arguments_as_they
     expect.unchanged(KEEP, sigmas=(numbers(3.0, 1.0), sigmas))
     code.consistency_sample(Jumper(), cases.normal((2, 3), rng), kept)
     expect.equal(kept, [3.0, 1.0], "the list of levels stays as it was")
+
+
+def test_consistency_sample_takes_any_callable_and_keeps_half_precision(code, rng):
+    """A plain function will do for a model, and float16 stays float16."""
+    x = cases.normal((2, 3), rng)
+    takes_any_model_in_half_precision(lambda model, x: code.consistency_sample(model, x, [3.0, 1.0]), x)

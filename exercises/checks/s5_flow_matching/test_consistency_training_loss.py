@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from exercises.checks import expect
+from exercises.checks import cases, expect
+from exercises.checks.callers import Gain, left_to_the_caller
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.consistency import PARAMETERS, Network, Quiet, jump, pairs, seen
@@ -168,3 +169,21 @@ def test_consistency_training_loss_of_a_batch_is_the_mean_of_its_samples(code, r
         parts.append(one.detach())
     got = code.consistency_training_loss(Network(), Network(-0.4, 0.6), batch.data, batch.noise, sigma_lo, sigma_hi)
     expect.close(got, torch.stack(parts).mean(), f"the mean over every element; {LOSS}", **GRID)
+
+
+def test_consistency_training_loss_leaves_modes_and_gradients_to_the_caller(code, rng):
+    """A loss computes and no more: the modes of its models and their gradients stay as they are."""
+    network, slow = Gain(), Gain()
+    x, noise = cases.normal((2, 3), rng), cases.normal((2, 3), rng)
+    left_to_the_caller(
+        lambda: code.consistency_training_loss(
+            network, slow, x, noise, torch.tensor([0.5, 0.7]).double(), torch.tensor([1.0, 1.5]).double()
+        ),
+        network,
+    )
+    left_to_the_caller(
+        lambda: code.consistency_training_loss(
+            network, slow, x, noise, torch.tensor([0.5, 0.7]).double(), torch.tensor([1.0, 1.5]).double()
+        ),
+        slow,
+    )

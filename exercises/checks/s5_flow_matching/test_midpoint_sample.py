@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.cases import numbers
 from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.models import Model, asked, undisturbed
@@ -83,3 +84,9 @@ def test_midpoint_sample_keeps_the_dtype(code, rng):
 def test_midpoint_sample_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
     """A sampler only looks: no graph, nothing changed in place, the model as it was."""
     undisturbed(lambda model, x: code.midpoint_sample(model, x, 2), cases.normal((2, 3), rng), QUIET)
+
+
+def test_midpoint_sample_takes_any_callable_and_keeps_half_precision(code, rng):
+    """A plain function will do for a model, and float16 stays float16."""
+    x = cases.normal((2, 3), rng)
+    takes_any_model_in_half_precision(lambda model, x: code.midpoint_sample(model, x, 4), x)

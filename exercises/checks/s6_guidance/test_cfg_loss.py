@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import Gain, left_to_the_caller
 from exercises.checks.cases import Case, numbers, tracked
 from exercises.checks.expect import left_alone
 from exercises.checks.rules import KEEP, SINGLE
@@ -149,3 +150,15 @@ def test_cfg_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
             expect.close(got, want, f"{KEEP}; {MEAN}", **SINGLE)
             expect.tensor(model.asked[0].x_t, "the model works in the data's dtype: x_t keeps it", dtype=case.x0.dtype)
             left_alone(model)
+
+
+def test_cfg_loss_leaves_modes_and_gradients_to_the_caller(code, rng):
+    """A loss computes and no more: the modes of its models and their gradients stay as they are."""
+    model = Gain()
+    x, noise = cases.normal((2, 3), rng), cases.normal((2, 3), rng)
+    left_to_the_caller(
+        lambda: code.cfg_loss(
+            model, x, torch.tensor([0, 2]), torch.tensor([0, 1]), noise, torch.tensor([0.9, 0.5]).double(), 3, 0.5
+        ),
+        model,
+    )

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.cases import numbers
 from exercises.checks.s6_guidance.formulas import between
 from exercises.checks.s6_guidance.inputs import NULLS, corners, labels, scales
@@ -112,3 +113,11 @@ def test_guided_eps_lets_gradients_through_both_guesses(code, rng):
     """Gradients reach x_t and the model's parameters, through the guess with the label and the one without it."""
     y = torch.tensor([3, 0, 4])
     lets_gradients_through(asking(code), y, torch.full_like(y, 5), rng)
+
+
+def test_guided_eps_takes_any_callable_and_keeps_half_precision(code, rng):
+    """A plain function will do for a model, and float16 stays float16."""
+    x = cases.normal((2, 3), rng)
+    takes_any_model_in_half_precision(
+        lambda model, x: code.guided_eps(model, x, torch.tensor([0, 1]), torch.tensor([0, 2]), 3, 2.0), x
+    )

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.cases import Case, numbers, tracked
 from exercises.checks.expect import left_alone
 from exercises.checks.rules import KEEP, SINGLE
@@ -167,3 +168,14 @@ def test_guided_sample_records_no_gradient_and_leaves_its_arguments_as_they_were
             KEEP, x_T=(x_T, start.detach()), alpha_bar=(alpha_bar, table), y=(y, wanted), scale=(scale, factors)
         )
         left_alone(model)
+
+
+def test_guided_sample_takes_any_callable_and_keeps_half_precision(code, rng):
+    """A plain function will do for a model, and float16 stays float16."""
+    x = cases.normal((2, 3), rng)
+    takes_any_model_in_half_precision(
+        lambda model, x: code.guided_sample(
+            model, x, torch.tensor([0, 2]), torch.tensor([0.9, 0.6, 0.3, 0.1]), 3, 2.0, 4
+        ),
+        x,
+    )

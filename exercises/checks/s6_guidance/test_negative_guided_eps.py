@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.cases import Case, numbers
 from exercises.checks.s6_guidance.inputs import corners, labels, laid_like, scales
 from exercises.checks.s6_guidance.lines import (
@@ -87,3 +88,14 @@ def test_negative_guided_eps_keeps_the_dtype_its_arguments_and_the_model(code, r
 def test_negative_guided_eps_lets_gradients_through_both_guesses(code, rng):
     """Gradients reach x_t and the model's parameters, through both guesses."""
     lets_gradients_through(code.negative_guided_eps, torch.tensor([3, 0, 4]), torch.tensor([1, 6, 2]), rng)
+
+
+def test_negative_guided_eps_takes_any_callable_and_keeps_half_precision(code, rng):
+    """A plain function will do for a model, and float16 stays float16."""
+    x = cases.normal((2, 3), rng)
+    takes_any_model_in_half_precision(
+        lambda model, x: code.negative_guided_eps(
+            model, x, torch.tensor([0, 1]), torch.tensor([0, 2]), torch.tensor([1, 1]), 2.0
+        ),
+        x,
+    )

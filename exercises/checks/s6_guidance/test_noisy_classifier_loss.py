@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import Gain, left_to_the_caller
 from exercises.checks.cases import Case, numbers, tracked
 from exercises.checks.expect import left_alone
 from exercises.checks.rules import KEEP
@@ -105,3 +106,15 @@ def test_noisy_classifier_loss_keeps_the_dtype_its_arguments_and_the_classifier(
         expect.close(got, want, f"{KEEP}; {CROSS}", **UNSURE)
         expect.tensor(judge.asked[0].x_t, "the classifier works in the data's dtype: x_t keeps it", dtype=case.x0.dtype)
         left_alone(judge)
+
+
+def test_noisy_classifier_loss_leaves_modes_and_gradients_to_the_caller(code, rng):
+    """A loss computes and no more: the modes of its models and their gradients stay as they are."""
+    classifier = Gain(logits=True)
+    x, noise = cases.normal((2, 3), rng), cases.normal((2, 3), rng)
+    left_to_the_caller(
+        lambda: code.noisy_classifier_loss(
+            classifier, x, torch.tensor([0, 2]), torch.tensor([0, 1]), noise, torch.tensor([0.9, 0.5]).double()
+        ),
+        classifier,
+    )

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import Gain, takes_any_model_in_half_precision
 from exercises.checks.expect import left_alone
 from exercises.checks.rules import SINGLE
 from exercises.checks.s7_latent_diffusion.evidence import in_its_dtype
@@ -194,3 +195,14 @@ def test_generate_records_no_gradient_and_leaves_its_arguments_as_they_were(code
         first = got if first is None else first
         same = torch.allclose(got, first)
         expect.holds(same, "the way is deterministic", got="another picture the second time", want="the same picture")
+
+
+def test_generate_takes_any_callable_and_keeps_half_precision(code, rng):
+    """A plain function will do for a model, and float16 stays float16."""
+    x = cases.normal((2, 3, 2, 2), rng)
+    takes_any_model_in_half_precision(
+        lambda model, x: code.generate(
+            model, Gain(), x, torch.tensor([0, 2]), 3, torch.tensor([0.9, 0.6, 0.3, 0.1]), 0.7, 2.0, 4
+        ),
+        x,
+    )

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from exercises.checks import cases, expect
+from exercises.checks.callers import Gain, left_to_the_caller
 from exercises.checks.cases import numbers
 from exercises.checks.expect import left_alone
 from exercises.checks.rules import SINGLE
@@ -139,3 +140,35 @@ def test_latent_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
             expect.equal(len(model.calls), 1, "one call of the model is enough")
             expect.tensor(model.calls[0].z_t, "the model works in the data's dtype: z_t keeps it", dtype=data)
             left_alone(model)
+
+
+def test_latent_loss_leaves_modes_and_gradients_to_the_caller(code, rng):
+    """A loss computes and no more: the modes of its models and their gradients stay as they are."""
+    model, autoencoder = Gain(), Gain()
+    x, noise = cases.normal((2, 3, 2, 2), rng), cases.normal((2, 3, 2, 2), rng)
+    left_to_the_caller(
+        lambda: code.latent_loss(
+            model,
+            autoencoder,
+            x,
+            torch.tensor([0, 2]),
+            torch.tensor([0, 1]),
+            noise,
+            torch.tensor([0.9, 0.5]).double(),
+            0.7,
+        ),
+        model,
+    )
+    left_to_the_caller(
+        lambda: code.latent_loss(
+            model,
+            autoencoder,
+            x,
+            torch.tensor([0, 2]),
+            torch.tensor([0, 1]),
+            noise,
+            torch.tensor([0.9, 0.5]).double(),
+            0.7,
+        ),
+        autoencoder,
+    )
