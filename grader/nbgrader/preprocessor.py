@@ -103,10 +103,10 @@ class Judged(NbGraderPreprocessor):
         """The rows of a submission, by exercise; the first time those of the cohort are made."""
         terms = self._terms()
         mine = submission(self._path(where["student"], where), where["student"])
-        together = [mine]
-        if any(len(terms.stored(unit)) < len(unit.only) for unit in cohort.units([mine], exercises, terms)):
-            together += [one for one in self._others(where) if one.name != mine.name]
-        document = cohort.grade(together, terms, only=exercises, jobs=self.jobs, told=self._told)
+        known = all(len(terms.stored(unit)) == len(unit.only) for unit in cohort.units([mine], exercises, terms))
+        others = [] if known else [one for one in self._others(where) if one.name != mine.name]
+        told = None if known else self._told
+        document = cohort.grade([mine, *others], terms, only=exercises, jobs=self.jobs, told=told)
         rows = {row["exercise"]: row for row in document["submissions"][0]["exercises"]}
         if faults := [row for row in rows.values() if row["verdict"] == OURS]:
             raise GraderFault(f"{where['student']}, {faults[0]['exercise']}: {faults[0]['message']}")
