@@ -24,7 +24,8 @@ from pathlib import Path
 import pytest
 
 from grader import cli
-from grader.course import ROOT, section
+from grader.course import ROOT, Section, section, sections
+from grader.diagnosis.listed import load
 from grader.source.markers import emptied
 from grader.source.notebooks import notebook
 
@@ -50,22 +51,22 @@ def nbgrader(course: Path, *arguments: str, expect: int = 0) -> str:
     return ran.stdout + ran.stderr
 
 
-def released(course: Path) -> dict:
-    return json.loads((course / "release" / STEM / f"{STEM}.ipynb").read_text("utf-8"))
+def released(course: Path, stem: str = STEM) -> dict:
+    return json.loads((course / "release" / stem / f"{stem}.ipynb").read_text("utf-8"))
 
 
-def source(course: Path) -> dict:
-    return json.loads((course / "source" / STEM / f"{STEM}.ipynb").read_text("utf-8"))
+def source(course: Path, stem: str = STEM) -> dict:
+    return json.loads((course / "source" / stem / f"{stem}.ipynb").read_text("utf-8"))
 
 
 def cell(made: dict, name: str) -> dict:
     return next(one for one in made["cells"] if one["metadata"].get("nbgrader", {}).get("grade_id") == name)
 
 
-def answer(course: Path, *names: str, **edits: tuple[str, str]) -> dict:
+def answer(course: Path, *names: str, of: Section = S1, **edits: tuple[str, str]) -> dict:
     """The released notebook with our answers to some exercises (all, if none is named), with these edits in them."""
-    made, ours = released(course), source(course)
-    for name in names or S1.exercises:
+    made, ours = released(course, of.stem), source(course, of.stem)
+    for name in names or of.exercises:
         text = "".join(cell(ours, f"answer-{name}")["source"])
         for find, replace in [edits[name]] if name in edits else []:
             assert find in text
@@ -74,11 +75,11 @@ def answer(course: Path, *names: str, **edits: tuple[str, str]) -> dict:
     return made
 
 
-def hand_in(course: Path, student: str, made: dict | bytes, received: str = LATE) -> Path:
-    folder = course / "submitted" / student / STEM
+def hand_in(course: Path, student: str, made: dict | bytes, received: str = LATE, stem: str = STEM) -> Path:
+    folder = course / "submitted" / student / stem
     folder.mkdir(parents=True, exist_ok=True)
     data = made if isinstance(made, bytes) else json.dumps(made).encode()
-    (folder / f"{STEM}.ipynb").write_bytes(data)
+    (folder / f"{stem}.ipynb").write_bytes(data)
     (folder / "timestamp.txt").write_text(received)
     return folder
 
@@ -217,18 +218,17 @@ def gradebook_scores(course: Path) -> dict[str, float]:
         return {row["student_id"].removeprefix("'"): float(row["score"]) for row in csv.DictReader(file)}
 
 
-def unstatic_scores(course: Path, tmp_path: Path) -> dict[str, dict]:
+def unstatic_scores(course: Path, tmp_path: Path, stem: str = STEM) -> dict[str, dict]:
     """What `unstatic grade` says of the same notebooks, from nothing that is kept."""
-    paths = sorted(
-        path for path in (course / "submitted").glob(f"*/{STEM}/{STEM}.ipynb") if "by-a-link" not in path.parts
-    )
+    found = (course / "submitted").glob(f"*/{stem}/{stem}.ipynb")
+    paths = sorted(path for path in found if "by-a-link" not in path.parts)
     copies = [tmp_path / path.parts[-3] / path.name for path in paths]
     for path, to in zip(paths, copies, strict=True):
         to.parent.mkdir()
         to.symlink_to(path.readlink()) if path.is_symlink() else to.write_bytes(path.read_bytes())
     seed = (course / ".unstatic" / "seed").read_text().strip()
     names, out = [str(path.parent.relative_to(tmp_path)) for path in copies], tmp_path / "grades.json"
-    command = [sys.executable, "-m", "grader", "grade", *names, "--seed", seed, "--only", STEM, "--json", str(out)]
+    command = [sys.executable, "-m", "grader", "grade", *names, "--seed", seed, "--only", stem, "--json", str(out)]
     environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parent.parent)}
     subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=500, check=False)
     return {one["name"]: one for one in json.loads(out.read_text("utf-8"))["submissions"]}
@@ -441,6 +441,38 @@ def test_a_course_of_somebodys_own_is_told_what_its_settings_lack(tmp_path, caps
     assert "Until it does" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("stem", sections())
+def test_ten_learners_get_the_same_from_both_in_every_section(stem, tmp_path) -> None:
+    """All right, all open, and eight with a known mistake each. Costs a minute or two a section."""
+    of, course = sections()[stem], tmp_path / "course"
+    assert cli.main(["release", str(course), "--nbgrader", "--sections", stem]) == 0
+    nbgrader(course, "generate_assignment", stem)
+    hand_in(course, "complete", answer(course, of=of), stem=stem)
+    hand_in(course, "untouched", released(course, stem), stem=stem)
+    texts = {name: "".join(cell(source(course, stem), f"answer-{name}")["source"]) for name in of.exercises}
+    mistakes = {known.exercise: known for known in load(stem) if texts[known.exercise].count(known.find) == 1}
+    for known in list(mistakes.values())[:8]:
+        used = of.exercises[known.exercise].needs
+        edit = {known.exercise: (known.find, known.replace)}
+        hand_in(course, known.exercise, answer(course, *used, known.exercise, of=of, **edit), stem=stem)
+    nbgrader(course, "autograde", stem)
+    nbgrader(course, "generate_feedback", stem)
+    nbgrader(course, "export")
+    (tmp_path / "again").mkdir()
+    expected = unstatic_scores(course, tmp_path / "again", stem)
+    scores = gradebook_scores(course)
+    assert len(scores) == 10
+    assert scores == {name: one["score"] for name, one in expected.items()}
+    assert scores["complete"] == sum(exercise.points for exercise in of.exercises.values())
+    assert scores["untouched"] == 0
+    for name in mistakes.keys() & scores.keys():
+        (row,) = [row for row in expected[name]["exercises"] if row["exercise"] == name]
+        page = html.unescape((course / "feedback" / name / stem / f"{stem}.html").read_text("utf-8"))
+        assert row["verdict"] != "pass"
+        assert all(line.strip() in page for line in row["message"].splitlines()), row["message"]
+
+
 # --------------------------------------------------------------------------------------------- a learner's notebook
 
 
@@ -499,7 +531,7 @@ def formgrader(course: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = {"ServerApp.token": "open", "ServerApp.root_dir": str(course), "ServerApp.port": port}
+    settings = {"IdentityProvider.token": "", "ServerApp.root_dir": str(course), "ServerApp.port": port}
     options = [f"--{name}={value}" for name, value in settings.items()]
     command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", *options]
     environment = os.environ | {"HOME": str(course), "JUPYTER_CONFIG_DIR": str(course / ".jupyter")}
@@ -509,7 +541,7 @@ def formgrader(course: Path) -> Iterator[str]:
     try:
         for _ in range(600):
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{address}/api?token=open", timeout=5).close()
+                urllib.request.urlopen(f"{address}/api", timeout=5).close()
                 break
             assert server.poll() is None, (course / "server.txt").read_text("utf-8")
             time.sleep(0.2)
@@ -527,8 +559,8 @@ def test_the_formgrader_shows_points_and_feedback_in_a_browser(course, tmp_path)
             "where a.student_id = 'one-mistake'"
         ).fetchone()
     with formgrader(course) as address:
-        grades = seen(f"{address}/formgrader/gradebook/{STEM}/{STEM}?token=open", tmp_path / "one")
-        page = seen(f"{address}/formgrader/submissions/{identity}/?token=open", tmp_path / "two")
+        grades = seen(f"{address}/formgrader/gradebook/{STEM}/{STEM}", tmp_path / "one")
+        page = seen(f"{address}/formgrader/submissions/{identity}/", tmp_path / "two")
     assert re.search(r">\s*1 / 23\s*<", grades), grades[-3000:]
     (message,) = {row["message"] for row in rows_of(course, "q_sample") if row["verdict"] == "fail"}
     shown = html.unescape(page)
