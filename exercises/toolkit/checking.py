@@ -12,7 +12,7 @@ def check(answer: Any) -> None:
         answer: the function or class that you have written, such as `q_sample`.
     """
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if not hasattr(type(shell), "run_cell"):
+    if shell is None or type(shell).__module__.startswith("grader."):
         return  # no notebook, or what stands in for one where submissions are graded: there only the judge checks
     # By name, since given code must not need the desk
     importlib.import_module("grader.desk.in_notebook").check(answer)
