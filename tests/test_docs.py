@@ -15,7 +15,18 @@ PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("exercises/less
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven")
 GIVEN = ("sN", "STYLE", "NAME", "DIR", "<", "*", "...", "OWNER", "{")
 """What in a path stands for something else."""
-MADE = (".venv", ".unstatic", "results", "pictures", "submissions", "data/mnist/full")
+MADE = (
+    ".venv",
+    ".unstatic",
+    "results",
+    "pictures",
+    "submissions",
+    "data/mnist/full",
+    "exercises/stubs",
+    "submitted",
+    "release",
+    "autograded",
+)
 """What is not there until somebody makes it."""
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -3,21 +3,31 @@
 One round of a course with section 1 is made for all tests: 40 seconds on two cores. Each further command costs 3 to 10.
 """
 
+import contextlib
 import csv
 import html
 import json
 import os
+import re
+import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
 import tarfile
+import time
+import urllib.request
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from grader import cli
-from grader.course import section
+from grader.course import ROOT, Section, section, sections
+from grader.diagnosis.listed import load
+from grader.source.markers import emptied
+from grader.source.notebooks import notebook
 
 pytest.importorskip("nbgrader", reason="nbgrader is not installed: make install EXTRAS=instructor,dev,nbgrader")
 
@@ -41,22 +51,22 @@ def nbgrader(course: Path, *arguments: str, expect: int = 0) -> str:
     return ran.stdout + ran.stderr
 
 
-def released(course: Path) -> dict:
-    return json.loads((course / "release" / STEM / f"{STEM}.ipynb").read_text("utf-8"))
+def released(course: Path, stem: str = STEM) -> dict:
+    return json.loads((course / "release" / stem / f"{stem}.ipynb").read_text("utf-8"))
 
 
-def source(course: Path) -> dict:
-    return json.loads((course / "source" / STEM / f"{STEM}.ipynb").read_text("utf-8"))
+def source(course: Path, stem: str = STEM) -> dict:
+    return json.loads((course / "source" / stem / f"{stem}.ipynb").read_text("utf-8"))
 
 
 def cell(made: dict, name: str) -> dict:
     return next(one for one in made["cells"] if one["metadata"].get("nbgrader", {}).get("grade_id") == name)
 
 
-def answer(course: Path, *names: str, **edits: tuple[str, str]) -> dict:
+def answer(course: Path, *names: str, of: Section = S1, **edits: tuple[str, str]) -> dict:
     """The released notebook with our answers to some exercises (all, if none is named), with these edits in them."""
-    made, ours = released(course), source(course)
-    for name in names or S1.exercises:
+    made, ours = released(course, of.stem), source(course, of.stem)
+    for name in names or of.exercises:
         text = "".join(cell(ours, f"answer-{name}")["source"])
         for find, replace in [edits[name]] if name in edits else []:
             assert find in text
@@ -65,11 +75,11 @@ def answer(course: Path, *names: str, **edits: tuple[str, str]) -> dict:
     return made
 
 
-def hand_in(course: Path, student: str, made: dict | bytes, received: str = LATE) -> Path:
-    folder = course / "submitted" / student / STEM
+def hand_in(course: Path, student: str, made: dict | bytes, received: str = LATE, stem: str = STEM) -> Path:
+    folder = course / "submitted" / student / stem
     folder.mkdir(parents=True, exist_ok=True)
     data = made if isinstance(made, bytes) else json.dumps(made).encode()
-    (folder / f"{STEM}.ipynb").write_bytes(data)
+    (folder / f"{stem}.ipynb").write_bytes(data)
     (folder / "timestamp.txt").write_text(received)
     return folder
 
@@ -160,9 +170,8 @@ def course(tmp_path_factory):
     nbgrader(to, "generate_assignment", STEM)
     hand_in(to, "complete", answer(to))
     hand_in(to, "untouched", released(to))
-    wrong = answer(to, q_sample=[("a.sqrt() * x0", "a * x0")])
-    hand_in(to, "one-mistake", wrong)
-    hand_in(to, "noisy", noisy(answer(to)))
+    hand_in(to, "one-mistake", answer(to, "forward_step", "q_sample", q_sample=("a.sqrt() * x0", "a * x0")))
+    hand_in(to, "noisy", noisy(answer(to, "forward_step", "q_sample")))
     hand_in(to, "helpers", with_helpers(answer(to, "q_sample", "forward_step")))
     hand_in(to, "not-a-notebook", b"%PDF-1.4")
     for attack in ATTACKS:
@@ -175,7 +184,7 @@ def course(tmp_path_factory):
     link.symlink_to(to / "source" / STEM / f"{STEM}.ipynb")
     (link.parent / "solution.txt").symlink_to(to / "source" / STEM / f"{STEM}.ipynb")
     (link.parent / "endless").symlink_to("/dev/zero")
-    hand_in(to, "elsewhere", answer(to))
+    hand_in(to, "elsewhere", answer(to, "forward_step"))
     (to / "submitted" / "by-a-link").symlink_to(to / "submitted" / "elsewhere")
     said = nbgrader(to, "autograde", STEM)
     nbgrader(to, "generate_feedback", STEM)
@@ -209,16 +218,17 @@ def gradebook_scores(course: Path) -> dict[str, float]:
         return {row["student_id"].removeprefix("'"): float(row["score"]) for row in csv.DictReader(file)}
 
 
-def unstatic_scores(course: Path, tmp_path: Path) -> dict[str, dict]:
+def unstatic_scores(course: Path, tmp_path: Path, stem: str = STEM) -> dict[str, dict]:
     """What `unstatic grade` says of the same notebooks, from nothing that is kept."""
-    paths = sorted(path for path in (course / "submitted").glob(f"*/{STEM}/{STEM}.ipynb"))
+    found = (course / "submitted").glob(f"*/{stem}/{stem}.ipynb")
+    paths = sorted(path for path in found if "by-a-link" not in path.parts)
     copies = [tmp_path / path.parts[-3] / path.name for path in paths]
     for path, to in zip(paths, copies, strict=True):
         to.parent.mkdir()
         to.symlink_to(path.readlink()) if path.is_symlink() else to.write_bytes(path.read_bytes())
     seed = (course / ".unstatic" / "seed").read_text().strip()
     names, out = [str(path.parent.relative_to(tmp_path)) for path in copies], tmp_path / "grades.json"
-    command = [sys.executable, "-m", "grader", "grade", *names, "--seed", seed, "--only", STEM, "--json", str(out)]
+    command = [sys.executable, "-m", "grader", "grade", *names, "--seed", seed, "--only", stem, "--json", str(out)]
     environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parent.parent)}
     subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=500, check=False)
     return {one["name"]: one for one in json.loads(out.read_text("utf-8"))["submissions"]}
@@ -227,9 +237,10 @@ def unstatic_scores(course: Path, tmp_path: Path) -> dict[str, dict]:
 def test_the_gradebook_is_what_unstatic_grade_says_to_the_point(course, tmp_path) -> None:
     """Costs 20 seconds: the cohort is graded once more."""
     expected = {name: one["score"] for name, one in unstatic_scores(course, tmp_path).items()}
-    assert gradebook_scores(course) == expected
-    assert expected["complete"] == expected["noisy"] == 23
-    assert expected["one-mistake"] == 21
+    scores = gradebook_scores(course)
+    assert scores.pop("by-a-link") == 0  # which no copy shows
+    assert scores == expected
+    assert (expected["complete"], expected["noisy"], expected["one-mistake"]) == (23, 3, 1)
 
 
 def test_no_attack_gets_a_point(course) -> None:
@@ -277,10 +288,7 @@ def test_the_release_has_no_answer_and_each_test_cell_its_points(course) -> None
 
 
 def test_the_feedback_has_the_message_of_unstatic_grade(course) -> None:
-    rows = [
-        row for kept in stored(course) for row in kept if row["exercise"] == "q_sample" and row["verdict"] == "fail"
-    ]
-    (message,) = {row["message"] for row in rows}
+    (message,) = {row["message"] for row in rows_of(course, "q_sample") if row["verdict"] == "fail"}
     page = (course / "feedback" / "one-mistake" / STEM / f"{STEM}.html").read_text("utf-8")
     shown = html.unescape(page)
     assert all(line.strip() in shown for line in message.splitlines())
@@ -288,9 +296,10 @@ def test_the_feedback_has_the_message_of_unstatic_grade(course) -> None:
     assert "Test cell" in page
 
 
-def stored(course: Path) -> list[list[dict]]:
+def rows_of(course: Path, exercise: str) -> list[dict]:
+    """What is kept of an exercise, whoever's."""
     lines = (course / ".unstatic" / "results.jsonl").read_text("utf-8").splitlines()
-    return [json.loads(line)["rows"] for line in lines]
+    return [row for line in lines for row in json.loads(line)["rows"] if row["exercise"] == exercise]
 
 
 def test_no_markup_of_a_learners_reaches_the_feedback(course) -> None:
@@ -340,7 +349,7 @@ def test_force_gives_the_same_and_a_manual_score_stays(course) -> None:
     nbgrader(course, "export", "--to", "forced.csv", "--student", "['one-mistake']")
     with (course / "forced.csv").open(encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
-    assert float(row["score"]) == 22.5
+    assert float(row["score"]) == 2.5
     with sqlite3.connect(course / "gradebook.db") as db:
         db.execute("update grade set manual_score = null")
 
@@ -386,3 +395,173 @@ def test_releasing_again_keeps_the_gradebook_and_an_instructors_notebook(course)
     assert "Our own title" in path.read_text("utf-8")
     assert (course / "gradebook.db").read_bytes() == book
     path.write_text(before, encoding="utf-8")
+
+
+def test_a_test_cell_that_is_not_ours_gets_no_point_for_saying_nothing() -> None:
+    import nbformat
+    from nbgrader.utils import determine_grade
+
+    from grader.nbgrader.preprocessor import Judged
+
+    marks = {"grade": True, "solution": False, "locked": True, "points": 5, "grade_id": "test-of-mine"}
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("assert True", metadata={"nbgrader": marks})])
+    Judged().preprocess(made, {"nbgrader": {}})
+    assert determine_grade(made.cells[0]) == (0, 5)
+
+
+def test_partial_points_and_changed_points_keep_the_share() -> None:
+    import nbformat
+    from nbgrader.utils import determine_grade
+
+    from grader.nbgrader.preprocessor import outputs
+
+    for score, verdict, points, expected in (
+        (1, "fail", 3, 1.5),
+        (2, "pass", 7, 7),
+        (0, "crash", 7, 0),
+        (2, "pass", 0, 0),
+    ):
+        row = {
+            "exercise": "q_sample",
+            "score": float(score),
+            "points": 2.0,
+            "verdict": verdict,
+            "message": "\x1b[31mred",
+        }
+        marks = {"grade": True, "solution": False, "locked": True, "points": points, "grade_id": "check-q_sample"}
+        test = nbformat.v4.new_code_cell("check(q_sample)", metadata={"nbgrader": marks})
+        test.outputs = outputs(row, float(points))
+        assert determine_grade(test)[0] == expected
+        assert "\x1b" not in json.dumps(test)
+
+
+def test_a_course_of_somebodys_own_is_told_what_its_settings_lack(tmp_path, capsys) -> None:
+    (tmp_path / "nbgrader_config.py").write_text("c = get_config()\n")
+    assert cli.main(["release", str(tmp_path), "--nbgrader", "--sections", "s1"]) == 0
+    assert "Until it does" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stem", sections())
+def test_ten_learners_get_the_same_from_both_in_every_section(stem, tmp_path) -> None:
+    """All right, all open, and eight with a known mistake each. Costs a minute or two a section."""
+    of, course = sections()[stem], tmp_path / "course"
+    assert cli.main(["release", str(course), "--nbgrader", "--sections", stem]) == 0
+    nbgrader(course, "generate_assignment", stem)
+    hand_in(course, "complete", answer(course, of=of), stem=stem)
+    hand_in(course, "untouched", released(course, stem), stem=stem)
+    texts = {name: "".join(cell(source(course, stem), f"answer-{name}")["source"]) for name in of.exercises}
+    mistakes = {known.exercise: known for known in load(stem) if texts[known.exercise].count(known.find) == 1}
+    for known in list(mistakes.values())[:8]:
+        used = of.exercises[known.exercise].needs
+        edit = {known.exercise: (known.find, known.replace)}
+        hand_in(course, known.exercise, answer(course, *used, known.exercise, of=of, **edit), stem=stem)
+    nbgrader(course, "autograde", stem)
+    nbgrader(course, "generate_feedback", stem)
+    nbgrader(course, "export")
+    (tmp_path / "again").mkdir()
+    expected = unstatic_scores(course, tmp_path / "again", stem)
+    scores = gradebook_scores(course)
+    assert len(scores) == 10
+    assert scores == {name: one["score"] for name, one in expected.items()}
+    assert scores["complete"] == sum(exercise.points for exercise in of.exercises.values())
+    assert scores["untouched"] == 0
+    for name in mistakes.keys() & scores.keys():
+        (row,) = [row for row in expected[name]["exercises"] if row["exercise"] == name]
+        page = html.unescape((course / "feedback" / name / stem / f"{stem}.html").read_text("utf-8"))
+        assert row["verdict"] != "pass"
+        assert all(line.strip() in page for line in row["message"].splitlines()), row["message"]
+
+
+# --------------------------------------------------------------------------------------------- a learner's notebook
+
+
+def test_check_in_a_real_notebook_says_what_pytest_says(tmp_path, monkeypatch) -> None:
+    """Costs 10 seconds."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    ours = {one["id"]: "".join(one["source"]) for one in notebook(S1)["cells"]}
+    right = ours["answer-q_sample"]
+    cells = [
+        ours["given-1"],
+        emptied(right, "cell"),
+        "check(q_sample)",
+        right.replace("a.sqrt() * x0", "a * x0"),
+        "check(q_sample)",
+        right.replace("a.sqrt() * x0", "a.squirt() * x0"),
+        "check(q_sample)",
+        right,
+        "check(q_sample)",
+        "check(print)",
+    ]
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    NotebookClient(made, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    said = ["".join(output.text for output in one.outputs) for one in made.cells if one.source.startswith("check")]
+    assert said[0] == "· q_sample is still to be written\n"
+    assert "called" in said[1]
+    assert "expected" in said[1]
+    assert "AttributeError" in said[2]
+    assert re.search(r"line \d+ of your cell, in q_sample", said[2])
+    assert said[3] == "✓ q_sample passes: 2 points\n"
+    assert "takes one of the exercises" in said[4]
+
+
+# ------------------------------------------------------------------------------------------------------- formgrader
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "headless_shell")
+
+
+def seen(url: str, profile: Path) -> str:
+    """What a headless browser makes of a page, its scripts done."""
+    browser = os.environ.get("UNSTATIC_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip("no Chromium or Chrome is here; UNSTATIC_BROWSER says where one is")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}"]
+    command = [browser, *flags, "--virtual-time-budget=20000", "--dump-dom", url]
+    ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=300, check=False)
+    assert ran.stdout, ran.stderr[-2000:]
+    return ran.stdout
+
+
+@contextlib.contextmanager
+def formgrader(course: Path) -> Iterator[str]:
+    """The address of a Jupyter server with nbgrader's formgrader on this course."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {"IdentityProvider.token": "", "ServerApp.root_dir": str(course), "ServerApp.port": port}
+    options = [f"--{name}={value}" for name, value in settings.items()]
+    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", *options]
+    environment = os.environ | {"HOME": str(course), "JUPYTER_CONFIG_DIR": str(course / ".jupyter")}
+    with (course / "server.txt").open("wb") as log:
+        server = subprocess.Popen(command, cwd=course, env=environment, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{address}/api", timeout=5).close()
+                break
+            assert server.poll() is None, (course / "server.txt").read_text("utf-8")
+            time.sleep(0.2)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def test_the_formgrader_shows_points_and_feedback_in_a_browser(course, tmp_path) -> None:
+    """Costs 20 seconds."""
+    with sqlite3.connect(course / "gradebook.db") as db:
+        (identity,) = db.execute(
+            "select n.id from submitted_notebook n join submitted_assignment a on n.assignment_id = a.id "
+            "where a.student_id = 'one-mistake'"
+        ).fetchone()
+    with formgrader(course) as address:
+        grades = seen(f"{address}/formgrader/gradebook/{STEM}/{STEM}", tmp_path / "one")
+        page = seen(f"{address}/formgrader/submissions/{identity}/", tmp_path / "two")
+    assert re.search(r">\s*1 / 23\s*<", grades), grades[-3000:]
+    (message,) = {row["message"] for row in rows_of(course, "q_sample") if row["verdict"] == "fail"}
+    shown = html.unescape(page)
+    assert all(line.strip() in shown for line in message.splitlines())

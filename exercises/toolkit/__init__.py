@@ -1,6 +1,6 @@
 """Given code: what the exercises may use and need not write.
 
-Imported by its own name: pictures (`exercises.toolkit.plots`), real digits (`.mnist`), the training loop (`.training`), and
+Imported by its own name: `check(q_sample)` of notebooks (`exercises.toolkit.checking`), pictures (`exercises.toolkit.plots`), real digits (`.mnist`), the training loop (`.training`), and
 what judges digits (`.judging`).
 """
 

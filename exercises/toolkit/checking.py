@@ -1,7 +1,6 @@
 """`check(q_sample)` in a notebook: whether what you have written is right, at once."""
 
 import importlib
-import importlib.util
 import sys
 from typing import Any
 
@@ -12,7 +11,8 @@ def check(answer: Any) -> None:
     Args:
         answer: the function or class that you have written, such as `q_sample`.
     """
-    if "IPython" not in sys.modules or importlib.util.find_spec("grader.desk") is None:
-        return  # no notebook: where submissions are graded, only the judge checks
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is None or type(shell).__module__.startswith("grader."):
+        return  # no notebook, or what stands in for one where submissions are graded: there only the judge checks
     # By name, since given code must not need the desk
     importlib.import_module("grader.desk.in_notebook").check(answer)

@@ -24,3 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2 if isinstance(error, CourseError) else 1
     except KeyboardInterrupt:
         return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

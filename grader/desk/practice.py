@@ -127,6 +127,9 @@ def capstone(size: str, fresh: bool) -> int:
     if size == "gpu" and not has_gpu:
         print("The GPU size needs a GPU, and torch sees no CUDA device here: `unstatic capstone --size cpu`.")
         return 1
+    if away := [stem for stem in NEEDED if stem not in sections()]:
+        print(f"The system is made of all sections, and this copy of the course has no {' and no '.join(away)}.")
+        return 1
     print("Looking at the exercises that the system is made of.", flush=True)
     progress = Progress()
     readable = [stem for stem in NEEDED if progress.readable(stem)]

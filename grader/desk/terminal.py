@@ -113,7 +113,10 @@ def rendered(what: RenderableType, color: bool) -> str:
     """The text of a renderable, for output that is not rich's."""
     stream = io.StringIO()
     width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
-    Console(file=stream, width=width, force_terminal=color, no_color=not color, highlight=False).print(what)
+    console = Console(
+        file=stream, width=width, force_terminal=color, no_color=not color, highlight=False, force_jupyter=False
+    )
+    console.print(what)
     return "\n".join(line.rstrip() for line in stream.getvalue().split("\n"))
 
 

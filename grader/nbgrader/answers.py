@@ -4,7 +4,7 @@ from typing import Any
 
 from nbgrader.preprocessors import ClearSolutions
 
-from grader.source.markers import BEGIN, STUB, emptied
+from grader.source.markers import BEGIN, emptied
 
 
 class EmptyAnswers(ClearSolutions):
@@ -13,7 +13,6 @@ class EmptyAnswers(ClearSolutions):
     def preprocess_cell(self, cell: Any, resources: Any, index: int) -> tuple[Any, Any]:
         """Empty the answers of a cell; one without our markers is nbgrader's business."""
         marks = cell.metadata.get("nbgrader", {})
-        self.code_stub = {**self.code_stub, "python": STUB}
         if cell.cell_type == "code" and marks.get("solution") and BEGIN in cell.source:
             cell.source = emptied(cell.source, marks.get("grade_id", f"cell {index + 1}"))
             return cell, resources

@@ -38,7 +38,13 @@ def write(to: Path, stems: Collection[str] = ()) -> list[str]:
     anew = {path: f"{PRISTINE}/{path}" for path in theirs}
     files = theirs | {anew[path]: data for path, data in theirs.items()} | {".gitignore": IGNORED.encode()}
     done = folder.write(to, files, theirs, kind="nbgrader", sections=[of.stem for of in chosen])
-    return [*told(to, done, chosen, anew), f"Go on there: cd {to} && nbgrader generate_assignment {chosen[0].stem}"]
+    said = told(to, done, chosen, anew)
+    if "settings import configure" not in (to / "nbgrader_config.py").read_text(encoding="utf-8", errors="replace"):
+        said.append(
+            "Take care: nbgrader_config.py is yours and does not call our `configure`. Until it does, as ours in "
+            f"{anew['nbgrader_config.py']}, nbgrader executes what is handed in."
+        )
+    return [*said, f"Go on there: cd {to} && nbgrader generate_assignment {chosen[0].stem}"]
 
 
 CONFIG = '''"""The settings of this nbgrader course. They are yours: add what you like below."""

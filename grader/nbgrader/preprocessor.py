@@ -18,7 +18,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Integer, Unicode
 
-from grader.course import find_exercise
+from grader.course import sections
 from grader.faults import GraderFault
 from grader.intake.reading import Submission
 from grader.intake.trees import Refused, read_file
@@ -92,21 +92,25 @@ class Judged(NbGraderPreprocessor):
 
     def preprocess(self, notebook: Any, resources: Any) -> tuple[Any, Any]:
         """Fill the test cells of a notebook; it is the submission that is judged, not what nbgrader made of it."""
-        tests = {cell: name for cell in range(len(notebook.cells)) if (name := _exercise(notebook.cells[cell]))}
-        rows = self._rows(resources["nbgrader"], tuple(tests.values())) if tests else {}
-        for number, name in tests.items():
-            cell = notebook.cells[number]
-            cell.outputs = outputs(rows[name], float(cell.metadata["nbgrader"]["points"]))
+        tests = [
+            cell for cell in notebook.cells if cell.cell_type == "code" and is_grade(cell) and not is_solution(cell)
+        ]
+        names = [_exercise(cell) for cell in tests]
+        known = tuple(name for name in names if name)
+        rows = self._rows(resources["nbgrader"], known) if known else {}
+        for cell, name in zip(tests, names, strict=True):
+            cell.outputs = outputs(rows[name], float(cell.metadata["nbgrader"]["points"])) if name else [_left_out()]
         return notebook, resources
 
     def _rows(self, where: dict[str, str], exercises: tuple[str, ...]) -> dict[str, Row]:
         """The rows of a submission, by exercise; the first time those of the cohort are made."""
         terms = self._terms()
         mine = submission(self._path(where["student"], where), where["student"])
-        together = [mine]
-        if any(len(terms.stored(unit)) < len(unit.only) for unit in cohort.units([mine], exercises, terms)):
-            together += [one for one in self._others(where) if one.name != mine.name]
-        document = cohort.grade(together, terms, only=exercises, jobs=self.jobs, told=self._told)
+        readable = [unit for unit in cohort.units([mine], exercises, terms) if unit.stem in mine.sections]
+        known = all(len(terms.stored(unit)) == len(unit.only) for unit in readable)
+        others = [] if known else [one for one in self._others(where) if one.name != mine.name]
+        told = None if known else self._told
+        document = cohort.grade([mine, *others], terms, only=exercises, jobs=self.jobs, told=told)
         rows = {row["exercise"]: row for row in document["submissions"][0]["exercises"]}
         if faults := [row for row in rows.values() if row["verdict"] == OURS]:
             raise GraderFault(f"{where['student']}, {faults[0]['exercise']}: {faults[0]['message']}")
@@ -152,11 +156,15 @@ def _student(converter: Any, folder: str, assignment: str) -> str:
 
 
 def _exercise(cell: Any) -> str:
-    """The exercise whose test cell this is; "" if it is none."""
-    if cell.cell_type != "code" or not is_grade(cell) or is_solution(cell):
-        return ""
+    """The exercise whose test cell this is; "" if it is none of the course's."""
     kind, _, name = cell.metadata["nbgrader"]["grade_id"].partition("-")
-    return find_exercise(name).name if kind == TEST else ""
+    return name if kind == TEST and any(name in of.exercises for of in sections().values()) else ""
+
+
+def _left_out() -> Any:
+    """Of a test cell that is not ours: without a word in it, nbgrader would give all its points."""
+    words = "This is a test of nobody's: it belongs to no exercise of the course, and nothing here is executed. Give its points by hand."
+    return nbformat.v4.new_output("error", ename="not-gradable", evalue="", traceback=[words])
 
 
 def outputs(row: Row, points: float) -> list[Any]:

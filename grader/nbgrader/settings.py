@@ -12,6 +12,7 @@ from nbgrader.preprocessors import ClearSolutions, Execute
 from grader.nbgrader.answers import EmptyAnswers
 from grader.nbgrader.export import CsvExport
 from grader.nbgrader.preprocessor import Judged, SubmittedNotebook
+from grader.source.markers import STUB
 
 
 def configure(c: Any) -> None:
@@ -23,6 +24,7 @@ def configure(c: Any) -> None:
     if shutil.which("alembic") is None:  # nbgrader calls it by name, and an environment that is not active hides it
         os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     c.GenerateAssignment.preprocessors = _with(GenerateAssignment, "preprocessors", ClearSolutions, EmptyAnswers)
+    c.ClearSolutions.code_stub = {"python": STUB}  # of cells in which there are no markers
     c.Autograde.autograde_preprocessors = _with(Autograde, "autograde_preprocessors", Execute, Judged)
     c.Autograde.exporter_class = SubmittedNotebook
     c.ExportApp.plugin_class = CsvExport

@@ -93,10 +93,12 @@ def rebuilt(released: Mapping[str, Any], handed_in: list[Cell]) -> dict[str, Any
             found.append((None, _their_own(cell, number)))
         else:
             found.append((place, _answered(ours[place], cell["text"])))
-    for place, cell in enumerate(ours):
-        if place not in places.values():
-            before = max((at for at, (known, _) in enumerate(found) if known is not None and known < place), default=-1)
-            found.insert(before + 1, (place, _answered(cell, GONE if cell["cell_type"] == "code" else "")))
+    for missing, cell in enumerate(ours):
+        if missing not in places.values():
+            before = max(
+                (at for at, (known, _) in enumerate(found) if known is not None and known < missing), default=-1
+            )
+            found.insert(before + 1, (missing, _answered(cell, GONE if cell["cell_type"] == "code" else "")))
     return {**released, "cells": [cell for _, cell in found]}
 
 
@@ -110,9 +112,9 @@ def _places(ours: list[Cell], handed_in: list[Cell]) -> dict[int, int]:
     places: dict[int, int] = {}
     for number, cell in enumerate(handed_in):
         mine = [("name", cell["name"])] if cell["name"] else [("id", cell["id"]), ("text", cell["text"])]
-        place = next((keys[key] for key in mine if key in keys), None)
-        if place is not None and place not in places.values() and cell["kind"] == ours[place]["cell_type"]:
-            places[number] = place
+        known_as = next((keys[key] for key in mine if key in keys), None)
+        if known_as is not None and known_as not in places.values() and cell["kind"] == ours[known_as]["cell_type"]:
+            places[number] = known_as
     return places
 
 

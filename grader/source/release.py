@@ -22,16 +22,11 @@ COMMANDS = ("grader.desk.alone", "grader.desk.plugin", "grader.desk.in_notebook"
 NOT_FOR_LEARNERS = ("grader.diagnosis",)
 """It compares with the answers: without them it has nothing to say."""
 EVERY_WEEK = ("exercises/__init__.py", "exercises/conftest.py", "LICENSE", "CHANGELOG.md")
-FOLDERS = ("exercises/toolkit", "exercises/dial", "data/mnist")
+FOLDERS = ("exercises/toolkit", "exercises/dial", "exercises/capstone", "data/mnist")
 WITH_SECTIONS = ("exercises/checks", "exercises/gallery", "exercises/end_to_end", "exercises/shortcut")
 """Folders of which a section's own part comes with the section, and the rest always."""
 PARTS = ("shortcut", "images")
 """Of the optional parts, those that learners may want."""
-ACTIONS = {
-    "actions/checkout": ("11bd71901bbe5b1630ceea73d27597364c9af683", "v4.2.2"),
-    "actions/setup-python": ("a26af69be951a213d495a4c3e4e4022e16d87065", "v5.6.0"),
-}
-"""What the workflow uses, by commit: a tag can be moved."""
 
 
 def release(to: Path, stems: Collection[str] = ()) -> list[str]:
@@ -96,7 +91,7 @@ def files(chosen: Iterable[Section]) -> dict[str, bytes]:
     found["AGENTS.md"] = _for_assistants().encode()
     found[".gitignore"] = IGNORED.encode()
     found[".github/workflows/status.yml"] = WORKFLOW.format(
-        **{name.split("/")[1].replace("-", "_"): f"{name}@{commit} # {tag}" for name, (commit, tag) in ACTIONS.items()}
+        checkout=_action("checkout"), setup_python=_action("setup-python")
     ).encode()
     return dict(sorted(found.items()))
 
@@ -184,6 +179,14 @@ def _pyproject() -> str:
     )
 
 
+def _action(name: str) -> str:
+    """An action by the commit that this repository's own workflow uses: a tag can be moved."""
+    text = (ROOT / ".github" / "workflows" / "check.yml").read_text(encoding="utf-8")
+    found = re.search(rf"uses: (actions/{name}@[0-9a-f]{{40}} # \S+)", text)
+    assert found, f"check.yml pins no actions/{name} by commit"
+    return found[1]
+
+
 def _list(items: Iterable[str]) -> str:
     return "[\n" + "".join(f"    {json.dumps(item)},\n" for item in items) + "]"
 
@@ -256,6 +259,7 @@ ROWS
 | `unstatic hint NAME` | three hints, one at a time, from a nudge to nearly there |
 | `unstatic show SECTION` | pictures made by your own functions |
 | `unstatic dial` | quality against calls of the model, for every sampler that you have written |
+| `unstatic capstone` | static into digits: your functions of all seven sections as one system |
 | `unstatic reset NAME` | the stub again; yours is kept in `.unstatic/` |
 
 What you hand in are the files `exercises/sN_name.py`. Everything else is given: what you change in it, nobody grades.

@@ -1,7 +1,7 @@
-"""Twenty submissions of section 1, graded in three ways in one run: `make bench`.
+"""Twenty submissions of section 1, graded in several ways in one run: `make bench`.
 
-All three run the same checks on the same code. `unstatic grade` isolates it; pytest and nbgrader run it in the process that
-judges it. nbgrader is measured where it is installed: `pip install nbgrader ipykernel`.
+All run the same checks on the same code. `unstatic grade` isolates it; pytest and nbgrader run it in the process that
+judges it. nbgrader is measured where it is installed (`make install EXTRAS=instructor,dev,nbgrader`), by itself and with our judge.
 """
 
 import csv
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from grader.course import ROOT, section
+from grader.nbgrader import course
 
 STEM = "s1_forward_reverse"
 REFERENCE = (ROOT / "solutions" / f"{STEM}.py").read_text()
@@ -103,6 +104,24 @@ def test_nbgrader_autograde_on_twenty(benchmark, tmp_path):
         handed_in = json.loads(json.dumps(notebook(released=tmp_path / "release" / "ps1" / f"{STEM}.ipynb")))
         (folder / f"{STEM}.ipynb").write_text(json.dumps(handed_in))
     benchmark.pedantic(run, (*nbgrader, "autograde", "ps1"), {"folder": tmp_path}, rounds=1)
+    run(*nbgrader, "export", "--to", "grades.csv", folder=tmp_path)
+    with (tmp_path / "grades.csv").open(newline="") as file:
+        assert [float(row["score"]) for row in csv.DictReader(file)] == [23.0] * COHORT
+
+
+@pytest.mark.skipif(importlib.util.find_spec("nbgrader") is None, reason="nbgrader is not installed")
+def test_nbgrader_autograde_with_our_judge_on_twenty(benchmark, tmp_path):
+    course.write(tmp_path, [STEM])
+    nbgrader = [sys.executable, "-m", "nbgrader"]
+    run(*nbgrader, "generate_assignment", STEM, folder=tmp_path)
+    complete = json.loads((tmp_path / "source" / STEM / f"{STEM}.ipynb").read_text(encoding="utf-8"))
+    for number in range(COHORT):
+        folder = tmp_path / "submitted" / f"learner{number:02}" / STEM
+        folder.mkdir(parents=True)
+        own = {"cell_type": "code", "metadata": {}, "source": f"# {number}", "outputs": [], "execution_count": None}
+        handed_in = {**complete, "cells": [*complete["cells"], {**own, "id": "own"}]}
+        (folder / f"{STEM}.ipynb").write_text(json.dumps(handed_in), encoding="utf-8")
+    benchmark.pedantic(run, (*nbgrader, "autograde", STEM), {"folder": tmp_path}, rounds=1)
     run(*nbgrader, "export", "--to", "grades.csv", folder=tmp_path)
     with (tmp_path / "grades.csv").open(newline="") as file:
         assert [float(row["score"]) for row in csv.DictReader(file)] == [23.0] * COHORT

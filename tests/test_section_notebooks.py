@@ -2,6 +2,8 @@
 
 import json
 import re
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +12,7 @@ from grader.course import Section, section
 from grader.desk import in_notebook
 from grader.intake.reading import read
 from grader.nbgrader.submitted import cells_of, inert, rebuilt
+from grader.sandbox.guest.jupyter import Shell
 from grader.source.markers import emptied, stub_of
 from grader.source.notebooks import notebook, parts
 from tests.each import pytest_generate_tests  # noqa: F401  runs what follows for each section
@@ -141,8 +144,10 @@ def test_an_error_in_a_cell_is_told_with_its_line(defined) -> None:
 def test_check_says_what_it_takes_and_does_nothing_where_there_is_no_notebook(capsys, monkeypatch) -> None:
     in_notebook.check(3, {})
     assert "check(q_sample)" in capsys.readouterr().out
-    monkeypatch.delitem(__import__("sys").modules, "IPython", raising=False)
-    assert checking.check(3) is None
+    stand_in = SimpleNamespace(get_ipython=lambda: Shell({}, lambda text: None))
+    for around in (None, SimpleNamespace(get_ipython=lambda: None), stand_in):
+        monkeypatch.setitem(sys.modules, "IPython", around)
+        assert checking.check(3) is None
     assert capsys.readouterr().out == ""
 
 
