@@ -87,6 +87,8 @@ def _load(name: str) -> ast.Name:
     return ast.Name(name, ast.Load())
 
 
+UNDER = {"no_grad": "gradients recorded", "enable_grad": "no gradient where recording is off"}
+"""What it is called if a block is not under the one or the other."""
 LEVELS = ("t", "t_prev", "t_next", "t_mid", "level", "following", "time", "to", "step", "start", "end")
 """Names of levels, of which -1 stands for clean data."""
 METHODS = {
@@ -189,9 +191,7 @@ class _Walk:
                 yield 2, f"the case where {_condition(node.test)} left out", node.orelse
             case ast.With(items=[ast.withitem(context_expr=ast.Call(func=func))]):
                 what = name_of(func).split(".")[-1]
-                yield 2, {"no_grad": "gradients recorded (no no_grad)"}.get(what, f"no {what}"), node.body
-                if what == "enable_grad":
-                    yield 2, "gradients that need recording where it is off", node.body
+                yield 0, UNDER.get(what, f"no {what}"), node.body
             case ast.For():
                 each = "step"
                 for rank, says, template in (
