@@ -700,6 +700,10 @@ def _left_out(last: str, value: ast.expr) -> str:
             return f"{what} in the precision that it comes in"
         case "float":
             return f"{what} not cast"
+        case "extract":
+            return f"{what} not looked up at each sample's level"
+        case "_shaped":
+            return f"{what} without axes for the sample's shape"
     return f"{last.strip('_').replace('_', ' ')} of {what} left out"
 
 
@@ -748,7 +752,7 @@ def _numeric(node: ast.expr) -> bool:
         return isinstance(node.value, ast.Name) and node.value.id == "self"
     return isinstance(node, ast.Call) and name_of(node.func).split(".")[-1] not in (
         "range", "len", "zip", "enumerate", "reversed", "list", "Adam", "parameters", "buffers", "Linear", "Conv2d", "Sequential",
-        "no_grad", "enable_grad", "ModuleList", "SiLU", "GroupNorm", "LayerNorm", "Embedding", "tolist", "append", "ValueError", "pairwise", "timesteps",
+        "no_grad", "enable_grad", "is_floating_point", "ModuleList", "SiLU", "GroupNorm", "LayerNorm", "Embedding", "tolist", "append", "ValueError", "pairwise", "timesteps",
     )  # fmt: skip
 
 
