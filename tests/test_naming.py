@@ -12,7 +12,7 @@ SAMPLE = {
 }
 """Exercises whose answers `make test` names, and how many of them at least: about 10 s."""
 NAMED, WRONG = 0.9, 0.01
-"""Shares of the rejected answers of a section: named at least, and named wrongly at most."""
+"""Shares of the rejected answers of a section: named at least, and named wrongly at most, or one."""
 
 
 @pytest.mark.parametrize(("stem", "exercise"), SAMPLE)
@@ -31,7 +31,7 @@ def test_nearly_all_wrong_answers_are_named_and_hardly_any_wrongly(stem):
     unread = "\n".join(f"{answer}: {name}" for answer, name in of.unread)
     assert not unread, f"read these names against their answers, and take them with --write:\n{unread}"
     assert of.rejected - len(of.unnamed) >= NAMED * of.rejected, "\n".join(map(str, of.unnamed))
-    assert len(of.wrong) <= WRONG * of.rejected, "\n".join(map(str, of.wrong))
+    assert len(of.wrong) <= max(1, WRONG * of.rejected), "\n".join(map(str, of.wrong))
 
 
 def test_a_name_does_not_hang_on_the_seed():

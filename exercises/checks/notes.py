@@ -70,4 +70,14 @@ def kept(value: Any) -> Any:
         return tuple(kept(part) for part in value[:64])
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    return "a module" if isinstance(value, nn.Module) else type(value).__name__
+    return ("a module", *_keeps(value)) if isinstance(value, nn.Module) else type(value).__name__
+
+
+KEPT = {"running_mean", "running_var", "num_batches_tracked", "original", "original0", "original1", "_u", "_v",
+        "weight_orig", "weight_u", "weight_v", "weight_g"}  # fmt: skip
+"""What torch calls that which its layers keep beside weights: of batch statistics, of norms of weights."""
+
+
+def _keeps(module: nn.Module) -> list[str]:
+    names = {name.rsplit(".", 1)[-1] for name, _ in (*module.named_parameters(), *module.named_buffers())}
+    return sorted(names & KEPT)

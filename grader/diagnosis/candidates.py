@@ -17,6 +17,8 @@ from grader.diagnosis.words import words
 
 SIMPLE = 70
 """So many of the simplest derived mistakes are tried two at a time."""
+TRIPLES = 12
+"""Of so many listed ones, three at a time are tried."""
 BESIDE_LISTED = 200
 """So many of them are tried beside a listed one."""
 
@@ -30,12 +32,14 @@ class Candidate:
         explanation: a sentence or more to whoever made it.
         make: a fresh module with the mistake in it.
         known: the entry of the list, for a listed one.
+        sure: whether it is made of listed ones alone.
     """
 
     name: str
     explanation: str
     make: Callable[[], ModuleType]
     known: Misconception | None = None
+    sure: bool = False
 
     def module(self) -> ModuleType | None:
         """A fresh module; None if what the edit makes is no Python."""
@@ -54,7 +58,7 @@ def listed(stem: str, exercise: str) -> tuple[Candidate, ...]:
     found = []
     for known in (*own, *others):
         code = {known.exercise: _code(stem, known.definition())}
-        found.append(Candidate(known.name, known.explanation, _maker(stem, exercise, code), known))
+        found.append(Candidate(known.name, known.explanation, _maker(stem, exercise, code), known, sure=True))
     return tuple(found)
 
 
@@ -161,12 +165,14 @@ class _Lazy:
 
 @cache
 def pairs(stem: str, exercise: str) -> _Lazy:
-    """Two mistakes at once: listed ones, a listed and a shared one, a listed and a derived one, two derived ones."""
+    """Two mistakes at once (three, if they are listed): listed ones, a listed and a shared one, a listed and a derived one, two derived ones."""
     return _Lazy(
         chain(
             _listed_pairs(stem, exercise),
+            _listed_triples(stem, exercise),
+            _mixed_pairs(stem, exercise, 0, BESIDE_LISTED // 5),
             _shared_pairs(stem, exercise),
-            _mixed_pairs(stem, exercise),
+            _mixed_pairs(stem, exercise, BESIDE_LISTED // 5, BESIDE_LISTED),
             _derived_pairs(stem, exercise),
         )
     )
@@ -189,12 +195,26 @@ def _listed_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
         if one.exercise != other.exercise:
             texts = {known.exercise: known.definition() for known in (one, other)}
             said = f"{one.explanation.strip()} {other.explanation.strip()}"
-            yield Candidate(f"{one.name} and {other.name}", said, _from_texts(stem, exercise, texts))
+            yield Candidate(f"{one.name} and {other.name}", said, _from_texts(stem, exercise, texts), sure=True)
+
+
+def _listed_triples(stem: str, exercise: str) -> Iterator[Candidate]:
+    for three in combinations(_own(stem, exercise)[:TRIPLES], 3):
+        text = None
+        try:
+            for known in three:
+                text = known.definition(text)
+        except MisconceptionError:
+            continue
+        assert text is not None
+        said = " ".join(known.explanation.strip() for known in three)
+        names = ", ".join(known.name for known in three[:2]) + f" and {three[2].name}"
+        yield Candidate(names, said, _from_texts(stem, exercise, {exercise: text}), sure=True)
 
 
 def _both(one: Misconception, other: Misconception, stem: str, exercise: str, text: str) -> Candidate:
     said = f"{one.explanation.strip()} {other.explanation.strip()}"
-    return Candidate(f"{one.name} and {other.name}", said, _from_texts(stem, exercise, {exercise: text}))
+    return Candidate(f"{one.name} and {other.name}", said, _from_texts(stem, exercise, {exercise: text}), sure=True)
 
 
 def _from_texts(stem: str, exercise: str, texts: dict[str, str]) -> Callable[[], ModuleType]:
@@ -212,10 +232,10 @@ def _shared_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
             yield Candidate(name, said, _wrapping(stem, exercise, "", kind.wrap, code))
 
 
-def _mixed_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
+def _mixed_pairs(stem: str, exercise: str, first: int, last: int) -> Iterator[Candidate]:
     for known in _own(stem, exercise):
         definition = reference(stem).parsed(known.definition())
-        for edit in edits_of(definition)[:BESIDE_LISTED]:
+        for edit in edits_of(definition)[first:last]:
             candidate = _edited(stem, exercise, exercise, definition, (edit,))
             candidate.name = f"{known.name} and {candidate.name}"
             candidate.explanation = known.explanation.strip()

@@ -87,6 +87,8 @@ def _load(name: str) -> ast.Name:
     return ast.Name(name, ast.Load())
 
 
+UNDER = {"no_grad": "gradients recorded", "enable_grad": "no gradient where recording is off"}
+"""What it is called if a block is not under the one or the other."""
 LEVELS = ("t", "t_prev", "t_next", "t_mid", "level", "following", "time", "to", "step", "start", "end")
 """Names of levels, of which -1 stands for clean data."""
 METHODS = {
@@ -189,9 +191,7 @@ class _Walk:
                 yield 2, f"the case where {_condition(node.test)} left out", node.orelse
             case ast.With(items=[ast.withitem(context_expr=ast.Call(func=func))]):
                 what = name_of(func).split(".")[-1]
-                yield 2, {"no_grad": "gradients recorded (no no_grad)"}.get(what, f"no {what}"), node.body
-                if what == "enable_grad":
-                    yield 2, "gradients that need recording where it is off", node.body
+                yield 0, UNDER.get(what, f"no {what}"), node.body
             case ast.For():
                 each = "step"
                 for rank, says, template in (
@@ -700,6 +700,10 @@ def _left_out(last: str, value: ast.expr) -> str:
             return f"{what} in the precision that it comes in"
         case "float":
             return f"{what} not cast"
+        case "extract":
+            return f"{what} not looked up at each sample's level"
+        case "_shaped":
+            return f"{what} without axes for the sample's shape"
     return f"{last.strip('_').replace('_', ' ')} of {what} left out"
 
 
@@ -748,7 +752,7 @@ def _numeric(node: ast.expr) -> bool:
         return isinstance(node.value, ast.Name) and node.value.id == "self"
     return isinstance(node, ast.Call) and name_of(node.func).split(".")[-1] not in (
         "range", "len", "zip", "enumerate", "reversed", "list", "Adam", "parameters", "buffers", "Linear", "Conv2d", "Sequential",
-        "no_grad", "enable_grad", "ModuleList", "SiLU", "GroupNorm", "LayerNorm", "Embedding", "tolist", "append", "ValueError", "pairwise", "timesteps",
+        "no_grad", "enable_grad", "is_floating_point", "ModuleList", "SiLU", "GroupNorm", "LayerNorm", "Embedding", "tolist", "append", "ValueError", "pairwise", "timesteps",
     )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def thumb(value: Any) -> Any:
 class Call(NamedTuple):
     """One call that a check makes, the state of torch's own generator then, and what the reference does in it.
 
-    `names` are those of the function's arguments.
+    `names` are those of the function's arguments; `records` is whether gradients were recorded.
     """
 
     function: str
@@ -64,6 +64,7 @@ class Call(NamedTuple):
     args: tuple
     kwargs: dict[str, Any]
     state: Tensor
+    records: bool
     right: Done
 
     @property
@@ -102,8 +103,8 @@ def calls_of(stem: str, exercise: str, name: str, seed: int) -> tuple[Call, ...]
         outcome(check, UnderTest(keeper), seed)
     done = segments(notes.NOTES)
     return tuple(
-        Call(function, _names(keeper.module, function), args, kwargs, state, right)
-        for (function, args, kwargs, state), (noted, right) in zip(keeper.ended, done, strict=False)
+        Call(function, _names(keeper.module, function), args, kwargs, state, records, right)
+        for (function, args, kwargs, state, records), (noted, right) in zip(keeper.ended, done, strict=False)
         if noted == function
     )
 
@@ -117,7 +118,7 @@ class _Keeper:
 
     def __init__(self, module: ModuleType) -> None:
         self.module = module
-        self.ended: list[tuple[str, tuple, dict[str, Any], Tensor]] = []
+        self.ended: list[tuple[str, tuple, dict[str, Any], Tensor, bool]] = []
 
     def __getattr__(self, name: str) -> Any:
         target = getattr(self.module, name)
@@ -126,7 +127,9 @@ class _Keeper:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             keep = len(self.ended) < CALLS
-            given = (name, copied(args), copied(kwargs), torch.get_rng_state()) if keep else None
+            given = (
+                (name, copied(args), copied(kwargs), torch.get_rng_state(), torch.is_grad_enabled()) if keep else None
+            )
             try:
                 return target(*args, **kwargs)
             finally:
@@ -140,7 +143,7 @@ def replay(call: Call, module: ModuleType) -> Done:
     """What other code does in the same call."""
     before, notes.NOTES[:] = list(notes.NOTES), []
     try:
-        with warnings.catch_warnings(action="ignore"), torch.enable_grad():
+        with warnings.catch_warnings(action="ignore"), torch.set_grad_enabled(call.records):
             torch.set_rng_state(call.state)
             try:
                 with notes.a_call():

@@ -23,7 +23,7 @@ SYMBOLS = {
     "log_small": "log β̃", "log_large": "log β", "apart": "the distance of the means", "ahead": "the Euler step",
     "middle": "the state half-way", "steps": "steps", "n": "n", "T": "T", "u": "u", "f": "f", "s": "s", "model": "the model",
     "recon": "the reconstruction", "latents": "the latents", "tokens": "the tokens", "guess": "the guess", "normal": "the noise",
-    "velocities": "the velocities", "growth": "the growth", "log_ratio": "log(σ_max/σ_min)", "above": "σ - σ_min",
+    "x0_pred": "x0_pred", "x0_prev": "x0_prev", "x_hi": "x at σ_hi", "x_lo": "x at σ_lo", "velocities": "the velocities", "growth": "the growth", "log_ratio": "log(σ_max/σ_min)", "above": "σ - σ_min",
 }  # fmt: skip
 """What names of arguments and of the reference's own are called."""
 QUIET = {
@@ -65,7 +65,7 @@ def name_of(node: ast.AST) -> str:
 def _said(node: ast.AST) -> str:
     match node:
         case ast.Name(id=name):
-            return SYMBOLS.get(name, name.strip("_").replace("_", " ") if name.startswith("_") else name)
+            return SYMBOLS.get(name, name.strip("_").replace("_", " "))
         case ast.Constant(value=value):
             return repr(value)
         case ast.Attribute(attr=name):
