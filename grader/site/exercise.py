@@ -15,7 +15,7 @@ def placed(section: Section, exercise: Exercise, body: str) -> str:
         f'## {exercise.title} <code class="name">{exercise.name}</code> '
         f'{{ #{exercise.name} .exercise data-toc-label="{exercise.title}" }}'
     )
-    shown = moving.figure(exercise.name, above=3)
+    shown = moving.figure(exercise.name)
     return "\n\n".join([heading, facts(exercise, "```math" in body), body.strip(), shown, yours(section, exercise), ""])
 
 

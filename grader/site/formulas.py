@@ -7,9 +7,14 @@ needs no script. The typeface is STIX Two Math, cut down to the signs that are u
 import html
 import io
 import re
-from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 
 FOUND = re.compile(r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<formula>.*?)\\[)\]]</(?P=tag)>', re.S)
+
+
+SPACE = re.compile(r"(?<!\\)\\ ")
+"""A word's space is that of the typeface, too wide here."""
 
 
 class NoFormula(ValueError):
@@ -26,6 +31,7 @@ def as_mathml(formula: str, displayed: bool) -> str:
 
     try:
         text = formula.strip().replace("\\\n", "\\ ")  # a space at the end of a line, which TeX takes for one
+        text = SPACE.sub(r"\\:", text)
         math = LatexToMathML().convert_with_local_state(text, displaystyle=displayed)
     except LatexError as error:
         raise NoFormula(f"the formula {formula!r} cannot be translated: {error}") from error
@@ -63,8 +69,7 @@ def typeface(used: set[str]) -> bytes:
     italic |= {chr(0x1D6FC + ord(sign) - ord("α")) for sign in used if "α" <= sign <= "ω"}
     italic |= {chr(0x1D6E2 + ord(sign) - ord("Α")) for sign in used if "Α" <= sign <= "Ω"}
     italic |= {"\U0001d716", "\U0001d717", "\U0001d719", "\U0001d71a"} & {_italic_variant(sign) for sign in used}
-    with resources.files("ziamath").joinpath("fonts/STIXTwoMath-Regular.ttf").open("rb") as file:
-        font = TTFont(io.BytesIO(file.read()), recalcTimestamp=False)
+    font = TTFont(_stix(), recalcTimestamp=False)
     options = subset.Options()
     options.flavor = "woff"
     options.layout_features = ["ssty", "math", "kern"]
@@ -76,6 +81,14 @@ def typeface(used: set[str]) -> bytes:
     file = io.BytesIO()
     font.save(file)
     return file.getvalue()
+
+
+def _stix() -> Path:
+    """The typeface's file, as ziamath brings it; the package is not imported."""
+    package = find_spec("ziamath")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("No module named 'ziamath'", name="ziamath")
+    return Path(package.origin).parent / "fonts" / "STIXTwoMath-Regular.ttf"
 
 
 def _italic_variant(sign: str) -> str:

@@ -74,10 +74,13 @@ def builds() -> dict[str, str]:
     """
     text = (ROOT / "exercises" / "lessons" / "README.md").read_text(encoding="utf-8")
     rows = dict(
-        (stem, about.strip()) for about, stem in re.findall(r"^\| *\d+ *\|([^|]+)\| *\[\w+\]\((\w+)\.md\) *\|", text, re.M)
+        (stem, about.strip())
+        for about, stem in re.findall(r"^\| *\d+ *\|([^|]+)\| *\[\w+\]\((\w+)\.md\) *\|", text, re.M)
     )
     if lacking := set(sections()) - set(rows):
-        raise ValueError(f"the table at the top of exercises/lessons/README.md has no row for {', '.join(sorted(lacking))}")
+        raise ValueError(
+            f"the table at the top of exercises/lessons/README.md has no row for {', '.join(sorted(lacking))}"
+        )
     return rows
 
 

@@ -15,13 +15,21 @@ def on_pre_build(config: Any) -> None:
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
-    """Formulas are translated, and a table that is wider than the screen can be reached and scrolled by keys."""
+    """Formulas are translated, and code that is wider than the screen can be reached and scrolled by keys."""
     try:
         html = formulas.translated(html)
     except formulas.NoFormula as error:
         raise formulas.NoFormula(f"{page.file.src_uri}: {error}") from error
     SIGNS.update(formulas.signs(html))
-    return re.sub(r"<pre>", '<pre tabindex="0">', html)
+    html = re.sub(r"<th[^>]*></th>", "<td></td>", html)  # a corner of a table, which heads nothing
+    return html.replace("<pre>", '<pre tabindex="0">')
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """The theme's search is a dialog, and says so to those who hear it."""
+    return output.replace(
+        'data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"'
+    )
 
 
 def on_post_build(config: Any) -> None:

@@ -15,6 +15,8 @@ LESSONS = ROOT / "exercises" / "lessons"
 DOCS = ROOT / "docs"
 LINK = re.compile(r"(?P<picture>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 FENCE = re.compile(r"^( *)(```+|~~~+)[^\n]*\n.*?^\1\2 *$", re.M | re.S)
+GITHUBS_PLACE = re.compile(r'^<a id="\w+"></a>\n\n?', re.M)
+"""What a lesson has where GitHub would spell a heading's place otherwise; here the heading has it."""
 HEADING = re.compile(r"^## +(?P<title>.+?) *$", re.M)
 
 
@@ -58,7 +60,12 @@ def navigation() -> list[Any]:
 
 def published() -> list[Path]:
     """What is in the repository as Markdown and becomes a page."""
-    return [LESSONS / "README.md", *(one.lesson for one in sections().values()), *sorted(DOCS.glob("*.md")), ROOT / "CHANGELOG.md"]
+    return [
+        LESSONS / "README.md",
+        *(one.lesson for one in sections().values()),
+        *sorted(DOCS.glob("*.md")),
+        ROOT / "CHANGELOG.md",
+    ]
 
 
 def repository() -> str:
@@ -76,9 +83,8 @@ def repository() -> str:
 
 def lesson(section: Section, text: str) -> str:
     """A lesson, in which each exercise's heading has become its place."""
-    parts = list(_parts(text))
     written = []
-    for heading, body in parts:
+    for heading, body in _parts(GITHUBS_PLACE.sub("", text)):
         name = heading.strip("`")
         if heading.startswith("`") and name in section.exercises:
             body = exercise.placed(section, section.exercises[name], body)

@@ -35,6 +35,16 @@ def address(of: Exercise | Section) -> str:
     return path.as_uri() + (f"#{part}" if part else "")
 
 
+def is_built() -> bool:
+    return (SITE / "index.html").is_file()
+
+
+def told(of: Exercise | Section) -> str:
+    """Where to read about it: in the lesson, and in the site where that is built."""
+    name = of.stem if isinstance(of, Section) else of.name
+    return f"{lesson(of)}{f', or: unstatic read {name}' if is_built() else ''}"
+
+
 def lesson(of: Exercise | Section) -> str:
     """The same in the repository, as a path with an anchor."""
     stem, part = (of.stem, "") if isinstance(of, Section) else (of.section, f"#{of.name}")
