@@ -27,7 +27,7 @@ title: Unstatic
 <h1>Unstatic</h1>
 <p class="motto">{motto(readme)}</p>
 <p>A graded course in diffusion models, in PyTorch: {len(all_exercises)} exercises in {len(sections())} sections, {sum(one.points for one in all_exercises):g} points, about {hours} hours. From one step of noise to
-the picture beside this, by functions that you have written.</p>
+static that turns into digits, by functions that you have written.</p>
 <p class="ways"><a class="md-button md-button--primary" href="{page_of(next(iter(sections().values())))}">Begin with section 1</a>
 <a class="md-button" href="moving.html">See it move</a></p>
 </div>
@@ -48,7 +48,7 @@ Each stands alone: start where you like.
 {cards}
 </ol>
 
-## Checks that can be trusted
+## What is unusual
 
 {unusual(readme)}
 """
