@@ -13,7 +13,7 @@ READY := $(if $(filter $(OWN) $(CURDIR)/$(OWN),$(VENV)),$(STAMP),look)
 SEED ?= 1
 COURSE := tests/test_course.py tests/test_exercises.py tests/test_lessons.py
 
-.PHONY: help install look test grade check new exercise exercises contract pictures bench gpu ci gradescope lock clean
+.PHONY: help install look test grade check new exercise exercises contract pictures site build-site bench gpu ci gradescope lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,12 @@ contract: $(READY) ## promise the names and signatures of new exercises
 pictures: $(READY) ## draw the lessons' pictures again: all, or those of an exercise or section, NAME=q_sample
 	$(RUN) solutions.pictures $(NAME)
 
+site: ## build the course as a site into site/, to read without a network: site/index.html
+	@$(MAKE) --no-print-directory build-site EXTRAS=$(if $(findstring site,$(EXTRAS)),$(EXTRAS),$(EXTRAS)$(comma)site)
+
+build-site: $(READY)
+	$(RUN) grader.site
+
 bench: $(READY) ## measure the grader
 	$(RUN) pytest tests/bench --benchmark-only $(PYTEST_FLAGS)
 
@@ -75,8 +81,8 @@ lock: $(READY) ## write constraints.txt from what the environment holds
 	  | grep -v -e '^nvidia' -e '^cuda' -e '^triton' | sed 's/+[a-z0-9]*$$//'; } > constraints.new
 	mv constraints.new constraints.txt
 
-clean: ## remove .venv and results/
-	rm -rf $(OWN) results
+clean: ## remove .venv, results/ and site/
+	rm -rf $(OWN) results site
 
 # The stamp is newer than the two files that say what to install, so that a second run starts at once.
 $(STAMP): pyproject.toml $(CONSTRAINTS)

@@ -16,7 +16,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 CALLERS = sorted((ROOT / "docs" / "ci").glob("*.yml"))
 EVERY = [*WORKFLOWS, *CALLERS]
 STEPS = re.compile(
-    r"true|make gpu|bash (course/)?\.ci/(pinned|jail|run|mark)|make -C course install EXTRAS=instructor"
+    r"true|make gpu|make site|bash (course/)?\.ci/(pinned|jail|run|mark)|make -C course install EXTRAS=instructor"
     r"|make -C course ci DO=(take|grade|plan|take-class|grade-class)"
 )
 """What a step may run: what tests/test_ci.py, tests/test_make.py and every change run."""
@@ -108,12 +108,14 @@ def test_a_checkout_leaves_no_token_behind_and_nothing_is_taken_from_a_cache(pat
 
 
 @each
-def test_nobody_is_given_more_rights_than_to_read_but_who_marks(path):
-    found = load(path)
+def test_nobody_is_given_more_rights_than_to_read_but_who_marks_or_publishes(path):
+    found, more = load(path), {"mark": {"statuses"}, "publish": {"pages", "id-token"}}
     assert found["permissions"] in ({}, {"contents": "read"}), path.name
     for name, job in found["jobs"].items():
         writes = {right for right, level in job.get("permissions", {}).items() if level == "write"}
-        assert writes <= ({"statuses"} if name == "mark" else set()), f"{path.name}: {name} may write {writes}"
+        assert writes <= more.get(name, set()), f"{path.name}: {name} may write {writes}"
+        if name == "publish":  # it runs nothing of the repository's
+            assert not [step for step in job["steps"] if "run" in step or "checkout" in step.get("uses", "")], path.name
 
 
 @each

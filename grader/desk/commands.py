@@ -1,4 +1,4 @@
-"""The learner's commands: status, next, watch, check, hint, show, dial, capstone, solution, reset.
+"""The learner's commands: status, next, watch, check, hint, read, show, dial, capstone, solution, reset.
 
 Those that run the learner's code are in `grader.desk.practice`, which is imported when one is used: torch takes seconds.
 """
@@ -8,11 +8,13 @@ import ast
 import difflib
 import json
 import sys
+import webbrowser
 
 from rich.console import Console
 from rich.syntax import Syntax
 
 from grader.course import ROOT, Exercise, Section, sections
+from grader.site import places
 from grader.source.markers import BEGIN, END
 
 STATE = ROOT / ".unstatic"
@@ -29,6 +31,7 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     _add(subparsers, "check", "run the checks of an exercise or a section", check, everything)
     hinting = _add(subparsers, "hint", "a hint for an exercise; ask again for the next", hint, exercise)
     hinting.add_argument("--all", action="store_true", help="all three at once")
+    _add(subparsers, "read", "open its place in the course's site, built by `make site`", read, everything)
     _add(subparsers, "show", "draw pictures with the functions that you have written", show, section_only)
     _add(subparsers, "dial", "quality against calls of the model, for every sampler that you have written", dial)
     making = _add(
@@ -131,10 +134,22 @@ def hint(options: argparse.Namespace) -> int:
     for index in range(len(exercise.hints)) if options.all else [number - 1]:
         print(f"hint {index + 1} of {len(exercise.hints)}: {exercise.hints[index]}")
     if number == len(exercise.hints) or options.all:
-        print(f"More is in exercises/lessons/{exercise.section}.md#{exercise.name}")
+        print(f"More is in {places.told(exercise)}")
     else:
         print(f"Again `unstatic hint {exercise.name}` for the next.")
     _remember_hints(given | {exercise.name: len(exercise.hints) if options.all else number})
+    return 0
+
+
+def read(options: argparse.Namespace) -> int:
+    """Open an exercise's place, or a section's page, in this copy's site; without a network."""
+    try:
+        address = places.address(options.name)
+    except FileNotFoundError as error:
+        print(f"unstatic: {error}", file=sys.stderr)
+        return 1
+    opened = webbrowser.open(address)
+    print(address if opened else f"No browser could be started. Open this in one: {address}")
     return 0
 
 

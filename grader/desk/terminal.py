@@ -16,6 +16,7 @@ from rich.text import Text
 from grader.checks.collect import collect
 from grader.course import ROOT, Exercise, Section, section, sections
 from grader.desk.progress import BLOCKED, FAIL, PASS, UNFINISHED, UNREAD, Progress, Standing
+from grader.site import places
 
 MARKS = {
     PASS: ("✓", "green"),
@@ -236,7 +237,7 @@ def next_up(exercise: Exercise) -> RenderableType:
     of = section(exercise.section)
     lines = [
         ("write", f"{_relative(of.stub)}{_line(exercise, of)}"),
-        ("read", f"{_relative(of.lesson)}#{exercise.name}"),
+        ("read", places.told(exercise)),
         ("hint", f"unstatic hint {exercise.name}"),
     ]
     head = Text.assemble(("next: ", "bold"), (exercise.name, "bold cyan"), f" — {exercise.title}")
