@@ -1,7 +1,28 @@
-"""`python -m grader` is `unstatic`."""
+"""The front door: `python -m grader` is `unstatic`.
+
+What a learner asks for is answered by the desk alone; the instructor's commands, whose rooms take longer to open, are in
+`grader.cli`.
+"""
 
 import sys
+from collections.abc import Sequence
 
-from grader.cli import main
 
-sys.exit(main())
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status."""
+    try:
+        arguments = sys.argv[1:] if arguments is None else arguments
+        from grader.desk import commands
+
+        if arguments and arguments[0] not in commands.NAMES:
+            from grader import cli
+
+            return cli.main(arguments)
+        return commands.main(arguments)
+    except KeyboardInterrupt:  # while something was imported: nothing was begun
+        print("unstatic: stopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

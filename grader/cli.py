@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0
-    except (UsageError, Unknown, CourseError, NotResults) as error:
+    except (UsageError, Unknown, CourseError, NotResults, learner.Usage) as error:
         print(f"unstatic: {error}", file=sys.stderr)
         return 2
     except OSError as error:

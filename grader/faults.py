@@ -12,6 +12,7 @@
     └── Tampered              it broke the rules of the connection
     GraderFault               ours: never charged to a learner
     └── LostGuest              the process that keeps a submission in is gone; twice is the submission's doing
+    RanOn                     at the desk: an answer ran on and was interrupted
 
 `verdict_of` maps an exception to the verdict it means.
 """
@@ -108,6 +109,10 @@ class GraderFault(Exception):
 
 class LostGuest(GraderFault):
     """The process that keeps a submission in is gone, or does not work any more. Once it may be our fault."""
+
+
+class RanOn(BaseException):
+    """At the learner's desk: an answer ran on, and was interrupted. No Exception, so that `except Exception` lets it through."""
 
 
 @cache

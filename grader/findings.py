@@ -17,7 +17,7 @@ from exercises.checks.expect import LAST_CALL, Mismatch
 from grader.checks.collect import Check
 from grader.checks.run import Evidence, Outcome, cause, evidence_of, from_stub
 from grader.course import ROOT, Exercise, Section
-from grader.faults import CheckFault, GraderFault, Missing, Raised, Unread
+from grader.faults import CheckFault, GraderFault, Missing, Raised, RanOn, Unread
 from grader.intake.sources import Places
 
 Fact = tuple[str, str]
@@ -30,6 +30,10 @@ KNOWN_MODULES = ("torch", "numpy", "scipy", "einops", "matplotlib", "pandas", "s
 """What people import, and may find where they are graded."""
 LONGEST = 4000
 """Characters of a message."""
+LONG = 500
+"""Characters of what an exception says, and of a line: text of the learner's own making is cut there."""
+FRAMES = 6
+"""So many lines of the learner's own file are shown of the way to where something was raised; of a recursion both ends."""
 
 
 def told(facts: list[Fact]) -> str:
@@ -65,7 +69,7 @@ class Finding:
     @property
     def lines(self) -> list[Fact]:
         """The facts, and the last lines that were printed."""
-        printed = self.printed.rstrip().splitlines()[-LINES_PRINTED:]
+        printed = [_cut(line) for line in self.printed.rstrip().splitlines()[-LINES_PRINTED:]]
         return [*self.facts, *([("printed", "\n".join(printed))] if printed else [])]
 
     def __str__(self) -> str:
@@ -93,7 +97,10 @@ def _examined(error: BaseException, check: str, section: Section, files: Collect
         return Finding(check, "unfinished", [("missing", str(error))], error, stub=str(error).split()[0])
     if from_stub(error) and own:
         return Finding(check, "unfinished", [("unfinished", _place(own[-1]))], error, stub=_owner(own[-1], section))
-    at = [("at", _place(own[-1]))] if own else []
+    at = _way(own)
+    if isinstance(error, RanOn):
+        called = [("called", str(LAST_CALL[-1]))] if LAST_CALL else []
+        return Finding(check, "fail", [*called, ("ran on", str(error)), *_running(own)], error)
     if isinstance(error, Mismatch):
         return Finding(check, "fail", [*error.facts, *at], error)
     if type(error) is AssertionError and not own:  # a test of the end says in its own words what it found
@@ -102,11 +109,34 @@ def _examined(error: BaseException, check: str, section: Section, files: Collect
     return Finding(check, "fail", [*called, *_raised(error, at)], error)
 
 
+def _way(own: list[TracebackType]) -> list[Fact]:
+    """Where it happened, and each line of the learner's own file from which that was called, the innermost first."""
+    inner = list(reversed(own))
+    if len(inner) > FRAMES:
+        half = FRAMES // 2
+        left_out = ("from", f"... {len(inner) - FRAMES} lines more of the way")
+        shown = [("from", _place(entry)) for entry in inner]
+        way = [*shown[:half], left_out, *shown[-half:]]
+    else:
+        way = [("from", _place(entry)) for entry in inner]
+    return [("at", way[0][1]), *way[1:]] if way else []
+
+
+def _running(own: list[TracebackType]) -> list[Fact]:
+    if not own:
+        return [("at", "no line of your own: what it returned, or what it called, runs on")]
+    return [("running", _place(own[-1])), *_way(own)[1:]]
+
+
 def _raised(error: BaseException, at: list[Fact]) -> list[Fact]:
-    message = "".join(traceback.format_exception_only(_without_notes(error))).strip()
+    message = _cut("".join(traceback.format_exception_only(_without_notes(error))).strip())
     if at or isinstance(error, CheckFault):
         return [("raised", message), *at]
     return [("raised", message), ("at", "the call itself, or the use that the check made of what came back")]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONG else f"{text[:LONG]}... ({len(text)} characters)"
 
 
 def _without_notes(error: BaseException) -> BaseException:
@@ -137,7 +167,7 @@ def _entries(error: BaseException) -> list[TracebackType]:
 
 def _place(entry: TracebackType) -> str:
     path, line = Path(entry.tb_frame.f_code.co_filename), entry.tb_lineno
-    source = linecache.getline(str(path), line).strip()
+    source = _cut(linecache.getline(str(path), line).strip())
     where = f"{path.relative_to(ROOT)}:{line}" if path.is_relative_to(ROOT) else f"line {line} of your cell"
     return f"{where}, in {entry.tb_frame.f_code.co_qualname}:  {source}"
 

@@ -1,5 +1,6 @@
 """Values in a few words, for the messages of the checks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,23 +59,41 @@ def describe(value: Any) -> str:
     return f"<{type(value).__name__}>"
 
 
-def _describe_tensor(value: Tensor) -> str:
+def _describe_tensor(value: Tensor, digits: int = 6) -> str:
     dtype = str(value.dtype).removeprefix("torch.")
     if value.numel() > SMALL or value.numel() == 0:
         return f"{dtype} {tuple(value.shape)}"
-    return f"{_numbers(value.tolist())} ({dtype})"
+    return f"{_numbers(value.tolist(), digits)} ({dtype})"
 
 
-def _numbers(value: Any) -> str:
+def _numbers(value: Any, digits: int = 6) -> str:
     if isinstance(value, list):
-        return "[" + ", ".join(_numbers(item) for item in value) + "]"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+        return "[" + ", ".join(_numbers(item, digits) for item in value) + "]"
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def differences(got: Tensor, want: Tensor, near: Tensor) -> tuple[str, str]:
-    """Two texts, for what came back and what was expected: whole if small, else where they first part."""
+    """Two texts, for what came back and what was expected: whole if small, else where they first part.
+
+    With as many digits as it takes to see that they differ.
+    """
     if got.numel() <= SMALL:
-        return _describe_tensor(got), _describe_tensor(want)
+        return _apart(lambda digits: (_describe_tensor(got, digits), _describe_tensor(want, digits)))
     where = tuple((~near).nonzero()[0].tolist())
     count = f"{int((~near).sum())} of {near.numel()} elements differ"
-    return f"{got[where].item():.6g} at {list(where)} ({count})", f"{want[where].item():.6g} at {list(where)}"
+    one, other = got[where].item(), want[where].item()
+    first, second = _apart(lambda digits: (_number(one, digits), _number(other, digits)))
+    return f"{first} at {list(where)} ({count})", f"{second} at {list(where)}"
+
+
+def _apart(texts: Callable[[int], tuple[str, str]]) -> tuple[str, str]:
+    """Both texts, with the fewest of 6, 9, 12 and 17 digits with which they are not the same."""
+    for digits in (6, 9, 12):
+        first, second = texts(digits)
+        if first != second:
+            return first, second
+    return texts(17)
+
+
+def _number(value: Any, digits: int) -> str:
+    return str(value) if isinstance(value, int | complex) else f"{value:.{digits}g}"

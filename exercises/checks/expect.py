@@ -4,7 +4,7 @@ Every function here either returns or raises `Mismatch`, whose message tells, in
 back, what was expected, and why. Type, shape, dtype, device and finiteness are compared before values.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,10 @@ from exercises.checks.describe import Call, describe, differences
 
 LAST_CALL: list[Call] = []
 """The calls into the code under test since the check began; the last one is what a failure talks about."""
+
+PARTS: list[tuple[Tensor, str]] = []
+"""The parts of the tuple that was taken apart last, with what a message calls them."""
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 TOLERANCES = {
     torch.float64: (1e-7, 1e-7),
@@ -64,12 +68,14 @@ def close(got: Any, want: Tensor, why: str, *, rtol: float | None = None, atol: 
     """
     tensor(got, why, shape=want.shape, dtype=want.dtype, device=want.device)
     finite(got, why)
+    part = _part(got)
     got, want = got.detach(), want.detach()
     if rtol is None or atol is None:
         rtol, atol = TOLERANCES.get(want.dtype, (0.0, 0.0))
     near = torch.isclose(got, want, rtol=rtol, atol=atol)
     if not near.all():
-        raise Mismatch(why, got, *differences(got, want, near), near=(rtol, atol))
+        came_back, expected = differences(got, want, near)
+        raise Mismatch(why, got, f"{part}{came_back}", expected, near=(rtol, atol))
 
 
 def tensor(
@@ -83,12 +89,27 @@ def tensor(
     """`got` is a tensor, of this shape, dtype and device where they are given."""
     if not isinstance(got, Tensor):
         raise Mismatch(why, type(got).__name__, describe(got), f"a tensor{_shape_text(shape)}")
+    part = _part(got)
     if shape is not None and tuple(got.shape) != tuple(shape):
-        raise Mismatch(why, tuple(got.shape), f"shape {tuple(got.shape)}", f"shape {tuple(shape)}")
+        came_back = f"{part}shape {tuple(got.shape)}{_other_with(got, shape)}"
+        raise Mismatch(why, tuple(got.shape), came_back, f"shape {tuple(shape)}")
     if dtype is not None and got.dtype != dtype:
-        raise Mismatch(why, str(got.dtype), f"dtype {got.dtype}", f"dtype {dtype}")
+        raise Mismatch(why, str(got.dtype), f"{part}dtype {got.dtype}", f"dtype {dtype}")
     if device is not None and got.device != device:
-        raise Mismatch(why, str(got.device), f"a tensor on {got.device}", f"a tensor on {device}")
+        raise Mismatch(why, str(got.device), f"{part}a tensor on {got.device}", f"a tensor on {device}")
+
+
+def _part(got: Any) -> str:
+    """Which part of a tuple this is, for the beginning of a message; "" if it is none."""
+    return next((f"{name}: " for part, name in PARTS if part is got), "")
+
+
+def _other_with(got: Tensor, shape: Sequence[int]) -> str:
+    """Of a part that has another shape than it should: which of the others has that one."""
+    if not _part(got):
+        return ""
+    others = [name for part, name in PARTS if part is not got and tuple(part.shape) == tuple(shape)]
+    return f" (what came as {others[0]} has this shape: is the order right?)" if others else ""
 
 
 def _shape_text(shape: Sequence[int] | None) -> str:
@@ -100,13 +121,26 @@ def finite(got: Tensor, why: str) -> None:
     bad = ~torch.isfinite(got.detach())
     if bad.any():
         where = tuple(bad.nonzero()[0].tolist())
-        raise Mismatch(why, got.detach(), f"{got.detach()[where].item()} at {list(where)}", "finite numbers")
+        came_back = f"{_part(got)}{got.detach()[where].item()} at {list(where)}"
+        raise Mismatch(why, got.detach(), came_back, "finite numbers")
 
 
-def tensors(got: Any, count: int, why: str) -> tuple[Tensor, ...]:
-    """`got` is a tuple (or list) of `count` tensors; returns them."""
-    if not isinstance(got, tuple | list) or len(got) != count or not all(isinstance(part, Tensor) for part in got):
+def tensors(got: Any, count: int, why: str, names: Sequence[str] = ()) -> tuple[Tensor, ...]:
+    """`got` is a tuple (or list) of `count` tensors; returns them.
+
+    Args:
+        got: what the code under test returned.
+        count: how many there should be.
+        why: the reason that teaches.
+        names: what they are called; what is said of one of them from here on begins with its name.
+    """
+    called = [f"the {name}" for name in names] or [f"the {word} of {count}" for word in ORDINALS[:count]]
+    if not isinstance(got, tuple | list) or len(got) != count:
         raise Mismatch(why, type(got).__name__, describe(got), f"a tuple of {count} tensors")
+    for part, name in zip(got, called, strict=True):
+        if not isinstance(part, Tensor):
+            raise Mismatch(why, type(got).__name__, f"{name}: {describe(part)}", f"a tuple of {count} tensors")
+    PARTS[:] = list(zip(got, called, strict=True))
     return tuple(got)
 
 
@@ -117,9 +151,15 @@ def equal(got: Any, want: Any, why: str) -> None:
 
 
 def holds(condition: bool, why: str, *, got: Any, want: str) -> None:
-    """A property holds; `got` is the measurement behind it and `want` says in words what it should be."""
+    """A property holds; `got` is the measurement behind it, or words of the check's, and `want` says what it should be."""
     if not condition:
-        raise Mismatch(why, got, describe(got), want)
+        raise Mismatch(why, got, got if isinstance(got, str) else describe(got), want)
+
+
+def none(found: Collection[str], why: str, *, verb: str, want: str) -> None:
+    """Nothing was `found` of which the `verb` is true: "weight, bias did not move"."""
+    if found:
+        raise Mismatch(why, list(found), f"{' and '.join(found)} {verb}", want)
 
 
 def raises(kind: type[Exception], call: Callable[[], Any], why: str, *, naming: str | None = None) -> None:
@@ -181,9 +221,16 @@ def gradients(
         )
     given = [value for value, _ in inputs.values()]
     try:
-        found = torch.autograd.grad(result, given, pull, allow_unused=True)
+        # The same as with `pull` handed over, for which torch would import its compiler
+        found = torch.autograd.grad((result * pull).sum(), given, allow_unused=True)
     except RuntimeError as error:
-        raise Mismatch(why, "no backward pass", f"a backward pass that fails: {error}", "gradients") from None
+        said, wanted = f"a backward pass that fails: {error}", "gradients"
+        if "second time" in str(error):  # torch's advice, to retain the graph, would be wrong here
+            said = (
+                "a result through which somebody went backward already: is there a call of backward() in your function?"
+            )
+            wanted = "a result from which who called can go backward"
+        raise Mismatch(why, "no backward pass", said, wanted) from None
     for (name, (value, want)), grad in zip(inputs.items(), found, strict=True):
         reason = f"{why} (the gradient with respect to {name})"
         close(torch.zeros_like(value) if grad is None else grad, want, reason, rtol=rtol, atol=atol)

@@ -80,6 +80,13 @@ def collect(stem: str) -> tuple[Check, ...]:
 
 
 @cache
+def of_exercise(stem: str, exercise: str) -> tuple[Check, ...]:
+    """The checks of one exercise, for which the files of the others need not be imported."""
+    path = section(stem).checks / f"test_{exercise}.py"
+    return _collected(path, stem, f"the checks of {exercise}") if path.is_file() else ()
+
+
+@cache
 def collect_own(folder: str, stem: str, hidden: bool = False) -> tuple[Check, ...]:
     """An instructor's checks of section `stem`, from sN_name/test_<exercise>.py in a folder of theirs; none if it has no such.
 
@@ -118,6 +125,10 @@ def _collected(folder: Path, stem: str, what: str) -> tuple[Check, ...]:
                 "-q",
                 "-p",
                 "no:cacheprovider",
+                "-p",
+                "no:benchmark",  # it makes a folder where one stands
+                "-p",
+                "no:unraisableexception",  # at its end it collects garbage five times, all of torch each time
                 "--noconftest",
                 "--capture=no",  # the process has other users of its descriptors than pytest
                 "--assert=plain",  # the checks say what they find themselves, and need not be rewritten

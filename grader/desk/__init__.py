@@ -1,5 +1,8 @@
 """The learner's desk: pytest's hooks (`plugin`), the commands of `unstatic`, and how both look on a terminal.
 
-`commands` parses, `practice` and `watch` run the learner's code (`loading`), `progress` knows where the learner stands,
-`terminal` and `live` show it. `in_notebook` is the same for a notebook's `check(...)`, `alone` the commands without the grader's. May import `checks`, `diagnosis`, `findings`, `source`; never the judge's side.
+`commands` parses, `restoring` puts stubs back, `practice` and `watch` run the learner's code: `reading` and `loading` read it as the
+grader does, `trial` tries it for as long as `patience` allows. `progress` knows where the learner stands, by what `memory` holds
+as long as nothing has changed that it `depends` on; `terminal` and `live` show it. `in_notebook` is the same for a
+notebook's `check(...)`, `alone` the commands without the grader's. May import `checks`, `diagnosis`, `findings`,
+`intake` for how text is decoded, and `source`; never the judge's side.
 """

@@ -1,58 +1,122 @@
-"""The learner's commands: status, next, watch, check, hint, read, show, dial, capstone, solution, reset.
+"""The learner's commands: their words, and what needs no code of the learner's to be run: hint, solution, reset.
 
-Those that run the learner's code are in `grader.desk.practice`, which is imported when one is used: torch takes seconds.
+Those that run it are in `grader.desk.practice`, which is imported when one is used. Without a name they take the exercise at hand.
 """
 
 import argparse
-import ast
 import difflib
+import io
 import json
 import sys
-import webbrowser
+from collections.abc import Callable, Sequence
 
-from rich.console import Console
-from rich.syntax import Syntax
-
-from grader.course import ROOT, Exercise, Section, sections
+from grader.course import CourseError, Exercise, Section, sections
+from grader.desk import memory, restoring
+from grader.desk.reading import NEAR, Unreadable
 from grader.site import places
-from grader.source.markers import BEGIN, END
 
-STATE = ROOT / ".unstatic"
-"""What the commands remember: the hints that were given, and what `reset` took away."""
+NAMES = ("status", "next", "watch", "check", "hint", "read", "show", "dial", "capstone", "solution", "reset")
+REMEMBERED = "what was judged so far is remembered, and your files are as they were"
+UNTOUCHED = "your files are as they were"
+
+
+class Usage(ValueError):
+    """Something that a command cannot mean; exit status 2."""
+
+
+Run = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a learner's command and return its exit status; without any, show the exercise at hand."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without our symbols is no reason to end in an error
+    parser = argparse.ArgumentParser(prog="unstatic", description="A graded course in diffusion models.")
+    add_commands(parser.add_subparsers(title="commands", metavar="COMMAND", required=True))
+    try:
+        options = parser.parse_args(arguments or ["next"])
+        status: int = options.run(options)
+    except (CourseError, Usage) as error:
+        print(f"unstatic: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"unstatic: {error}", file=sys.stderr)
+        return 1
+    if not arguments:
+        print(
+            "\n`unstatic check` runs its checks, `unstatic watch` whenever you save; `unstatic --help` lists the rest."
+        )
+    return status
 
 
 def add_commands(subparsers: argparse._SubParsersAction) -> None:
     """Register the commands; each sets `run`, a function from the options to the exit status."""
     everything, exercise = exercise_or_section, exercise_only
-    _add(subparsers, "status", "run all the checks: where you stand, section by section", status)
-    _add(subparsers, "next", "what to work on now", next_exercise)
+    _add(subparsers, "status", "where you stand, section by section", status, REMEMBERED)
+    _add(subparsers, "next", "what to work on now", next_exercise, REMEMBERED)
     watching = _add(subparsers, "watch", "run the checks of the exercise at hand whenever you save the file", watch)
     watching.add_argument("--once", action="store_true", help="run them now and end")
-    _add(subparsers, "check", "run the checks of an exercise or a section", check, everything)
-    hinting = _add(subparsers, "hint", "a hint for an exercise; ask again for the next", hint, exercise)
-    hinting.add_argument("--all", action="store_true", help="all three at once")
-    _add(subparsers, "read", "open its place in the course's site, built by `make site`", read, everything)
-    _add(subparsers, "show", "draw pictures with the functions that you have written", show, section_only)
-    _add(subparsers, "dial", "quality against calls of the model, for every sampler that you have written", dial)
-    making = _add(
-        subparsers, "capstone", "static into digits: your functions of all seven sections as one system", capstone
+    checking = _add(subparsers, "check", "run the checks of an exercise or a section", check, REMEMBERED, everything)
+    checking.add_argument(
+        "--seconds", type=float, metavar="N", help="wait so long for an answer; 0 for as long as it takes"
     )
+    hinting = _add(subparsers, "hint", "a hint for an exercise; ask again for the next", hint, REMEMBERED, exercise)
+    hinting.add_argument("--all", action="store_true", help="all three at once")
+    _add(subparsers, "read", "open its place in the course's site, built by `make site`", read, REMEMBERED, everything)
+    about = "draw pictures with the functions that you have written"
+    _add(subparsers, "show", about, show, "no picture was drawn", section_only, example="s1")
+    about = "quality against calls of the model, for every sampler that you have written"
+    _add(subparsers, "dial", about, dial, "no picture was drawn")
+    about = "static into digits: your functions of all seven sections as one system"
+    making = _add(subparsers, "capstone", about, capstone, "what is learned is kept, and the same command goes on")
     making.add_argument(
         "--size", choices=("cpu", "gpu"), default="", help="some minutes of one core, or a GPU (default: what is here)"
     )
     making.add_argument("--fresh", action="store_true", help="train anew, even where a training is kept")
-    _add(subparsers, "solution", "the reference answer, once yours passes", solution, exercise)
-    _add(
-        subparsers, "reset", "put the stub of an exercise or a section back, keeping a copy of yours", reset, everything
+    about = "the reference answer beside yours, once yours passes"
+    _add(subparsers, "solution", about, solution, REMEMBERED, exercise)
+    about = "put the stub of an exercise or a section back, keeping a copy of yours"
+    resetting = _add(subparsers, "reset", about, reset, UNTOUCHED, everything)
+    resetting.add_argument("--undo", action="store_true", help="put back what was there before the last reset")
+
+
+def _add(
+    subparsers: argparse._SubParsersAction,
+    name: str,
+    about: str,
+    run: Run,
+    stopped: str = UNTOUCHED,
+    target: Callable[[str], object] | None = None,
+    example: str = "q_sample",
+) -> argparse.ArgumentParser:
+    shown = f"unstatic {name}{f' {example}' if target else ''}"
+    sentence = f"{about[0].upper()}{about[1:]}."
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name, help=about, description=sentence, epilog=f"example: {shown}"
     )
-
-
-def _add(subparsers, name, about, run, target=None) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
     if target is not None:
-        parser.add_argument("name", metavar="NAME", type=target, help="an exercise (q_sample) or section (s1)")
-    parser.set_defaults(run=run)
+        what = "an exercise (q_sample) or section (s1); without one, the exercise at hand"
+        parser.add_argument("name", metavar="NAME", nargs="?", type=target, help=what)
+    parser.set_defaults(run=_interruptible(run, stopped))
     return parser
+
+
+def _interruptible(run: Run, stopped: str) -> Run:
+    """A command that says what is true of it when Ctrl-C ends it."""
+
+    def running(options: argparse.Namespace) -> int:
+        from grader.desk.patience import LimitError
+
+        try:
+            return run(options)
+        except LimitError as error:
+            raise Usage(str(error)) from error
+        except KeyboardInterrupt:
+            print(f"unstatic: stopped; {stopped}", file=sys.stderr)
+            return 130
+
+    return running
 
 
 def exercise_or_section(name: str) -> Exercise | Section:
@@ -65,7 +129,8 @@ def exercise_or_section(name: str) -> Exercise | Section:
     for stem, section in sections().items():
         found |= {stem: section, stem.split("_")[0]: section, **section.exercises}
     if name not in found:
-        near = difflib.get_close_matches(name, found, n=3, cutoff=0.5)
+        spelt = {known.lower(): known for known in found}
+        near = [spelt[word] for word in difflib.get_close_matches(name.lower(), spelt, n=3, cutoff=NEAR)]
         advice = f"did you mean {' or '.join(near)}?" if near else "`unstatic status` lists the exercises"
         raise argparse.ArgumentTypeError(f"no exercise or section is called {name!r}; {advice}")
     return found[name]
@@ -104,15 +169,21 @@ def watch(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    from grader.desk import practice
+    from grader.desk import patience, practice
 
-    return practice.check(options.name)
+    if options.seconds is not None:
+        patience.set_limit(options.seconds)
+    what = options.name or practice.at_hand()
+    return practice.all_pass() if what is None else practice.check(what)
 
 
 def show(options: argparse.Namespace) -> int:
     from grader.desk import practice
 
-    return practice.show(options.name)
+    if options.name is not None:
+        return practice.show(options.name)
+    exercise = practice.at_hand()
+    return practice.show(sections()[exercise.section] if exercise else list(sections().values())[-1])
 
 
 def dial(options: argparse.Namespace) -> int:
@@ -128,23 +199,42 @@ def capstone(options: argparse.Namespace) -> int:
 
 
 def hint(options: argparse.Namespace) -> int:
-    exercise: Exercise = options.name
+    from grader.desk import practice  # for which one is at hand; what is remembered says so without torch
+
+    exercise = options.name or practice.at_hand()
+    if exercise is None:
+        return practice.all_pass()
+    tell_hint(exercise, every=options.all, named=options.name is not None)
+    return 0
+
+
+def tell_hint(exercise: Exercise, every: bool = False, named: bool = True) -> None:
+    """Print an exercise's next hint, or every one, and remember that."""
     given = _hints_given()
     number = min(given.get(exercise.name, 0) + 1, len(exercise.hints))
-    for index in range(len(exercise.hints)) if options.all else [number - 1]:
-        print(f"hint {index + 1} of {len(exercise.hints)}: {exercise.hints[index]}")
-    if number == len(exercise.hints) or options.all:
+    of = "" if named else f" for {exercise.name}"
+    for index in range(len(exercise.hints)) if every else [number - 1]:
+        print(f"hint {index + 1} of {len(exercise.hints)}{of}: {exercise.hints[index]}")
+    if number == len(exercise.hints) or every:
         print(f"More is in {places.told(exercise)}")
     else:
         print(f"Again `unstatic hint {exercise.name}` for the next.")
-    _remember_hints(given | {exercise.name: len(exercise.hints) if options.all else number})
-    return 0
+    given[exercise.name] = len(exercise.hints) if every else number
+    text = json.dumps(given, indent=1, sort_keys=True) + "\n"
+    memory.keep(memory.STATE / "hints.json", text.encode())
 
 
 def read(options: argparse.Namespace) -> int:
     """Open an exercise's place, or a section's page, in this copy's site; without a network."""
+    import webbrowser
+
+    from grader.desk import practice
+
+    what = options.name or practice.at_hand()
+    if what is None:
+        return practice.all_pass()
     try:
-        address = places.address(options.name)
+        address = places.address(what)
     except FileNotFoundError as error:
         print(f"unstatic: {error}", file=sys.stderr)
         return 1
@@ -155,96 +245,39 @@ def read(options: argparse.Namespace) -> int:
 
 def _hints_given() -> dict[str, int]:
     try:
-        return json.loads((STATE / "hints.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        given = json.loads((memory.STATE / "hints.json").read_text(encoding="utf-8"))
+        return {str(name): int(number) for name, number in given.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError):
+        memory.tell_once("which hints were given is not known any more: they begin anew")
         return {}
 
 
-def _remember_hints(given: dict[str, int]) -> None:
-    STATE.mkdir(exist_ok=True)
-    (STATE / "hints.json").write_text(json.dumps(given, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
 def solution(options: argparse.Namespace) -> int:
-    exercise: Exercise = options.name
-    reference = sections()[exercise.section].solution
-    if not reference.is_file():
+    from grader.desk import practice
+
+    exercise = options.name or practice.at_hand()
+    if exercise is None:
+        return practice.all_pass()
+    if not sections()[exercise.section].solution.is_file():
         print(
             "Our answers are not in this release of the course. Ask your instructor: they may show them when the section is over."
         )
         return 1
-    from grader.desk import practice
-
-    if not practice.passes(exercise):
-        print(f"The reference answer opens once your {exercise.name} passes; it does not yet.")
+    if why := practice.closed(exercise):
+        print(f"The reference answer opens once your {exercise.name} passes; {why}.")
         print(f"`unstatic check {exercise.name}` says why, `unstatic hint {exercise.name}` helps.")
         return 1
-    lines = _lines_of(exercise.name, reference.read_text(encoding="utf-8"))
-    text = "\n".join(line for line in lines if line.strip() not in (BEGIN, END))
-    if sys.stdout.isatty():
-        Console().print(Syntax(text, "python", theme="ansi_light", background_color="default"))
-    else:
-        print(text)
-    return 0
+    return practice.compare(exercise)
 
 
 def reset(options: argparse.Namespace) -> int:
-    exercise = options.name if isinstance(options.name, Exercise) else None
-    section: Section = sections()[exercise.section] if exercise else options.name
-    where = section.stub.relative_to(ROOT).as_posix()
-    if not section.solution.is_file() and not section.pristine.is_file():
-        print(f"The stubs cannot be made in this release of the course: take {where} from where you got it.")
-        return 1
-    from grader.source.stubs import render
-
-    text = render(section)
-    if exercise and section.stub.is_file():
-        text = _with_stub_of(exercise.name, section, text)
-    if exercise and not text:
-        print(f"{exercise.name} cannot be found in {where}: `unstatic reset {section.stem}` resets all of it.")
-        return 1
-    if section.stub.is_file():
-        print(f"Yours is kept in {_keep(section)}")
-    section.stub.write_text(text, encoding="utf-8")
-    print(f"{exercise.name if exercise else 'Every exercise'} of {where} is a stub again.")
-    return 0
-
-
-def _with_stub_of(name: str, section: Section, stub: str) -> str:
-    """The learner's module with the stub in the place of one exercise; "" if that cannot be found there."""
+    if options.name is None and not options.undo:
+        raise Usage("reset what? Name an exercise or a section, as in `unstatic reset q_sample`")
     try:
-        mine = section.stub.read_text(encoding="utf-8-sig")
-        first, last = _extent(mine, name)
-    except (SyntaxError, ValueError, LookupError):
-        return ""
-    lines = mine.split("\n")
-    return "\n".join([*lines[:first], *_lines_of(name, stub), *lines[last:]])
-
-
-def _lines_of(name: str, source: str) -> list[str]:
-    first, last = _extent(source, name)
-    return source.split("\n")[first:last]
-
-
-def _extent(source: str, name: str) -> tuple[int, int]:
-    """The lines, as a slice, of the last top-level function or class of this name: the one that counts.
-
-    Raises:
-        LookupError: there is none.
-    """
-    kinds = ast.FunctionDef | ast.ClassDef
-    nodes = [node for node in ast.parse(source).body if isinstance(node, kinds) and node.name == name]
-    if not nodes:
-        raise LookupError(name)
-    first = min([nodes[-1].lineno, *(decorator.lineno for decorator in nodes[-1].decorator_list)])
-    return first - 1, nodes[-1].end_lineno or first
-
-
-def _keep(section: Section) -> str:
-    """Copy the learner's module to a name of its own; returns the copy's path within the course."""
-    folder = STATE / "kept"
-    folder.mkdir(parents=True, exist_ok=True)
-    number = len(list(folder.glob(f"{section.stem}-*.py"))) + 1
-    copy = folder / f"{section.stem}-{number}.py"
-    copy.write_bytes(section.stub.read_bytes())
-    return copy.relative_to(ROOT).as_posix()
+        said, done = restoring.undo(options.name) if options.undo else restoring.reset(options.name)
+    except Unreadable as error:
+        said, done = str(error), False
+    print(said)
+    return 0 if done else 1

@@ -4,21 +4,23 @@ The checks run as ordinary tests, so that paths, `-k`, `-x` and `--pdb` work; on
 public hooks. An exercise that is not written, or that waits for another, is a skipped test and no failure.
 """
 
+import gc
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 import torch
 
-from grader.checks.collect import collect, exercise_of
+from grader.checks.collect import exercise_of
 from grader.checks.run import cause
 from grader.checks.state import SEED, derive, tidy
 from grader.checks.under_test import UnderTest
-from grader.course import ROOT, section, sections
-from grader.desk import terminal
+from grader.course import ROOT, Exercise, Section, find_exercise, section, sections
+from grader.desk import patience, terminal, trial
 from grader.desk.live import Live
 from grader.desk.progress import PASS, UNKNOWN, Progress, Standing
 from grader.findings import Finding, examine, trim
@@ -28,6 +30,7 @@ __all__ = [
     "pytest_addoption",
     "pytest_collection_modifyitems",
     "pytest_configure",
+    "pytest_ignore_collect",
     "pytest_pyfunc_call",
     "pytest_report_teststatus",
     "pytest_runtest_makereport",
@@ -44,16 +47,33 @@ LONG = ("slow", "gpu")
 """Marks of what runs only when it is asked for by name: `-m slow`."""
 TRAINING_THREADS = min(2, torch.get_num_threads())
 """For the rewards, whose networks gain from a second thread and not from many; OMP_NUM_THREADS=1 says that there is none."""
+PICTURES = ROOT / "pictures"
 NOT_FINDINGS = (pytest.skip.Exception, pytest.exit.Exception)
 
 
 @dataclass
 class Run:
-    """What this run of pytest knows; `quiet` if it runs the course's tests alone, and pytest's own words are left out."""
+    """What this run of pytest knows.
+
+    Attributes:
+        progress: where the learner stands.
+        quiet: it runs the course's tests alone, and pytest's own words are left out.
+        everything: all failures are told.
+        keyword: what `-k` said.
+        wanted: what that names, if it is exactly the name of an exercise or a section: then that is picked and nothing else.
+        fresh: rewards train anew.
+        live: what is seen meanwhile.
+        totals: how many checks each exercise has.
+        asked: the exercises that were asked for.
+        rewards: what gives no points.
+    """
 
     progress: Progress
     quiet: bool
     everything: bool
+    keyword: str = ""
+    wanted: Exercise | Section | None = None
+    fresh: bool = False
     live: Live | None = None
     totals: Counter = field(default_factory=Counter)
     asked: dict[str, Standing] = field(default_factory=dict)
@@ -93,6 +113,7 @@ def place_of(item: pytest.Item) -> Place | None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("unstatic", "the course's checks")
     group.addoption("--seed", type=int, default=SEED, help=f"draw other inputs for the checks (default: {SEED})")
+    group.addoption("--fresh", action="store_true", help="train anew for the end to ends, though nothing has changed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -100,23 +121,68 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "end_to_end: trains; left out by -m 'not end_to_end'")
     paths = [(config.invocation_params.dir / argument.split("::")[0]).resolve() for argument in config.args]
     quiet = all(path.is_relative_to(ROOT / "exercises") for path in paths) and not config.option.collectonly
-    run = Run(Progress(config.getoption("--seed", default=SEED)), quiet, everything=config.option.verbose > 0)
+    try:
+        patience.limit()
+    except patience.LimitError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.addinivalue_line("filterwarnings", "ignore::pytest.PytestCacheWarning")  # a folder where nothing can be kept
+    seed = config.getoption("--seed", default=SEED)
+    run = Run(Progress(None if seed == SEED else seed), quiet, everything=config.option.verbose > 0)
+    run.keyword, run.fresh = config.option.keyword, config.getoption("--fresh", default=False)
     config.stash[RUN] = run
+    if all(path.is_relative_to(ROOT / "exercises") for path in paths):
+        run.wanted = _named(run.keyword.strip())
+    if run.wanted is not None:
+        config.option.keyword = ""  # picked here: pytest would take all whose name or path holds the word
     if quiet:
         config.option.verbose = -2  # pytest's header, dots and last line are replaced by ours
         config.option.dist, config.option.tx = "no", []  # of pytest-xdist: no worker alone knows what comes next
 
 
+def _named(name: str) -> Exercise | Section | None:
+    """What is called exactly this: a section, by its stem or the stem's beginning, or an exercise."""
+    for stem, of in sections().items():
+        if name in (stem, stem.split("_")[0]):
+            return of
+        if name in of.exercises:
+            return of.exercises[name]
+    return None
+
+
+def _is_wanted(place: Place, wanted: Exercise | Section) -> bool:
+    return place.exercise == wanted.name if isinstance(wanted, Exercise) else place.stem == wanted.stem
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where one exercise or section is wanted, the tests of the others are not even imported."""
+    wanted = config.stash[RUN].wanted if RUN in config.stash else None
+    if wanted is None or not collection_path.is_relative_to(ROOT / "exercises"):
+        return None
+    folder, *inner = [*collection_path.relative_to(ROOT / "exercises").parts, ""]
+    if folder not in FOLDERS or inner == [""]:
+        return None
+    stem = wanted.section if isinstance(wanted, Exercise) else wanted.stem
+    if folder != "checks":
+        return isinstance(wanted, Exercise) or inner[0] != f"test_{stem}.py" or None
+    elsewhere = inner[0] not in (stem, "__init__.py")
+    other = isinstance(wanted, Exercise) and inner[1].startswith("test_") and inner[1] != f"test_{wanted.name}.py"
+    return elsewhere or other or None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    places = {item: place for item in items if (place := place_of(item))}
     run = config.stash[RUN]
+    if run.wanted is not None:
+        left = [item for item in items if (place := place_of(item)) and not _is_wanted(place, run.wanted)]
+        items[:] = [item for item in items if item not in left]
+        config.hook.pytest_deselected(items=left)
+    places = {item: place for item in items if (place := place_of(item))}
     for item, place in places.items():
         item.add_marker(pytest.mark.filterwarnings("ignore"))  # a learner's warnings are no errors
         run.totals[place.exercise] += 1
     if any("::" in argument for argument in config.args):  # then not all the checks of an exercise are collected
-        for stem in {place.stem for place in places.values()}:
-            run.totals.update(Counter(check.exercise for check in collect(stem)) - run.totals)
+        for name in {place.exercise for place in places.values()} - {""}:
+            run.totals[name] = len(trial.checks_of(find_exercise(name)))
     if len(places) == len(items):
         items.sort(key=lambda item: _order(places[item]))
 
@@ -185,12 +251,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     """Run a test of the course with known global state, and turn what it raises into a finding."""
     if (place := place_of(pyfuncitem)) is None:
         return (yield)
-    progress, name = pyfuncitem.config.stash[RUN].progress, pyfuncitem.name
+    run, name = pyfuncitem.config.stash[RUN], pyfuncitem.name
+    progress = run.progress
     if hasattr(pyfuncitem.obj, "hypothesis"):
         hypothesis.seed(derive(progress.seed, name))(pyfuncitem.obj)
-    with tidy(progress.seed, TRAINING_THREADS if place.folder == "end_to_end" else 1):
+    reward = Training(pyfuncitem, section(place.stem), run) if place.folder == "end_to_end" else None
+    seconds = patience.limit() * (1 if place.exercise else patience.LONGER)
+    with tidy(progress.seed, TRAINING_THREADS if reward else 1):
         try:
-            result = yield
+            with patience.within(seconds):
+                result = yield
         except NOT_FINDINGS:
             raise
         except KeyboardInterrupt as error:  # of a loop without end: pytest then says where in the learner's code
@@ -201,10 +271,47 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
                 progress.record(place.exercise, name, finding)
                 if progress.hopeless(place.exercise):
                     pytest.skip(str(finding))
+            elif reward and finding.facts[0][0] == "found":
+                reward.learn("failed", finding.facts[0][1])
             raise trim(cause(error), section(place.stem), pyfuncitem.path) from None
     if place.exercise:
         progress.record(place.exercise, name, None)
+    elif reward:
+        reward.learn("passed", _recorded(pyfuncitem.user_properties))
     return result
+
+
+class Training:
+    """A reward about to train; what it gave when all it depends on was the same is told again instead."""
+
+    def __init__(self, item: pytest.Function, of: Section, run: Run) -> None:
+        self._item, self._of, self._memory = item, of, run.progress.memory
+        # With other inputs for the checks nothing is remembered, nor which of them pass
+        remembers = run.progress.remembers
+        self._key = self._memory.key_of_reward(of, item.path, TRAINING_THREADS) if remembers else ""
+        self._before = _pictures()
+        self.known = None if run.fresh else self._memory.reward(of, item.name, self._key)
+        if self.known is not None:
+            item.obj = self._tell_again
+
+    def _tell_again(self, **given: Any) -> None:
+        assert self.known is not None
+        if self.known["outcome"] == "failed":
+            raise AssertionError(self.known["says"])
+        self._item.user_properties.append(("says", self.known["says"]))
+        self._item.user_properties.append(
+            ("says", "nothing has changed since, so it did not train again (--fresh does)")
+        )
+
+    def learn(self, outcome: str, says: str) -> None:
+        """Remember what it gave, and the pictures that it drew."""
+        if self.known is None and self._key:
+            drawn = [path for path, stamp in _pictures().items() if self._before.get(path) != stamp]
+            self._memory.learn_reward(self._of, self._item.name, self._key, outcome, says, drawn)
+
+
+def _pictures() -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in PICTURES.glob("*.png")}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -229,7 +336,11 @@ def _said(report: pytest.TestReport) -> str:
         return report.longrepr[2].removeprefix("Skipped: ")
     if report.failed:
         return report.longreprtext
-    return "; ".join(str(value) for key, value in report.user_properties if key == "says")
+    return _recorded(report.user_properties)
+
+
+def _recorded(properties: list[tuple[str, object]]) -> str:
+    return "; ".join(str(value) for key, value in properties if key == "says")
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -240,6 +351,9 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     run = session.config.stash[RUN]
+    run.progress.memory.flush()
+    if run.quiet:
+        gc.freeze()  # at its end pytest collects garbage five times: what torch brought need not be looked through
     if session.exitstatus == pytest.ExitCode.INTERRUPTED:
         return
     for name in [name for name in run.totals if name and name not in run.asked]:
@@ -254,11 +368,12 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     if (
         exitstatus == pytest.ExitCode.INTERRUPTED
     ):  # by a loop without end, perhaps: run nothing more to find what is next
-        summary = terminal.tables(list(run.asked.values()))
+        summary = terminal.tables(run.progress, list(run.asked.values()))
     elif run.asked or run.rewards:
         summary = terminal.summary(run.progress, list(run.asked.values()), run.rewards, run.everything)
     elif run.quiet and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-        summary = terminal.nothing_matches(config.option.keyword)
+        summary = terminal.nothing_matches(run.keyword)
     else:
         return
     terminalreporter.write(terminal.rendered(summary, color=terminalreporter.hasmarkup))
+    run.progress.memory.flush()

@@ -1,6 +1,7 @@
 """The learner's commands that run the learner's code: status, next, check, show, dial, capstone."""
 
 import ast
+import difflib
 import hashlib
 import importlib
 import shutil
@@ -10,12 +11,10 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from grader.checks.state import tidy
-from grader.checks.under_test import UnderTest
 from grader.course import ROOT, Exercise, Section, sections
-from grader.desk import terminal
-from grader.desk.commands import STATE
-from grader.desk.progress import PASS, Progress
+from grader.desk import memory, reading, terminal
+from grader.desk.progress import PASS, UNREAD, Progress
+from grader.desk.restoring import lines_of
 from grader.source.stubs import holds_answers
 
 
@@ -25,17 +24,20 @@ def tell(what: RenderableType) -> None:
 
 
 def status() -> int:
-    progress = Progress()
-    standings = [progress.attempt(name) for of in sections().values() for name in of.exercises]
-    tell(terminal.overview(progress, standings))
-    return 0
+    with Progress() as progress:
+        standings = [progress.known(name) for of in sections().values() for name in of.exercises]
+        tell(terminal.overview(progress, standings, effort=True))
+    return int(any(standing.state == UNREAD for standing in standings))
 
 
 def next_exercise() -> int:
-    progress = Progress()
-    exercise = progress.next(begin())
-    tell(terminal.closing(progress, exercise))
-    if exercise is not None and progress.readable(exercise.section):
+    with Progress() as progress:
+        exercise = progress.next(begin())
+        tell(terminal.closing(progress, exercise))
+        if exercise is None:
+            return 0
+        if not progress.readable(exercise.section):
+            return 1
         tell(terminal.about(exercise))
     return 0
 
@@ -47,21 +49,61 @@ def begin() -> Exercise:
     return next(iter(at_hand.exercises.values()))
 
 
+def at_hand() -> Exercise | None:
+    """The exercise at hand; None if all pass."""
+    with Progress() as progress:
+        return progress.next(begin())
+
+
+def all_pass() -> int:
+    """Say so."""
+    print("All exercises pass.")
+    return 0
+
+
 def check(what: Exercise | Section) -> int:
-    progress = Progress()
     names = [what.name] if isinstance(what, Exercise) else list(what.exercises)
-    standings = [progress.attempt(name) for name in names]
-    tell(terminal.summary(progress, standings))
+    with Progress() as progress:
+        standings = [progress.attempt(name) for name in names]
+        tell(terminal.summary(progress, standings))
     return 0 if all(standing.state == PASS for standing in standings) else 1
 
 
-def passes(exercise: Exercise) -> bool:
-    return Progress().passes(exercise.name)
+def closed(exercise: Exercise) -> str:
+    """Why an exercise's reference answer is not open yet; "" if it is."""
+    with Progress() as progress:
+        if not progress.readable(exercise.section):
+            problem, of = progress.problem(exercise.section), sections()[exercise.section]
+            line = f", line {problem.line}" if problem.line else ""
+            return f"the file cannot be read: {problem.text} ({reading.where(of)}{line})"
+        if progress.passes(exercise.name):
+            return ""
+        return progress.standing(exercise.name).remark or "it does not yet"
+
+
+def compare(exercise: Exercise) -> int:
+    """Print the reference answer, and what is different in the learner's."""
+    of = sections()[exercise.section]
+    ours = lines_of(exercise.name, of.solution.read_text(encoding="utf-8"))
+    yours = lines_of(exercise.name, reading.text_of(of))
+    compared = list(difflib.unified_diff(yours, ours, "yours", "ours", lineterm=""))
+    if sys.stdout.isatty():
+        from rich.syntax import Syntax
+
+        for text, language in (("\n".join(ours), "python"), ("\n".join(compared), "diff")):
+            tell(Syntax(text, language, theme="ansi_light", background_color="default"))
+            print()
+    else:
+        print("\n".join([*ours, "", *compared]))
+    if not compared:
+        print("Yours is the same.")
+    return 0
 
 
 def show(of: Section) -> int:
     """Draw what the learner's functions can draw by now into pictures/<stem>.png."""
     from exercises.toolkit import plots  # matplotlib takes a second
+    from grader.desk import trial
 
     progress = Progress()
     if not progress.readable(of.stem):
@@ -71,7 +113,8 @@ def show(of: Section) -> int:
     ready = []
     for picture in gallery:
         if lacking := [name for name in picture.needs if not progress.passes(name)]:
-            print(f"· {picture.title}: left out until {', '.join(lacking)} pass")
+            verb = "passes" if len(lacking) == 1 else "pass"
+            print(f"· {picture.title}: left out until {', '.join(lacking)} {verb}")
         else:
             print(f"✓ {picture.title}")
             ready.append(picture)
@@ -79,9 +122,10 @@ def show(of: Section) -> int:
         tell(terminal.closing(progress, progress.next(next(iter(of.exercises.values())))))
         return 0
     figure, parts = plots.rows(len(ready))
-    with tidy():
+    progress.memory.flush()
+    with trial.tidy():
         for picture, part in zip(ready, parts, strict=True):
-            picture.draw(UnderTest(progress.module(of.stem)), part)
+            picture.draw(trial.UnderTest(progress.module(of.stem)), part)
     path = plots.save(figure, ROOT / "pictures" / f"{of.stem}.png")
     print(f"See {path.relative_to(ROOT).as_posix()}")
     return 0
@@ -90,6 +134,7 @@ def show(of: Section) -> int:
 def dial() -> int:
     """Turn the step-count dial with what the learner has solved: a table, and pictures/dial.png."""
     from exercises.dial import poster, readings, solvable, table
+    from grader.desk import trial
 
     progress = Progress()
     solved = {of.stem: _solved(progress, of) for of in sections().values() if progress.readable(of.stem)}
@@ -101,7 +146,8 @@ def dial() -> int:
         tell(terminal.closing(progress, progress.next(begin())))
         return 0
     print(f"Turning the dial for {len(ready)} samplers; with all of them that takes some minutes.")
-    with tidy():
+    progress.memory.flush()
+    with trial.tidy():
         found = list(readings(solved, told=lambda what: print(f"  {what}", flush=True)))
         print(table(found, solved))
         path = ROOT / "pictures" / "dial.png"
@@ -121,6 +167,7 @@ def capstone(size: str, fresh: bool) -> int:
     import torch
 
     from exercises.capstone import CPU, GPU, NEEDED, System, under_one_roof
+    from grader.desk import trial
 
     has_gpu = torch.cuda.is_available()
     size = size or ("gpu" if has_gpu else "cpu")
@@ -141,12 +188,13 @@ def capstone(size: str, fresh: bool) -> int:
         first = next(iter(missing.values()))[0]
         print(f"`unstatic check {first}` says what is wrong with the first of them, `unstatic hint {first}` helps.")
         return 1
-    folder = STATE / "capstone" / f"{size}-{_digest_of_learning()}"
+    folder = memory.STATE / "capstone" / f"{size}-{_digest_of_learning()}"
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     elif folder.is_dir():
         print("A training of these functions is kept: it goes on from there (`--fresh` begins anew).")
-    with tidy():
+    progress.memory.flush()
+    with trial.tidy():
         try:
             system = System(code, GPU if size == "gpu" else CPU, folder, "cuda" if size == "gpu" else "cpu", _say)
             _into_digits(system)

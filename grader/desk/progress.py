@@ -1,24 +1,34 @@
 """Where the learner stands: the state of each exercise, what it waits for, and what is next.
 
 An exercise `passes` when all its checks do. One that fails while an exercise it needs does not pass waits for that one:
-one cause gives one red line. What was not asked for is tried quietly when an answer depends on it.
+one cause gives one red line. What was not asked for is taken from what is remembered, or else tried quietly, when an answer
+depends on it. Torch is imported when something has to be tried, and not before: `grader.desk.trial` brings it.
 """
 
-import contextlib
-import io
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
-from typing import Any
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any
 
-from grader.checks.collect import Check, collect
-from grader.checks.state import SEED, tidy
-from grader.checks.under_test import UnderTest
 from grader.course import Exercise, Section, find_exercise, section, sections
-from grader.desk.loading import load
-from grader.findings import Finding, examine
+from grader.desk import reading
+from grader.desk.memory import Memory, Verdict
+
+if TYPE_CHECKING:
+    from grader.findings import Finding
 
 PASS, FAIL, UNFINISHED, BLOCKED, UNREAD, UNKNOWN = "pass", "fail", "unfinished", "blocked", "unread", "unknown"
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """Of a finding, what is remembered: enough to count it, too little to tell it."""
+
+    check: str
+    verdict: str
+    stub: str = ""
 
 
 @dataclass
@@ -32,18 +42,30 @@ class Standing:
         findings: what the others found.
         total: how many checks it has, where only some of them were asked for; 0 means all that ran.
         waits_for: the exercise that blocks it.
+        remark: what is odd about how it is written down, with line and remedy.
     """
 
     exercise: Exercise
     state: str = UNKNOWN
     passed: list[str] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding | Remembered] = field(default_factory=list)
     total: int = 0
     waits_for: str = ""
+    remark: str = ""
 
     @property
     def ran(self) -> int:
         return len(self.passed) + len(self.findings)
+
+    @property
+    def told(self) -> list[Finding]:
+        """The findings that can be told: none if they are only remembered."""
+        return [finding for finding in self.findings if not isinstance(finding, Remembered)]
+
+    @property
+    def ran_on(self) -> bool:
+        """Whether an answer was interrupted, as it did not come to an end."""
+        return any("ran on" in dict(finding.facts) for finding in self.told)
 
     @property
     def partial(self) -> bool:
@@ -61,32 +83,63 @@ class Progress:
     """The standings of one run, and the learner's modules as they were when it began.
 
     Args:
-        seed: what the checks' inputs are drawn from.
-        modules: what stands in the place of the learner's modules, by section; those that are not in it are read from disk.
+        seed: what the inputs of the checks are drawn from; by default always the same, and then verdicts are remembered.
+        modules: what stands in the place of the learner's modules, by section, of which nothing is remembered; those that are
+            not in it are read from disk.
         files: what the code of these is called in tracebacks.
     """
 
     def __init__(
-        self, seed: int = SEED, modules: Mapping[str, ModuleType] | None = None, files: Collection[str] = ()
+        self, seed: int | None = None, modules: Mapping[str, ModuleType] | None = None, files: Collection[str] = ()
     ) -> None:
-        self.seed, self.files = seed, files
+        self._seed, self._files, self._given = seed, files, frozenset(modules or ())
+        self.memory = Memory()
         self._standings: dict[str, Standing] = {}
         self._modules: dict[str, ModuleType | BaseException] = dict(modules or {})
+        self._stubs: dict[str, bool] = {}
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.memory.flush()
+
+    @property
+    def remembers(self) -> bool:
+        """Whether verdicts are taken from what is remembered, and remembered."""
+        return self._seed is None and not self._given
+
+    @property
+    def seed(self) -> int:
+        from grader.desk import trial
+
+        return trial.SEED if self._seed is None else self._seed
 
     def module(self, stem: str) -> ModuleType | BaseException:
         """The learner's module of this section, or what its import raised."""
         if stem not in self._modules:
-            with tidy(self.seed), contextlib.redirect_stdout(io.StringIO()):
-                try:
-                    self._modules[stem] = load(stem)
-                except BaseException as error:  # SystemExit too: it is the learner's, and ends nothing here
-                    if isinstance(error, KeyboardInterrupt):
-                        raise
-                    self._modules[stem] = error
+            self.memory.readable(section(stem))  # looks at the file before it is imported
+            if (error := _unreadable(section(stem))) is not None:
+                self._modules[stem] = error
+            else:
+                from grader.desk import trial
+
+                self._modules[stem] = trial.module(stem, self.seed)
         return self._modules[stem]
 
     def readable(self, stem: str) -> bool:
+        """Whether the learner's module can be imported, now or when the same file was before."""
+        if stem not in self._modules and self.remembers and self.memory.readable(section(stem)):
+            return True
         return isinstance(self.module(stem), ModuleType)
+
+    def problem(self, stem: str) -> reading.Problem:
+        """Why the learner's module cannot be imported."""
+        error = self.module(stem)
+        assert isinstance(error, BaseException)
+        return reading.explained(section(stem), error)
 
     def standing(self, name: str) -> Standing:
         """What is known of the exercise so far."""
@@ -107,14 +160,31 @@ class Progress:
         standing = self.standing(name)
         if not self.readable(standing.exercise.section):
             return True
-        return any(finding.verdict == UNFINISHED for finding in standing.findings) or (
-            bool(standing.findings) and self._blocker(standing) != ""
-        )
+        if self.is_stub(name) or any(finding.verdict == UNFINISHED for finding in standing.findings) or standing.ran_on:
+            return True  # who waited for one answer that does not come need not wait for the next
+        return bool(standing.findings) and self._blocker(standing) != ""
+
+    def is_stub(self, name: str) -> bool:
+        """Whether an exercise need not be tried, as its file says plainly that it is a stub still."""
+        if name not in self._stubs:
+            exercise = find_exercise(name)
+            read = exercise.section not in self._given
+            self._stubs[name] = read and reading.is_stub(exercise, section(exercise.section))
+        return self._stubs[name]
 
     def settle(self, name: str) -> Standing:
         """Decide the state of an exercise from what its checks gave."""
         standing = self.standing(name)
         standing.state, standing.waits_for = self._decide(standing)
+        if standing.state in (UNREAD, UNKNOWN) or standing.exercise.section in self._given:
+            return standing
+        of = section(standing.exercise.section)
+        standing.remark = reading.remark(standing.exercise, of, unfinished=standing.state == UNFINISHED)
+        complete = standing.state in (UNFINISHED, BLOCKED) or standing.ran >= standing.total
+        if complete and self.remembers and not standing.ran_on:
+            found = [[one.check, one.verdict, one.stub] for one in standing.findings]
+            verdict = Verdict(standing.state, standing.passed, found, standing.waits_for, standing.remark)
+            self.memory.learn(standing.exercise, verdict)
         return standing
 
     def mistake(self, standing: Standing) -> Any:
@@ -123,22 +193,23 @@ class Progress:
         Nor is one known where the course's solutions are absent, as in a student release.
         """
         stem, name = standing.exercise.section, standing.exercise.name
-        if not section(stem).misconceptions.is_dir():
+        if standing.ran_on or not section(stem).misconceptions.is_dir():
             return None
+        from grader.desk import trial
         from grader.diagnosis.diagnose import diagnose  # not before it is needed: most runs have nothing to diagnose
 
-        findings = {finding.check: finding for finding in standing.findings}
-        for check in collect(stem):  # those that were not asked for tell one mistake from another
-            if check.exercise != name or check.name in {*standing.passed, *findings}:
-                continue
-            if finding := self._try(check, section(stem)):
+        findings = {finding.check: finding for finding in standing.told}
+        for check in trial.others(standing.exercise, {*standing.passed, *findings}):  # tell one mistake from another
+            if finding := self._try(check):
                 findings[check.name] = finding
-        left = {check: one.evidence for check, one in findings.items() if one.evidence is not None}
-        return diagnose(stem, name, left, self.seed)
+        evidence = {check: one.evidence for check, one in findings.items() if one.evidence is not None}
+        return diagnose(stem, name, evidence, self.seed)
 
     def _decide(self, standing: Standing) -> tuple[str, str]:
         if not self.readable(standing.exercise.section):
             return UNREAD, ""
+        if self.is_stub(standing.exercise.name):
+            return UNFINISHED, ""
         if not standing.findings:
             return (PASS if standing.passed else UNKNOWN), ""
         stubs = [finding.stub for finding in standing.findings if finding.verdict == UNFINISHED]
@@ -154,29 +225,38 @@ class Progress:
         """Whether the exercise passes; tried now if that is not known."""
         standing = self.standing(name)
         if standing.state == UNKNOWN or standing.partial:
-            self.attempt(name)
+            self.known(name)
         return self.standing(name).state == PASS
+
+    def known(self, name: str) -> Standing:
+        """Where an exercise stands, from what is remembered or else by an attempt."""
+        exercise = find_exercise(name)
+        found = self.memory.verdict(exercise) if self.remembers else None
+        if found is None:
+            return self.attempt(name)
+        findings: list[Finding | Remembered] = [Remembered(*finding) for finding in found.findings]
+        self._standings[name] = Standing(
+            exercise, found.state, list(found.passed), findings, waits_for=found.waits_for, remark=found.remark
+        )
+        return self._standings[name]
 
     def attempt(self, name: str) -> Standing:
         """Run the checks of an exercise quietly and settle it."""
         standing = self._standings[name] = Standing(find_exercise(name))
-        stem = standing.exercise.section
-        for check in collect(stem):
-            if check.exercise == name and not self.hopeless(name):
-                self.record(name, check.name, self._try(check, section(stem)))
+        if not self.hopeless(name):
+            from grader.desk import trial
+
+            for check in trial.checks_of(standing.exercise):
+                if not self.hopeless(name):
+                    self.record(name, check.name, self._try(check))
         return self.settle(name)
 
-    def _try(self, check: Check, of: Section) -> Finding | None:
-        with tidy(self.seed), contextlib.redirect_stdout(io.StringIO()) as printed:
-            try:
-                check.run(UnderTest(self.module(of.stem)), self.seed)
-            except BaseException as error:  # SystemExit too, as above
-                if isinstance(error, KeyboardInterrupt):
-                    raise
-                finding = examine(error, check.name, of, self.files)
-                finding.printed = printed.getvalue()
-                return finding
-        return None
+    def _try(self, check: Any) -> Finding | None:
+        from grader.desk import trial
+
+        module = self.module(check.section)
+        assert isinstance(module, ModuleType)
+        return trial.trial(check, module, self.seed, self._files)
 
     def settled(self, of: Section) -> list[Standing]:
         """The standings of a section that are known, in the order of the course."""
@@ -197,6 +277,12 @@ class Progress:
         start = order.index(begin) if begin else 0
         return next((found for found in order[start:] + order[:start] if self._is_open(found)), None)
 
+    def after(self, exercise: Exercise) -> Exercise | None:
+        """The next exercise to do after this one, by the order of the course; this one again if there is no other."""
+        order = [one for of in sections().values() for one in of.exercises.values()]
+        place = order.index(exercise)
+        return next((one for one in order[place + 1 :] + order[: place + 1] if self._is_open(one)), None)
+
     def _begun(self, known: list[Standing]) -> Standing:
         """The first known exercise of the first section that is begun and not done."""
         for of in sections().values():
@@ -207,3 +293,12 @@ class Progress:
 
     def _is_open(self, exercise: Exercise) -> bool:
         return not self.passes(exercise.name) and self.standing(exercise.name).state != BLOCKED
+
+
+def _unreadable(of: Section) -> BaseException | None:
+    """What says, without the file being run, that it cannot be: so much is told without torch."""
+    try:
+        reading.compiled(of)
+    except (OSError, reading.Unreadable, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return error
+    return None

@@ -1,9 +1,7 @@
 """How standings look on the terminal: marks while the checks run, a few lines for a failure, a table, what is next."""
 
 import io
-import linecache
 import shutil
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from grader.checks.collect import collect
 from grader.course import ROOT, Exercise, Section, section, sections
+from grader.desk import reading
 from grader.desk.progress import BLOCKED, FAIL, PASS, UNFINISHED, UNREAD, Progress, Standing
 from grader.site import places
 
@@ -28,6 +26,7 @@ MARKS = {
 FULLY_TOLD = 3
 """So many failing exercises are told in full; the others are named."""
 WIDTH = 100
+BAR = 24
 BLANK = Text("")
 
 
@@ -57,23 +56,30 @@ def summary(
     return Group(*broken, failures(progress, standings, everything), overview(progress, standings, rewards))
 
 
-def overview(progress: Progress, standings: Sequence[Standing], rewards: Sequence[Reward] = ()) -> RenderableType:
-    """A table for each section, the rewards, and what is next."""
+def overview(
+    progress: Progress, standings: Sequence[Standing], rewards: Sequence[Reward] = (), effort: bool = False
+) -> RenderableType:
+    """A table for each section, with the `effort` that each exercise takes or without, the rewards, and what is next."""
     upcoming = progress.next()
     at_hand = upcoming.section if upcoming else ""
     told = [one for one in rewards if not _waits(one) or (one.stem == at_hand and one.title != "shortcut")]
-    return Group(tables(standings, at_hand), *_rewards(told), closing(progress, upcoming))
+    return Group(tables(progress, standings, at_hand, effort), *_rewards(told), closing(progress, upcoming))
 
 
-def tables(standings: Sequence[Standing], at_hand: str = "") -> RenderableType:
-    """A table for each section; of one that is not begun, nor at hand, the first line only."""
+def tables(
+    progress: Progress, standings: Sequence[Standing], at_hand: str = "", effort: bool = False
+) -> RenderableType:
+    """A table for each section; of one that is not begun, nor at hand, the first line only; of one that cannot be read, why."""
     parts: list[RenderableType] = []
     for stem, of in sections().items():
         own = [standing for standing in standings if standing.exercise.section == stem]
-        if not own or own[0].state == UNREAD:
+        if not own:
+            continue
+        if own[0].state == UNREAD:
+            parts += [unread_line(of, progress), BLANK]
             continue
         shown = stem == at_hand or len(own) == len(standings) or any(one.state != UNFINISHED for one in own)
-        parts += [table(of, own), BLANK] if shown else [heading(of, own)]
+        parts += [table(of, own, effort), BLANK] if shown else [heading(of, own)]
     if parts and parts[-1] is not BLANK:
         parts.append(BLANK)
     return Group(*parts)
@@ -81,7 +87,7 @@ def tables(standings: Sequence[Standing], at_hand: str = "") -> RenderableType:
 
 def _rewards(rewards: Sequence[Reward]) -> list[RenderableType]:
     grid = Table.grid(padding=(0, 2))
-    for reward in rewards:
+    for reward in dict.fromkeys(rewards):  # three that wait for the same say so once
         state = {"passed": PASS, "failed": FAIL, "skipped": UNFINISHED}[reward.outcome]
         grid.add_row(mark(state), Text(reward.title, no_wrap=True), Text(reward.says, style="dim"))
     return [Padding(grid, (0, 0, 0, 2)), Text("")] if rewards else []
@@ -96,8 +102,9 @@ def closing(progress: Progress, upcoming: Exercise | None) -> RenderableType:
     if upcoming is None:
         return Text("All exercises pass.", style="bold green")
     if not progress.readable(upcoming.section):
-        return Text(f"next: mend {_relative(section(upcoming.section).stub)}", style="bold")
-    return next_up(upcoming)
+        of = section(upcoming.section)
+        return Group(Text(f"next: mend {reading.where(of)}", style="bold"), _why(progress.problem(of.stem), of))
+    return next_up(upcoming, progress.standing(upcoming.name))
 
 
 def nothing_matches(keyword: str) -> RenderableType:
@@ -140,20 +147,19 @@ def failure(
     Where the exercise is, is told by `place`; by default it is the learner's file.
     """
     of = section(standing.exercise.section)
-    place = place or f"{_relative(of.stub)}{_line(standing.exercise, of)}"
+    place = place or f"{reading.where(of)}{_line(standing.exercise, of)}"
     head = Text.assemble(mark(FAIL), " ", (standing.exercise.name, "bold"), f" — {_count(standing)} — {place}")
     parts: list[RenderableType] = [head]
-    for finding in standing.findings if everything else standing.findings[:1]:
-        lines = [("check", _sentence(finding.check, standing.exercise)), *finding.lines]
+    from grader.desk import trial  # what fails was tried
+
+    for finding in standing.told if everything else standing.told[:1]:
+        lines = [("check", trial.sentence(finding.check, standing.exercise)), *finding.lines]
         parts += [_facts(lines)] if not everything else [_facts(lines), Text("")]
+    if standing.remark:
+        parts.append(_facts([("note", standing.remark)]))
     if (mistake := progress.mistake(standing)) is not None:
         parts.append(_facts([("looks like", f"{mistake.name}: {mistake.explanation}")]))
     return Group(*parts, Text(""))
-
-
-def _sentence(name: str, exercise: Exercise) -> str:
-    check = next((check for check in collect(exercise.section) if check.name == name), None)
-    return check.sentence if check else name
 
 
 def _facts(lines: list[tuple[str, str]]) -> RenderableType:
@@ -167,48 +173,47 @@ def _facts(lines: list[tuple[str, str]]) -> RenderableType:
 
 def unread(section: Section, progress: Progress) -> RenderableType:
     """Why the learner's module could not be imported, once."""
-    error = progress.module(section.stem)
-    assert isinstance(error, BaseException)
-    head = Text.assemble(mark(UNREAD), " ", (_relative(section.stub), "bold"), " — none of its checks could run")
-    message = "".join(traceback.format_exception_only(error)[-1:]).strip()
-    if isinstance(error, FileNotFoundError):
-        lines = [("missing", f"there is no such file: `unstatic reset {section.stem}` puts the stub there")]
-    else:
-        lines = [("raised", message), *_import_place(section, error)]
-    return Group(head, _facts(lines), Text(""))
+    head = Text.assemble(mark(UNREAD), " ", (reading.where(section), "bold"), " — none of its checks could run")
+    return Group(head, _why(progress.problem(section.stem), section), Text(""))
 
 
-def _import_place(section: Section, error: BaseException) -> list[tuple[str, str]]:
-    line = error.lineno if isinstance(error, SyntaxError) and error.filename == str(section.stub) else None
-    for entry in traceback.extract_tb(error.__traceback__):
-        if entry.filename == str(section.stub):
-            line = entry.lineno
-    if not line:
-        return []
-    return [("at", f"{_relative(section.stub)}:{line}:  {linecache.getline(str(section.stub), line).strip()}")]
+def _why(problem: reading.Problem, of: Section) -> RenderableType:
+    at = [("at", f"{reading.where(of)}:{problem.line}:  {problem.source}")] if problem.line else []
+    return _facts([(problem.label, problem.text), *at])
+
+
+def unread_line(of: Section, progress: Progress) -> RenderableType:
+    """A section that cannot be read, in a list of sections: no points, and why."""
+    problem, most = progress.problem(of.stem), sum(exercise.points for exercise in of.exercises.values())
+    head = Text.assemble(mark(UNREAD), " ", (of.title, "bold"), f"  {of.stem}  cannot be read: 0 of {points(most)}")
+    line = f"line {problem.line}: " if problem.line else ""
+    return Group(head, Padding(Text(f"{line}{problem.text}", style="dim"), (0, 0, 0, 4)))
 
 
 def _relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def table(section: Section, standings: Sequence[Standing]) -> RenderableType:
+def table(section: Section, standings: Sequence[Standing], effort: bool = False) -> RenderableType:
     """A line for each exercise, and the points."""
     grid = Table.grid(padding=(0, 2))
-    for justify in ("left", "left", "right", "left"):
-        grid.add_column(justify=justify, no_wrap=justify == "right")
+    for column in ("mark", "name", "points", *(["effort"] if effort else []), "word"):
+        right, narrow = column == "points", column in ("points", "effort")
+        grid.add_column(justify="right" if right else "left", no_wrap=narrow)
     for standing in standings:
         exercise = standing.exercise
         points = "" if standing.partial else f"{standing.points:g}/{exercise.points:g}"
-        grid.add_row(mark(standing.state), exercise.name, points, Text(_word(standing), style="dim"))
+        word = Text(_word(standing), style="dim")
+        takes = [Text(f"{exercise.minutes} min, {exercise.difficulty}", style="dim")] if effort else []
+        grid.add_row(mark(standing.state), exercise.name, points, *takes, word)
     return Group(heading(section, standings), Padding(grid, (0, 0, 0, 2)))
 
 
 def heading(section: Section, standings: Sequence[Standing]) -> Text:
     """The section's title and its points so far, or those of the exercises that were asked for."""
-    earned, points = sum(one.points for one in standings), sum(one.exercise.points for one in standings)
+    earned, most = sum(one.points for one in standings), sum(one.exercise.points for one in standings)
     asked = "" if len(standings) == len(section.exercises) else " asked for"
-    return Text.assemble((section.title, "bold"), f"  {section.stem}  {earned:g} of {points:g} points{asked}")
+    return Text.assemble((section.title, "bold"), f"  {section.stem}  {earned:g} of {points(most)}{asked}")
 
 
 def _word(standing: Standing) -> str:
@@ -216,10 +221,15 @@ def _word(standing: Standing) -> str:
         return f"passes {standing.ran} of its {standing.total} checks; the others were not asked for"
     if standing.state == BLOCKED:
         return f"waits for {standing.waits_for}"
-    return {PASS: "", FAIL: _count(standing), UNFINISHED: "to do", UNREAD: "cannot be read"}[standing.state]
+    word = {PASS: "", FAIL: _count(standing), UNFINISHED: "to do", UNREAD: "cannot be read"}[standing.state]
+    if standing.remark:
+        return standing.remark if standing.state == UNFINISHED else "; ".join(filter(None, (word, standing.remark)))
+    return word
 
 
 def _count(standing: Standing) -> str:
+    if standing.ran_on:
+        return "runs on without an end"
     failed, total = len(standing.findings), max(standing.ran, standing.total)
     if failed == total:
         return f"all of its {total} checks fail" if total > 1 else "its check fails"
@@ -228,15 +238,26 @@ def _count(standing: Standing) -> str:
 
 def about(exercise: Exercise) -> RenderableType:
     """What the course file says of an exercise."""
-    effort = f"about {exercise.minutes} minutes, {exercise.difficulty}, {exercise.points:g} points"
+    effort = f"about {exercise.minutes} minutes, {exercise.difficulty}, {points(exercise.points)}"
     return _facts([("what", effort), ("source", exercise.paper), ("equation", exercise.equation)])
 
 
-def next_up(exercise: Exercise) -> RenderableType:
+def bar(progress: Progress, of: Section) -> RenderableType:
+    """How far a section is, in one line."""
+    standings = [progress.known(name) for name in of.exercises]
+    done, earned = sum(one.state == PASS for one in standings), sum(one.points for one in standings)
+    most, full = sum(one.exercise.points for one in standings), BAR * done // len(standings)
+    counted = f"  {done} of {len(standings)} exercises, {earned:g} of {points(most)}  {of.stem}"
+    return Text.assemble(("█" * full, "green"), ("░" * (BAR - full), "dim"), counted)
+
+
+def next_up(exercise: Exercise, standing: Standing | None = None) -> RenderableType:
     """What to do next, and what helps with it."""
     of = section(exercise.section)
+    note = [("note", standing.remark)] if standing is not None and standing.remark else []
     lines = [
-        ("write", f"{_relative(of.stub)}{_line(exercise, of)}"),
+        *note,
+        ("write", f"{reading.where(of)}{_line(exercise, of)}"),
         ("read", places.told(exercise)),
         ("hint", f"unstatic hint {exercise.name}"),
     ]
@@ -246,7 +267,10 @@ def next_up(exercise: Exercise) -> RenderableType:
 
 def _line(exercise: Exercise, section: Section) -> str:
     """Where the exercise begins in the learner's file, as ":12"."""
-    for number, line in enumerate(section.stub.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        if line.startswith((f"def {exercise.name}(", f"class {exercise.name}(", f"class {exercise.name}:")):
-            return f":{number}"
-    return ""
+    line = reading.line_of(exercise, section)
+    return f":{line}" if line else ""
+
+
+def points(number: float) -> str:
+    """A number of points, in words."""
+    return f"{number:g} point{'' if number == 1 else 's'}"

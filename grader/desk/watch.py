@@ -1,51 +1,170 @@
-"""`unstatic watch`: the checks of the exercise at hand, whenever a file is saved."""
+"""`unstatic watch`: the checks of the exercise at hand, whenever a file is saved, and a key for everything else."""
 
+import contextlib
+import os
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 from rich.text import Text
 
 from grader.course import Exercise, section, sections
-from grader.desk import terminal
+from grader.desk import commands, practice, restoring, terminal
 from grader.desk.practice import begin, tell
 from grader.desk.progress import FAIL, Progress
 
 POLL = 0.3
 """Seconds between two looks at the files."""
+KEYS = "n next · h hint · l list · c check all · s show · r reset · q quit"
+Key = Callable[[float], str]
+"""Waits so many seconds for a key, and gives it, or ""."""
 
 
 def watch(once: bool = False) -> int:
     """Run the checks of the exercise at hand now, and again whenever a file of the learner's is saved."""
-    seen, at_hand = None, None
+    if once:
+        return 0 if Watch(lambda seconds: "").look() is None else 1
     try:
-        while True:
-            stamps = [of.stub.stat().st_mtime_ns if of.stub.is_file() else 0 for of in sections().values()]
-            if stamps != seen:
-                seen = stamps
-                if sys.stdout.isatty() and not once:
-                    print("\033[H\033[2J", end="")  # clear the screen
-                at_hand = _look(at_hand)
-                if not once:
-                    print("watching; Ctrl-C ends")
-            if once:
-                return 0 if at_hand is None else 1
-            time.sleep(POLL)
+        with keyboard() as key:
+            Watch(key).run()
     except KeyboardInterrupt:
-        return 0
+        print("\nunstatic: watching no more")
+    return 0
 
 
-def _look(before: Exercise | None) -> Exercise | None:
-    """Show the exercise at hand, and say so if the one before passes now."""
-    progress = Progress()
-    if before is not None and progress.passes(before.name):
-        tell(Text(f"✓ {before.name} passes", style="green"))
-    exercise = progress.next(begin())
-    if exercise is None:
-        tell(terminal.closing(progress, exercise))
-    elif not progress.readable(exercise.section):
-        tell(terminal.unread(section(exercise.section), progress))
-    elif progress.standing(exercise.name).state == FAIL:
-        tell(terminal.failure(progress, progress.standing(exercise.name)))
+class Watch:
+    """What is watched, and what the keys do."""
+
+    def __init__(self, key: Key) -> None:
+        self._key = key
+        self._at_hand: Exercise | None = None
+        self._chosen: Exercise | None = None
+
+    def run(self) -> None:
+        """Look whenever something is saved, until `q`."""
+        seen = None
+        while True:
+            if (stamps := _stamps()) != seen:
+                seen = stamps
+                if sys.stdout.isatty():
+                    print("\033[H\033[2J", end="")  # clear the screen
+                self.look()
+                self._menu()
+            pressed = self._key(POLL)
+            if pressed == "q":
+                return
+            if self._act(pressed):
+                self._menu()
+
+    def look(self) -> Exercise | None:
+        """Show the exercise at hand, whether the one before passes now, and how far it is; None if nothing is left to do."""
+        with Progress() as progress:
+            before = self._at_hand
+            if before is not None and progress.passes(before.name):
+                tell(Text(f"✓ {before.name} passes", style="green"))
+            if self._chosen is not None and progress.passes(self._chosen.name):
+                self._chosen = None
+            exercise = self._at_hand = self._chosen or progress.next(begin())
+            if exercise is None:
+                tell(terminal.closing(progress, exercise))
+            elif not progress.readable(exercise.section):
+                tell(terminal.unread(section(exercise.section), progress))
+            elif progress.known(exercise.name).state == FAIL:
+                if not progress.standing(exercise.name).told:  # only remembered: what it found has to be found again
+                    progress.attempt(exercise.name)
+                tell(terminal.failure(progress, progress.standing(exercise.name)))
+            else:
+                tell(terminal.next_up(exercise, progress.standing(exercise.name)))
+            if exercise is not None:
+                tell(terminal.bar(progress, section(exercise.section)))
+        return exercise
+
+    def _act(self, pressed: str) -> bool:
+        """Do what a key stands for; False if it stands for nothing."""
+        exercise = self._at_hand
+        if pressed == "l":
+            practice.status()
+        elif pressed and exercise is None and pressed in "nhcsr":
+            print("All exercises pass.")
+        elif exercise is None:
+            return False
+        elif pressed == "n":
+            self._move_on(exercise)
+        elif pressed == "h":
+            commands.tell_hint(exercise)
+        elif pressed == "c":
+            practice.check(section(exercise.section))
+        elif pressed == "s":
+            practice.show(section(exercise.section))
+        elif pressed == "r":
+            self._reset(exercise)
+        else:
+            return False
+        return True
+
+    def _move_on(self, exercise: Exercise) -> None:
+        """To the next exercise that is open, after this one."""
+        with Progress() as progress:
+            self._chosen = progress.after(exercise)
+        self._at_hand = None
+        self.look()
+
+    def _reset(self, exercise: Exercise) -> None:
+        print(
+            f"Reset {exercise.name}? A copy of yours is kept. Press r again, or anything else to leave it.", flush=True
+        )
+        pressed = ""
+        while not pressed:
+            pressed = self._key(POLL)
+        print(restoring.reset(exercise)[0] if pressed == "r" else "It is left as it is.")
+
+    def _menu(self) -> None:
+        print(f"watching; {KEYS}" if sys.stdin.isatty() else "watching; Ctrl-C ends", flush=True)
+
+
+def _stamps() -> list[int]:
+    return [of.stub.stat().st_mtime_ns if of.stub.is_file() else 0 for of in sections().values()]
+
+
+@contextlib.contextmanager
+def keyboard() -> Iterator[Key]:
+    """Single keys from the terminal; where there is none, only time passes."""
+    if not sys.stdin.isatty():
+        yield _no_key
+    elif os.name == "nt":
+        yield _windows_key
     else:
-        tell(terminal.next_up(exercise))
-    return exercise
+        import termios
+        import tty
+
+        before = termios.tcgetattr(sys.stdin)
+        try:
+            tty.setcbreak(sys.stdin)
+            yield _posix_key
+        finally:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def _no_key(seconds: float) -> str:
+    time.sleep(seconds)
+    return ""
+
+
+def _posix_key(seconds: float) -> str:
+    import select
+
+    if not select.select([sys.stdin], [], [], seconds)[0]:
+        return ""
+    read = os.read(sys.stdin.fileno(), 1).decode("ascii", "replace").lower()
+    return read or "q"  # the terminal is gone
+
+
+def _windows_key(seconds: float) -> str:
+    import msvcrt
+
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if msvcrt.kbhit():  # type: ignore[attr-defined]
+            return msvcrt.getwch().lower()  # type: ignore[attr-defined]
+        time.sleep(0.05)
+    return ""

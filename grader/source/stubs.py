@@ -35,7 +35,7 @@ def holds_answers(section: Section) -> bool:
     """Whether somebody has worked in the stub: an exercise of it raises NotImplementedError no longer."""
     try:
         body = ast.parse(section.stub.read_bytes()).body
-    except (FileNotFoundError, SyntaxError):
+    except (OSError, SyntaxError, ValueError):
         return section.stub.exists()
     exercises = [node for node in body if getattr(node, "name", None) in section.exercises]
     return any("NotImplementedError" not in ast.dump(node) for node in exercises)

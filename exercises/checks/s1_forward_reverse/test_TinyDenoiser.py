@@ -38,6 +38,7 @@ def furthest(a: Tensor, b: Tensor) -> float:
 
 
 def test_TinyDenoiser_answers_in_the_shape_of_x_for_t_of_any_size(code, rng):
+    """The answer has the shape of x, whatever t is."""
     for model, dim in (
         (code.TinyDenoiser(), 2),
         (code.TinyDenoiser(1, 32), 1),
@@ -52,6 +53,7 @@ def test_TinyDenoiser_answers_in_the_shape_of_x_for_t_of_any_size(code, rng):
 
 
 def test_TinyDenoiser_treats_each_sample_by_itself_in_training_too(code, rng):
+    """Each sample is treated by itself, in training mode too."""
     for dim in (2, 4):
         model = awake(code, rng, dim)
         for training in (True, False):
@@ -73,6 +75,7 @@ def test_TinyDenoiser_treats_each_sample_by_itself_in_training_too(code, rng):
 
 
 def test_TinyDenoiser_tells_one_time_from_another(code, rng):
+    """Another time gives another answer."""
     model, (x, _) = awake(code, rng, 3).eval(), points(rng, 8, 3)
     neighbours = [(0, 1), (1, 2), (10, 11), (499, 500), (999, 1000)]
     alike = []
@@ -84,6 +87,7 @@ def test_TinyDenoiser_tells_one_time_from_another(code, rng):
 
 
 def test_TinyDenoiser_has_layers_as_wide_as_hidden_says(code):
+    """There are layers as wide as `hidden` says."""
     counts = []
     for model in (code.TinyDenoiser(2, 16), code.TinyDenoiser(2, 64), code.TinyDenoiser(2, 128), code.TinyDenoiser()):
         expect.module(model, NETWORK)
@@ -95,6 +99,7 @@ def test_TinyDenoiser_has_layers_as_wide_as_hidden_says(code):
 
 
 def test_TinyDenoiser_looks_at_every_coordinate_and_guesses_each(code, rng):
+    """Every coordinate is looked at, and each is guessed."""
     model, (x, _), t = awake(code, rng, 3).eval(), points(rng, 8, 3), torch.arange(8)
     before = guess(model, x, t)
     for axis in range(3):
@@ -107,6 +112,7 @@ def test_TinyDenoiser_looks_at_every_coordinate_and_guesses_each(code, rng):
 
 
 def test_TinyDenoiser_can_guess_noise_of_either_sign_and_any_size(code, rng):
+    """It can guess noise of either sign and any size."""
     outputs = []
     for _ in range(10):
         model, (x, t) = awake(code, rng, 4, size=1.0), points(rng, 16, 4)
@@ -118,6 +124,7 @@ def test_TinyDenoiser_can_guess_noise_of_either_sign_and_any_size(code, rng):
 
 
 def test_TinyDenoiser_keeps_all_that_it_is_in_parameters_and_buffers(code, rng):
+    """All that it is lies in parameters and buffers."""
     model, twin = awake(code, rng, 2).eval(), awake(code, rng, 2).eval()
     with torch.no_grad():
         for kept, copied in zip(model.state_dict().values(), twin.state_dict().values(), strict=True):
@@ -130,6 +137,7 @@ def test_TinyDenoiser_keeps_all_that_it_is_in_parameters_and_buffers(code, rng):
 
 
 def test_TinyDenoiser_lets_gradients_through_to_all_that_matters(code, rng):
+    """Gradients reach the input and every parameter that matters."""
     model, (x, _), t = awake(code, rng, 2), points(rng, 8, 2), torch.arange(8)
     inputs = [x.requires_grad_(), *(parameter for parameter in model.parameters() if parameter.requires_grad)]
     why = "what changes the output gets a gradient: nothing is detached or computed under no_grad"

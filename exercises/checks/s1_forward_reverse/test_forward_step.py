@@ -22,6 +22,7 @@ def step(x: Tensor, beta: float, noise: Tensor) -> Tensor:
 
 
 def test_forward_step_by_hand_with_beta_0_36(code):
+    """Numbers that can be worked out by hand, with β = 0.36."""
     got = code.forward_step(numbers(1.0, 0.0, 2.0)[None], 0.36, numbers(0.0, 1.0, -1.0)[None])
     want = numbers(0.8, 0.6, 1.0)[None]
     expect.close(got, want, "√(1-0.36) = 0.8 of the signal and √0.36 = 0.6 of the noise", **SINGLE)
@@ -29,12 +30,14 @@ def test_forward_step_by_hand_with_beta_0_36(code):
 
 @given(case=cases.batches(), beta=st.floats(1e-4, 0.999))
 def test_forward_step_mixes_signal_and_noise_by_the_roots_of_their_variances(code, case, beta):
+    """Signal and noise are mixed by the roots of their variances."""
     for given_beta in (beta, torch.tensor(beta, dtype=torch.float64)):
         got = code.forward_step(case.x0, given_beta, case.noise)
         expect.close(got, step(case.x0, beta, case.noise), MARKOV, **SINGLE)
 
 
 def test_forward_step_works_on_any_shape_and_layout(code, rng):
+    """It works on data of any shape, however it lies in memory."""
     for case in corners(rng):
         got = code.forward_step(case.x0, case.betas[0], case.noise)
         want = step(case.x0, case.betas[0].item(), case.noise)
@@ -42,6 +45,7 @@ def test_forward_step_works_on_any_shape_and_layout(code, rng):
 
 
 def test_forward_step_keeps_the_dtype_and_its_arguments(code, rng):
+    """The result has the data's dtype, and the arguments stay as they are."""
     for case in cases.precisions(rng):
         beta = case.betas[1]
         want = step(case.x0, beta.item(), case.noise).to(case.x0.dtype)
@@ -51,6 +55,7 @@ def test_forward_step_keeps_the_dtype_and_its_arguments(code, rng):
 
 
 def test_forward_step_lets_gradients_through(code, rng):
+    """Gradients flow back through it, and they are the exact ones."""
     case = cases.gradual(rng)
     x, noise = tracked(case.x0, case.noise)
     got, pull = code.forward_step(x, 0.36, noise), case.eps

@@ -13,6 +13,7 @@ JUMP = "x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε"
 
 
 def test_q_sample_by_hand(code):
+    """Numbers that can be worked out by hand."""
     x0, noise = numbers(1.0, 0.0).expand(2, 2), numbers(0.0, 1.0).expand(2, 2)
     got = code.q_sample(x0, torch.tensor([1, 0]), noise, numbers(0.64, 0.36))
     want = torch.stack([numbers(0.6, 0.8), numbers(0.8, 0.6)])
@@ -21,15 +22,18 @@ def test_q_sample_by_hand(code):
 
 @given(case=cases.batches())
 def test_q_sample_jumps_to_the_level_of_each_sample(code, case):
+    """Each sample jumps to its own level."""
     expect.close(code.q_sample(case.x0, case.t, case.noise, case.alpha_bar), jump(case), JUMP)
 
 
 def test_q_sample_works_on_any_shape_and_layout(code, rng):
+    """It works on data of any shape, however it lies in memory."""
     for case in corners(rng):
         expect.close(code.q_sample(case.x0, case.t, case.noise, case.alpha_bar), jump(case), EACH)
 
 
 def test_q_sample_keeps_the_dtype_and_its_arguments(code, rng):
+    """The result has the data's dtype, and the arguments stay as they are."""
     for case in cases.precisions(rng):
         got = expect.untouched(
             code.q_sample, KEEP, x0=case.x0, t=case.t, noise=case.noise, alpha_bar=case.alpha_bar
@@ -38,6 +42,7 @@ def test_q_sample_keeps_the_dtype_and_its_arguments(code, rng):
 
 
 def test_q_sample_lets_gradients_through(code, rng):
+    """Gradients flow back through it, and they are the exact ones."""
     case = cases.gradual(rng)
     x0, noise = tracked(case.x0, case.noise)
     got, pull, a = code.q_sample(x0, case.t, noise, case.alpha_bar), case.eps, case.at(case.alpha_bar)

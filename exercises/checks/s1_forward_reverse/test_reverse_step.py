@@ -21,6 +21,7 @@ def stepped(case: Case) -> Tensor:
 
 
 def test_reverse_step_by_hand(code):
+    """Numbers that can be worked out by hand."""
     x_t, eps, noise = torch.eye(3, dtype=torch.float64)[:, None]  # nobody is at t = 0 here
     got = code.reverse_step(x_t, torch.tensor([1]), eps, numbers(0.36, 0.75), noise)
     want = numbers(2.0, -1.5 / math.sqrt(0.84), math.sqrt(0.27 / 0.84))[None]
@@ -29,6 +30,7 @@ def test_reverse_step_by_hand(code):
 
 @given(case=cases.batches())
 def test_reverse_step_is_the_posterior_mean_of_the_guessed_data_plus_scaled_noise(code, case):
+    """It is the posterior's mean for the guessed data, plus noise of the right size."""
     got = code.reverse_step(case.x_t, case.t, case.eps, case.betas, torch.zeros_like(case.noise))
     expect.close(got, ancestral(case)[0], "without noise the step is the mean: " + STEP)
     got = code.reverse_step(case.x_t, case.t, case.eps, case.betas, case.noise)
@@ -36,6 +38,7 @@ def test_reverse_step_is_the_posterior_mean_of_the_guessed_data_plus_scaled_nois
 
 
 def test_reverse_step_adds_no_noise_where_t_is_0(code, rng):
+    """No noise is added where t = 0."""
     for levels in (1, 4):
         case = cases.make((4, 3), cases.schedule(levels, rng), rng)
         got = code.reverse_step(case.x_t, case.t, case.eps, case.betas, 1000 * case.noise)
@@ -45,11 +48,13 @@ def test_reverse_step_adds_no_noise_where_t_is_0(code, rng):
 
 
 def test_reverse_step_works_on_any_shape_and_layout(code, rng):
+    """It works on data of any shape, however it lies in memory."""
     for case in corners(rng):
         expect.close(code.reverse_step(case.x_t, case.t, case.eps, case.betas, case.noise), stepped(case), EACH)
 
 
 def test_reverse_step_keeps_the_dtype_and_its_arguments(code, rng):
+    """The result has the data's dtype, and the arguments stay as they are."""
     for case in cases.precisions(rng):
         got = expect.untouched(
             code.reverse_step, KEEP, x_t=case.x_t, t=case.t, eps=case.eps, betas=case.betas, noise=case.noise
@@ -58,6 +63,7 @@ def test_reverse_step_keeps_the_dtype_and_its_arguments(code, rng):
 
 
 def test_reverse_step_lets_gradients_through(code, rng):
+    """Gradients flow back through it, and they are the exact ones."""
     case = cases.gradual(rng)
     x_t, eps, noise = tracked(case.x_t, case.eps, case.noise)
     got, pull = code.reverse_step(x_t, case.t, eps, case.betas, noise), case.x0

@@ -45,6 +45,7 @@ def last_mean(model: Spy, betas: Tensor) -> Tensor:
 
 
 def test_sample_calls_the_model_once_for_each_level_counting_down(code, rng):
+    """The model is called once for each level, counting down from T - 1 to 0."""
     for shape, levels in (((2, 3), 1), ((1, 4), 2), ((3, 3, 3, 3), 5), ((2, 1, 2), 7)):
         betas, x_T, model = cases.schedule(levels, rng), cases.normal(shape, rng), Spy()
         states = chain(code, model, x_T, betas, rng)
@@ -54,6 +55,7 @@ def test_sample_calls_the_model_once_for_each_level_counting_down(code, rng):
 
 
 def test_sample_adds_fresh_standard_normal_noise_to_the_mean_of_each_step(code, rng):
+    """Each step adds fresh standard normal noise to its mean."""
     # rising, so that the posterior variance is far from β, which is 1.1 to 4 times as large
     betas = torch.linspace(0.1, 0.5, 5, dtype=torch.float64) * (0.8 + 0.4 * torch.rand(5, generator=rng))
     for layout, generator in (("contiguous", rng), ("expanded", None)):
@@ -66,6 +68,7 @@ def test_sample_adds_fresh_standard_normal_noise_to_the_mean_of_each_step(code, 
 
 
 def test_sample_ends_with_the_mean_itself(code, rng):
+    """The last step gives its mean, without noise."""
     for shape, levels in (((2, 3), 1), ((1, 4), 2), ((3, 2, 2), 4)):
         betas, x_T, model = cases.schedule(levels, rng, smallest=0.05), cases.normal(shape, rng), Spy()
         result = chain(code, model, x_T, betas, rng)[-1]
@@ -73,6 +76,7 @@ def test_sample_ends_with_the_mean_itself(code, rng):
 
 
 def test_sample_of_a_gaussian_world_has_the_mean_and_variance_of_the_exact_chain(code, rng):
+    """With the exact model of Gaussian data, mean and variance are those of the exact chain."""
     betas, world = torch.linspace(0.02, 0.4, 16, dtype=torch.float64), Gaussian(mean=0.7, variance=0.25)
     result = code.sample(Exact(world, cases.alpha_bar_of(betas)), cases.normal((4096, 2), rng), betas, generator=rng)
     mean, variance = world.ancestral(betas)
@@ -82,6 +86,7 @@ def test_sample_of_a_gaussian_world_has_the_mean_and_variance_of_the_exact_chain
 
 
 def test_sample_takes_its_randomness_from_the_generator_alone(code, rng):
+    """All randomness comes from the generator, and from nowhere else."""
     betas, x_T = cases.schedule(4, rng, smallest=0.1), cases.normal((3, 4), rng)
     seed = int(torch.randint(2**31, (), generator=rng))
 
@@ -99,6 +104,7 @@ def test_sample_takes_its_randomness_from_the_generator_alone(code, rng):
 
 
 def test_sample_keeps_the_dtype_of_x_T_for_the_model_and_the_result(code, rng):
+    """The model sees, and the result has, the dtype of x_T."""
     for case in cases.precisions(rng):
         model = Spy()
         result = chain(code, model, case.x_t, case.betas)[-1]
@@ -107,6 +113,7 @@ def test_sample_keeps_the_dtype_of_x_T_for_the_model_and_the_result(code, rng):
 
 
 def test_sample_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
+    """No gradient is recorded, and the arguments stay as they are."""
     betas, x_T = cases.schedule(3, rng), cases.normal((2, 3), rng)
     for start in (x_T.clone(), *tracked(x_T)):
         model, table = Spy(), betas.clone()

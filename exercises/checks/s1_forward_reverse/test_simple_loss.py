@@ -24,10 +24,12 @@ def mse(case: Case, weight: float = 0.75, bias: float = 0.25) -> Tensor:
 
 @given(case=cases.batches())
 def test_simple_loss_is_the_mean_squared_error_of_the_guessed_noise(code, case):
+    """It is the mean squared error of the guessed noise."""
     expect.close(code.simple_loss(Spy(), case.x0, case.t, case.noise, case.alpha_bar), mse(case), MEAN)
 
 
 def test_simple_loss_calls_the_model_once_with_the_noised_data_and_its_levels(code, rng):
+    """The model is called once, with the noised data and its levels."""
     for case in corners(rng):
         model = Spy()
         got = code.simple_loss(model, case.x0, case.t, case.noise, case.alpha_bar)
@@ -38,6 +40,7 @@ def test_simple_loss_calls_the_model_once_with_the_noised_data_and_its_levels(co
 
 
 def test_simple_loss_of_a_perfect_model_is_zero(code, rng):
+    """A perfect model has a loss of 0."""
     nothing = Gaussian(mean=0.0, variance=0.0)  # data that is all zero: x_t is noise, and its share is known
     for case in corners(rng):
         model = Exact(nothing, case.alpha_bar)
@@ -46,6 +49,7 @@ def test_simple_loss_of_a_perfect_model_is_zero(code, rng):
 
 
 def test_simple_loss_lets_gradients_through_to_model_and_data(code, rng):
+    """Gradients flow back to the model and to the data."""
     case, model = cases.gradual(rng), Spy()
     x0, noise = tracked(case.x0, case.noise)
     got = code.simple_loss(model, x0, case.t, noise, case.alpha_bar)
@@ -63,6 +67,7 @@ def test_simple_loss_lets_gradients_through_to_model_and_data(code, rng):
 
 
 def test_simple_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
+    """The result has the data's dtype; the arguments and the model stay as they are."""
     for case in cases.precisions(rng):
         model = Spy()
         got = expect.untouched(

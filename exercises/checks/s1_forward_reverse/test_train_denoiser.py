@@ -60,6 +60,7 @@ def attend(
 
 
 def test_train_denoiser_shows_noised_rows_of_all_the_data_at_levels_of_their_own(code, rng):
+    """Each step shows noised rows out of all the data, each at a level of its own."""
     data = far_apart(rng, 2, 2)
     rows, levels, noise = lessons(attend(code, rng, data)[0], data, STEPS)
     why = "x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε with ε ~ N(0, 1), drawn afresh for each step, row and element"
@@ -73,6 +74,7 @@ def test_train_denoiser_shows_noised_rows_of_all_the_data_at_levels_of_their_own
 
 
 def test_train_denoiser_draws_levels_and_rows_uniformly(code, rng):
+    """Levels and rows are drawn uniformly."""
     data = far_apart(rng, 1, rows=8192)
     rows, levels, _ = lessons(attend(code, rng, data, steps=4, batch=4096)[0], data, 4, batch=4096)
     chance.uniform(levels, len(LEVELS), "t is uniform on 0 .. T-1, both ends included")
@@ -80,6 +82,7 @@ def test_train_denoiser_draws_levels_and_rows_uniformly(code, rng):
 
 
 def test_train_denoiser_draws_rows_levels_and_noise_afresh(code, rng):
+    """Rows, levels and noise are drawn afresh for each step."""
     data = far_apart(rng, 3)
     rows, levels, noise = lessons(attend(code, rng, data)[0], data, STEPS)
     more, _, _ = lessons(attend(code, rng, data, steps=1)[0], data, 1)
@@ -102,6 +105,7 @@ def test_train_denoiser_draws_rows_levels_and_noise_afresh(code, rng):
 
 
 def test_train_denoiser_returns_and_descends_the_loss_of_the_guessed_noise(code, rng):
+    """It returns the loss of the guessed noise, and descends it."""
     data = far_apart(rng, 2, 2)
     model, losses = attend(code, rng, data, steps=8)
     _, _, noise = lessons(model, data, 8)
@@ -128,16 +132,19 @@ class Line(nn.Module):
 
 
 def test_train_denoiser_moves_every_parameter_and_leaves_it_trainable(code, rng):
+    """Every parameter moves, and can be trained further."""
     model = Line(rng)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     school(code, rng, model, cases.normal((ROWS, 2), rng), 3, batch_size=BATCH)
     still = [name for name, parameter in model.named_parameters() if torch.equal(parameter, before[name])]
-    expect.equal(still, [], "every parameter is trained, matrices and biases: these stayed where they were")
+    why = "every parameter is trained, matrices and biases: is there a step of the optimizer, after each backward()?"
+    expect.none(still, why, verb="did not move in 3 steps", want="every parameter moves")
     flags = [parameter.requires_grad for parameter in model.parameters()]
     expect.equal(flags, [True] * len(flags), "training can go on: the parameters still require gradients")
 
 
 def test_train_denoiser_goes_on_where_nothing_is_left_to_learn(code, rng):
+    """It goes on where nothing is left to learn."""
     model = Exact(Gaussian(mean=0.0, variance=0.0), numbers(*LEVELS))  # data that is all zero: x_t is scaled noise
     data = torch.zeros(ROWS, 2, dtype=torch.float64)
     # with a tiny lr, for Adam moves even where rounding errors are all that it sees
@@ -154,6 +161,7 @@ def stroll(code, rng: Generator, turning: bool = False, **rest: float) -> Tensor
 
 
 def test_train_denoiser_steps_by_lr_however_steep_the_loss_like_adam(code, rng):
+    """A step is as long as lr says, however steep the loss: as with Adam."""
     path = stroll(code, rng, lr=1e-3) / 1e-3
     downhill = (path[1:] < path[:-1]).sum(0).tolist()
     expect.equal(downhill, [40, 40], "each of 40 steps moves each parameter of the model downhill, in place")
@@ -174,6 +182,7 @@ def test_train_denoiser_steps_by_lr_however_steep_the_loss_like_adam(code, rng):
 
 
 def test_train_denoiser_forgets_old_gradients_and_keeps_its_momentum(code, rng):
+    """Gradients are cleared between steps, and the optimizer is kept."""
     steady, turning = stroll(code, rng), stroll(code, rng, turning=True)
     drift = float((turning[-1] / steady[-1]).abs().max())
     why = "gradients that change sign each step lead nowhere, unless those of earlier steps are still added in"
@@ -184,6 +193,7 @@ def test_train_denoiser_forgets_old_gradients_and_keeps_its_momentum(code, rng):
 
 
 def test_train_denoiser_takes_its_randomness_from_the_generator_alone(code, rng):
+    """All randomness comes from the generator, and from nowhere else."""
     data, seed = far_apart(rng, 2), int(torch.randint(2**31, (), generator=rng))
 
     def train(seed: int, skipped: int = 0) -> Tensor:
@@ -201,6 +211,7 @@ def test_train_denoiser_takes_its_randomness_from_the_generator_alone(code, rng)
 
 
 def test_train_denoiser_has_its_defaults_and_keeps_dtype_and_data(code, rng):
+    """The defaults are those of the signature; dtype and data stay as they are."""
     data, alpha_bar, spy, slopes = cases.normal((512, 2), rng).float(), numbers(*LEVELS), Spy(), Slopes()
     expect.untouched(lambda data, table: code.train_denoiser(spy, data, table, 3), KEEP, data=data, alpha_bar=alpha_bar)
     expect.equal(len(spy.seen), 3, "each step calls the model once, with one batch")

@@ -57,6 +57,7 @@ NETWORKS = (
 
 
 def test_UNet_answers_zero_in_the_shape_of_x_at_initialisation(code, rng):
+    """A fresh network answers 0, in the shape of x."""
     for arguments, shape in NETWORKS:
         network = made(code, **arguments)
         x, t = images(rng, *shape, dtype=torch.float32)
@@ -70,6 +71,7 @@ def test_UNet_answers_zero_in_the_shape_of_x_at_initialisation(code, rng):
 
 
 def test_UNet_keeps_the_dtype_and_takes_any_t_once_it_has_learned(code, rng):
+    """The answer has the dtype of x, and any t is taken, once it has learned."""
     for arguments, shape in NETWORKS:
         network = awake(code, rng, **arguments)
         y = [torch.arange(shape[0]) % arguments["classes"]] if "classes" in arguments else []
@@ -82,6 +84,8 @@ def test_UNet_keeps_the_dtype_and_takes_any_t_once_it_has_learned(code, rng):
 
 
 def test_UNet_is_as_wide_as_it_is_told(code):
+    """It is as wide as it is told."""
+
     def size(*args) -> int:
         return sum(parameter.numel() for parameter in made(code, *args).parameters())
 
@@ -97,6 +101,7 @@ def unlike(one: Tensor, other: Tensor) -> bool:
 
 
 def test_UNet_tells_one_time_from_another(code, rng):
+    """Another time gives another answer."""
     network = awake(code, rng, 1, 8, (1, 2)).eval()
     x, _ = images(rng, 2, 1, 4, 4)
     times = (0, 1, 2, 10, 11, 64, 100, 128, 256, 499, 500, 512, 999, 1000, 1024, 2000, 4096, LARGE_T)
@@ -108,6 +113,7 @@ def test_UNet_tells_one_time_from_another(code, rng):
 
 
 def test_UNet_tells_one_label_from_another(code, rng):
+    """Another label gives another answer."""
     for classes in (2, 5, 12):
         network = awake(code, rng, 1, 8, (1, 2), classes=classes).train(classes == 5)  # in training labels count too
         x, t = images(rng, 1, 1, 4, 4)
@@ -125,6 +131,7 @@ def test_UNet_tells_one_label_from_another(code, rng):
 
 
 def test_UNet_treats_each_sample_by_itself_in_training_too(code, rng):
+    """Each sample is treated by itself, in training mode too."""
     why = "a sample's output depends on that sample, its t and its y, and on nothing else in the batch"
     network = awake(code, rng, 2, 8, (1, 2), classes=4)
     for mode in (True, False):
@@ -169,6 +176,7 @@ def rank(matrix: Tensor) -> int:
 
 
 def test_UNet_hands_detail_across_by_skips(code, rng):
+    """Fine detail goes across by the skips."""
     network = awake(code, rng, 8, 8, (1, 1, 1)).eval()
     x, _ = images(rng, 1, 8, 8, 8)
     # 512 numbers come in, 8 * 8 * 8; the level below holds 8 * 4 * 4 = 128 of them, and the lowest 32
@@ -179,6 +187,7 @@ def test_UNet_hands_detail_across_by_skips(code, rng):
 
 
 def test_UNet_lets_every_place_see_every_other_by_attention(code, rng):
+    """Every place sees every other, by attention."""
     network = awake(code, rng, 4, 16, (1,)).eval()
     first, last = 36, 66
     # Outputs in the first 36 of 102 rows, inputs in the last 36: convolutions do not reach across
@@ -190,6 +199,7 @@ def test_UNet_lets_every_place_see_every_other_by_attention(code, rng):
 
 
 def test_UNet_can_guess_noise_of_either_sign_and_any_size(code, rng):
+    """It can guess noise of either sign and any size."""
     outputs = []
     for _ in range(5):
         network = awake(code, rng, 2, 8, (1, 2), size=4.0)
@@ -201,6 +211,7 @@ def test_UNet_can_guess_noise_of_either_sign_and_any_size(code, rng):
 
 
 def test_UNet_lets_gradients_through_to_all_that_matters(code, rng):
+    """Gradients reach the input and every parameter that matters."""
     network = awake(code, rng, 1, 8, (1, 2), classes=3).eval()
     x, t = images(rng, 3, 1, 4, 4)
     y, pull = torch.tensor([2, 0, 1]), cases.normal((3, 1, 4, 4), rng)
@@ -232,6 +243,7 @@ def test_UNet_lets_gradients_through_to_all_that_matters(code, rng):
 
 
 def test_UNet_keeps_all_that_it_is_in_parameters_and_buffers(code, rng):
+    """All that it is lies in parameters and buffers."""
     network, twin = (awake(code, rng, 1, 8, (1, 2), classes=3).eval() for _ in range(2))
     with torch.no_grad():
         for kept, copied in zip(network.state_dict().values(), twin.state_dict().values(), strict=True):

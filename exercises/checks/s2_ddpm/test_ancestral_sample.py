@@ -59,6 +59,7 @@ def last_mean(model: Spy, betas: Tensor, **switches) -> Tensor:
 
 
 def test_ancestral_sample_calls_the_model_once_for_each_level_counting_down(code, rng):
+    """The model is called once for each level, counting down from T - 1 to 0."""
     for shape, levels in (((2, 3), 1), ((1, 4), 2), ((3, 3, 3, 3), 5), ((2, 1, 2), 7)):
         betas, x_T, model = cases.schedule(levels, rng), cases.normal(shape, rng), Spy()
         states = chain(code, model, x_T, betas, generator=rng)
@@ -68,6 +69,7 @@ def test_ancestral_sample_calls_the_model_once_for_each_level_counting_down(code
 
 
 def test_ancestral_sample_adds_noise_of_the_chosen_variance_to_the_mean_of_each_step(code, rng):
+    """Each step adds noise of the chosen variance to its mean."""
     betas = rising(rng)
     named = {"small": "β̃_t = (1-ᾱ_{t-1}) / (1-ᾱ_t) β_t", "large": "β_t"}
     for kind in KINDS:
@@ -81,6 +83,7 @@ def test_ancestral_sample_adds_noise_of_the_chosen_variance_to_the_mean_of_each_
 
 
 def test_ancestral_sample_predicts_noise_with_the_small_variance_by_default(code, rng):
+    """By default the model predicts noise, and the variance is the small one."""
     betas = rising(rng)
     for layout, generator in (("contiguous", rng), ("expanded", None)):
         x_T, model = 1000 * cases.normal((32, 2, 4, 4), rng, layout), Spy()
@@ -90,6 +93,7 @@ def test_ancestral_sample_predicts_noise_with_the_small_variance_by_default(code
 
 
 def test_ancestral_sample_clips_the_predicted_data_before_the_posterior_mean(code, rng):
+    """The predicted data is clipped before the posterior's mean is taken."""
     betas = rising(rng)
     for kind in KINDS:
         switches = {"kind": kind, "clip": True}
@@ -102,6 +106,7 @@ def test_ancestral_sample_clips_the_predicted_data_before_the_posterior_mean(cod
 
 
 def test_ancestral_sample_ends_with_the_mean_itself(code, rng):
+    """The last step gives its mean, without noise."""
     for shape, levels in (((2, 3), 1), ((1, 4), 2), ((3, 2, 2), 4)):
         betas, x_T = cases.schedule(levels, rng, smallest=0.05), cases.normal(shape, rng)
         for kind in KINDS:
@@ -125,6 +130,7 @@ def moments(world: Gaussian, betas: Tensor, large: bool) -> tuple[float, float]:
 
 
 def test_ancestral_sample_of_a_gaussian_world_has_the_moments_of_the_exact_chain(code, rng):
+    """With the exact model of Gaussian data, mean and variance are those of the exact chain."""
     betas = torch.linspace(0.02, 0.4, 16, dtype=torch.float64)
     world = Gaussian(mean=0.7, variance=0.25)
     for variance in ("small", "large"):
@@ -139,6 +145,7 @@ def test_ancestral_sample_of_a_gaussian_world_has_the_moments_of_the_exact_chain
 
 
 def test_ancestral_sample_takes_its_randomness_from_the_generator_alone(code, rng):
+    """All randomness comes from the generator, and from nowhere else."""
     betas, x_T = cases.schedule(4, rng, smallest=0.1), cases.normal((3, 4), rng)
     seed = int(torch.randint(2**31, (), generator=rng))
 
@@ -156,6 +163,7 @@ def test_ancestral_sample_takes_its_randomness_from_the_generator_alone(code, rn
 
 
 def test_ancestral_sample_keeps_the_dtype_of_x_T_for_the_model_and_the_result(code, rng):
+    """The model sees, and the result has, the dtype of x_T."""
     for case in cases.precisions(rng):
         for kind in KINDS:
             model = Spy()
@@ -165,6 +173,7 @@ def test_ancestral_sample_keeps_the_dtype_of_x_T_for_the_model_and_the_result(co
 
 
 def test_ancestral_sample_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
+    """No gradient is recorded, and the arguments stay as they are."""
     betas, x_T = cases.schedule(3, rng), cases.normal((2, 3), rng)
     for training, start in ((True, x_T.clone()), (False, x_T.clone()), (True, *tracked(x_T))):
         model, table = Spy().train(training), betas.clone()
@@ -179,6 +188,7 @@ def test_ancestral_sample_records_no_gradient_and_leaves_its_arguments_as_they_w
 
 
 def test_ancestral_sample_refuses_an_unknown_kind_or_variance(code, rng):
+    """A kind or variance that is not known is refused."""
     betas, x_T = cases.schedule(3, rng), cases.normal((2, 3), rng)
     for name, values in (("kind", UNKNOWN), ("variance", ("medium", "beta", "fixed_small", ""))):
         for value in values:

@@ -20,12 +20,14 @@ def cosine(T: int, s: float = 0.008, max_beta: float = 0.999) -> Tensor:
 
 
 def test_cosine_schedule_by_hand_without_offset(code):
+    """Numbers that can be worked out by hand, without an offset."""
     got = code.cosine_schedule(3, s=0.0)
     why = "f(0) = 1, f(1/3) = cos² 30° = 3/4, f(2/3) = cos² 60° = 1/4, f(1) = 0: β = 1/4, 2/3, and 1 clipped to 0.999"
     expect.close(got, numbers(0.25, 2 / 3, 0.999, dtype=torch.float32), why, **TABLE)
 
 
 def test_cosine_schedule_of_improved_ddpm(code):
+    """The schedule of the Improved DDPM paper gives its known values."""
     got = code.cosine_schedule(1000)
     expect.close(got, cosine(1000), COSINE + ", computed in float64 and returned as float32", **TABLE)
     kept = torch.cumprod(1 - got.detach().double(), 0)[[0, 499, 999]]
@@ -35,16 +37,19 @@ def test_cosine_schedule_of_improved_ddpm(code):
 
 @given(T=st.integers(1, 60), s=st.floats(0, 0.2), max_beta=st.floats(0.2, 0.9999))
 def test_cosine_schedule_is_the_fall_of_a_squared_cosine(code, T, s, max_beta):
+    """ᾱ falls like a squared cosine."""
     expect.close(code.cosine_schedule(T, s, max_beta), cosine(T, s, max_beta), COSINE, **TABLE)
     expect.close(code.cosine_schedule(T, s=s), cosine(T, s), COSINE, **TABLE)
 
 
 def test_cosine_schedule_clips_the_betas_at_the_end(code):
+    """The betas are clipped at the end."""
     for T, max_beta in ((1, 0.999), (8, 0.999), (8, 0.5), (8, 0.05)):
         why = f"f(1) = 0 makes the last β 1, which no chain survives: all are clipped at max_beta = {max_beta}"
         expect.close(code.cosine_schedule(T, max_beta=max_beta), cosine(T, max_beta=max_beta), why, **TABLE)
 
 
 def test_cosine_schedule_refuses_T_below_1(code):
+    """T below 1 is refused."""
     for T in (0, -1, -7):
         expect.raises(ValueError, lambda T=T: code.cosine_schedule(T), REFUSED)

@@ -28,6 +28,7 @@ def everywhere() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def test_decoder_nll_by_hand(code):
+    """Numbers that can be worked out by hand."""
     half = 1 / 255
     x0 = numbers(1.0, -1.0, BYTES[100].item(), BYTES[128].item())
     mean = numbers(1.0 - half, -1.0 + half, BYTES[100].item(), BYTES[128].item())
@@ -38,6 +39,7 @@ def test_decoder_nll_by_hand(code):
 
 
 def test_decoder_nll_is_a_distribution_over_the_256_bytes(code):
+    """Over the 256 bytes the probabilities sum to 1."""
     for mean in (-2.0, -1.0, -0.997, 0.0, 0.4, 1.0, 1.5):
         for logvar in (-16.0, -10.0, -4.0, 0.0, 2.0):
             got = code.decoder_nll(BYTES.clone(), torch.full_like(BYTES, mean), torch.full_like(BYTES, logvar))
@@ -49,11 +51,13 @@ def test_decoder_nll_is_a_distribution_over_the_256_bytes(code):
 
 @given(k=st.integers(0, 255), mean=st.floats(-1.2, 1.2), logvar=st.floats(-12, 2))
 def test_decoder_nll_is_the_exact_mass_of_the_bin(code, k, mean, logvar):
+    """It is the exact mass of the byte's bin."""
     args = BYTES[[k]], numbers(mean), numbers(logvar)
     expect.close(code.decoder_nll(*args), byte_nll(*args), MASS + ", within 1e-3 nats", **NATS)
 
 
 def test_decoder_nll_is_right_far_in_the_tails(code):
+    """It is right far out in the tails."""
     args = everywhere()
     why = (
         "however far in a tail x0 lies, its bin has a mass, and the logarithm is exact to 1e-3 nats and finite: " + MASS
@@ -62,6 +66,7 @@ def test_decoder_nll_is_right_far_in_the_tails(code):
 
 
 def test_decoder_nll_pulls_mean_and_logvar_back_from_the_tails(code):
+    """In the tails, gradients pull mean and logvar back."""
     x0, mean, logvar = everywhere()
     inputs, std = tracked(mean, logvar), (logvar / 2).exp()
     why = "far in a tail the gradient still points home, with about its exact size"
@@ -73,6 +78,7 @@ def test_decoder_nll_pulls_mean_and_logvar_back_from_the_tails(code):
 
 
 def test_decoder_nll_works_on_any_shape_and_layout(code, rng):
+    """It works on data of any shape, however it lies in memory."""
     for case in cases.corners(rng):
         x0 = BYTES[(100 * case.x0 + 128).round().long().clamp(0, 255)]
         args = x0, case.x_t, 2 * case.noise - 3
@@ -80,6 +86,7 @@ def test_decoder_nll_works_on_any_shape_and_layout(code, rng):
 
 
 def test_decoder_nll_keeps_the_dtype_and_its_arguments_and_is_finite_in_float32(code):
+    """The result has the data's dtype and is finite in float32; the arguments stay as they are."""
     x0, mean, logvar = everywhere()
     near = logvar >= -10  # σ from a 150th: in float32 the distance of x0 and mean is known to 1e-7, 2e-5 σ
     for dtype, some in ((torch.float32, near), (torch.float64, near | ~near)):

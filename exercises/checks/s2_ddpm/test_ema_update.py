@@ -65,6 +65,7 @@ def near(got: Tensor, want: Tensor) -> bool:
 
 
 def test_ema_update_by_hand(code):
+    """Numbers that can be worked out by hand."""
     slow, fast = nn.Linear(1, 1, bias=False).double(), nn.Linear(1, 1, bias=False).double()
     with torch.no_grad():
         slow.weight.fill_(1.0)
@@ -76,6 +77,7 @@ def test_ema_update_by_hand(code):
 
 
 def test_ema_update_averages_parameters_and_floating_buffers_once_and_copies_the_others(code, rng):
+    """Parameters and floating buffers are averaged once, other buffers are copied."""
     for decay in (0.9, 0.3, 0.0, 1.0):
         slow, fast = Assorted(rng), Assorted(rng)
         want = averaged(slow.values(), fast.values(), decay)
@@ -85,6 +87,7 @@ def test_ema_update_averages_parameters_and_floating_buffers_once_and_copies_the
 
 
 def test_ema_update_follows_a_model_that_moves(code, rng):
+    """The slow model follows one that moves."""
     slow, fast, decay = Assorted(rng), Assorted(rng), 0.8
     want = slow.values()
     for _ in range(3):
@@ -100,6 +103,7 @@ def test_ema_update_follows_a_model_that_moves(code, rng):
 
 
 def test_ema_update_closes_in_on_a_model_that_stands_still(code, rng):
+    """The slow model closes in on one that stands still."""
     slow, fast, decay = Assorted(rng), Assorted(rng), 0.95
     want = averaged(slow.values(), fast.values(), decay**20)
     for _ in range(20):
@@ -108,6 +112,7 @@ def test_ema_update_closes_in_on_a_model_that_stands_still(code, rng):
 
 
 def test_ema_update_keeps_the_tensors_of_the_slow_model_and_all_that_hangs_on_them(code, rng):
+    """The slow model's tensors stay the same objects, with all that hangs on them."""
     slow, fast = Assorted(rng), Assorted(rng)
     code.ema_update(slow, fast, 0.5)
     before = slow.tensors()
@@ -123,6 +128,7 @@ def test_ema_update_keeps_the_tensors_of_the_slow_model_and_all_that_hangs_on_th
 
 
 def test_ema_update_records_no_gradient_and_leaves_the_model_alone(code, rng):
+    """No gradient is recorded, and the fast model stays as it is."""
     for wants_gradient in (True, False):
         slow, fast = Assorted(rng), Assorted(rng)
         slow.requires_grad_(wants_gradient)

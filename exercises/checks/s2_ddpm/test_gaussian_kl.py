@@ -28,6 +28,7 @@ def bells(shape: tuple[int, ...], rng: Generator) -> list[Tensor]:
 
 
 def test_gaussian_kl_by_hand(code):
+    """Numbers that can be worked out by hand."""
     zero, four = numbers(0.0), numbers(math.log(4.0))
     expect.close(code.gaussian_kl(zero + 1, zero, zero, zero), numbers(0.5), "the same variance: ½ (1 - 0)² = 0.5 nats")
     expect.close(code.gaussian_kl(zero, four, zero, zero), numbers(0.5 * (3 - math.log(4))), "KL(N(0, 4) to N(0, 1)) = ½ (4 - 1 - ln 4)")  # fmt: skip
@@ -36,11 +37,13 @@ def test_gaussian_kl_by_hand(code):
 
 @given(shape=shapes, seed=st.integers(0, 2**32 - 1))
 def test_gaussian_kl_is_cross_entropy_minus_entropy(code, shape, seed):
+    """It is the cross entropy less the entropy."""
     four = bells(shape, Generator().manual_seed(seed))
     expect.close(code.gaussian_kl(*four), kl(*four), DISTANCE)
 
 
 def test_gaussian_kl_is_zero_for_equal_bells_and_above_zero_for_others(code, rng):
+    """It is 0 for equal bells and above 0 for others."""
     mean1, logvar1, mean2, logvar2 = bells((50,), rng)
     got = code.gaussian_kl(mean1, logvar1, mean1, logvar1)
     expect.close(got, torch.zeros_like(mean1), "a distribution is at no distance from itself")
@@ -50,12 +53,14 @@ def test_gaussian_kl_is_zero_for_equal_bells_and_above_zero_for_others(code, rng
 
 
 def test_gaussian_kl_broadcasts_its_arguments(code, rng):
+    """Arguments of different shapes are broadcast."""
     for shapes in (((3, 2, 4), (3, 1, 1), (3, 2, 4), (3, 1, 1)), ((3, 1, 2), (4, 1), (2,), ()), ((), (5,), (), (2, 1))):
         four = [cases.normal(shape, rng) for shape in shapes]
         expect.close(code.gaussian_kl(*four), kl(*four), "the four tensors are broadcast against each other")
 
 
 def test_gaussian_kl_keeps_the_dtype_and_its_arguments(code, rng):
+    """The result has the data's dtype, and the arguments stay as they are."""
     for dtype in (torch.float32, torch.float64):
         mean1, logvar1, mean2, logvar2 = four = [part.to(dtype) for part in bells((4, 3), rng)]
         got = expect.untouched(code.gaussian_kl, KEEP, mean1=mean1, logvar1=logvar1, mean2=mean2, logvar2=logvar2)
@@ -63,6 +68,7 @@ def test_gaussian_kl_keeps_the_dtype_and_its_arguments(code, rng):
 
 
 def test_gaussian_kl_lets_gradients_through(code, rng):
+    """Gradients flow back through it, and they are the exact ones."""
     pull = cases.normal((3, 4), rng)
     four = tracked(*bells((3, 4), rng))
     got = code.gaussian_kl(*four)

@@ -20,6 +20,7 @@ def shares(case: Case) -> Tensor:
 
 
 def test_learned_log_variance_by_hand(code):
+    """Numbers that can be worked out by hand."""
     v = numbers(-1.0, 0.0, 1.0)[None].expand(2, 3)
     got = code.learned_log_variance(v, torch.tensor([1, 0]), numbers(0.36, 0.75))
     small, large, first = math.log(0.27 / 0.84), math.log(0.75), math.log(0.36)
@@ -30,6 +31,7 @@ def test_learned_log_variance_by_hand(code):
 
 @given(case=cases.batches())
 def test_learned_log_variance_lies_between_the_small_and_the_large(code, case):
+    """It lies between the small variance and the large one, by their logarithms."""
     if len(case.betas) < 2:
         return
     for v, why in ((-torch.ones_like(case.x0), "v = -1 gives log β̃_t"), (torch.ones_like(case.x0), "v = 1 gives log β_t"), (shares(case), BETWEEN)):  # fmt: skip
@@ -38,12 +40,14 @@ def test_learned_log_variance_lies_between_the_small_and_the_large(code, case):
 
 
 def test_learned_log_variance_works_on_any_shape_and_layout(code, rng):
+    """It works on data of any shape, however it lies in memory."""
     for case in cases.corners(rng):
         v = shares(case)
         expect.close(code.learned_log_variance(v, case.t, case.betas), between(case, v), EACH)
 
 
 def test_learned_log_variance_keeps_the_dtype_and_its_arguments(code, rng):
+    """The result has the data's dtype, and the arguments stay as they are."""
     for case in cases.precisions(rng):
         v = shares(case)
         got = expect.untouched(code.learned_log_variance, KEEP, v=v, t=case.t, betas=case.betas)
@@ -51,6 +55,7 @@ def test_learned_log_variance_keeps_the_dtype_and_its_arguments(code, rng):
 
 
 def test_learned_log_variance_lets_gradients_through(code, rng):
+    """Gradients flow back through it, and they are the exact ones."""
     case = cases.gradual(rng)
     (v,) = tracked(shares(case))
     got = code.learned_log_variance(v, case.t, case.betas)

@@ -57,6 +57,7 @@ class Knowing(nn.Module):
 
 @given(case=cases.batches())
 def test_prediction_loss_is_the_mean_squared_error_against_its_own_target(code, case):
+    """It is the mean squared error against the kind's own target."""
     args = case.x0, case.t, case.noise, case.alpha_bar
     expect.close(code.prediction_loss(Spy(), *args), loss_of(case), "without a kind the model guesses the noise, ε")
     for kind in KINDS:
@@ -66,6 +67,7 @@ def test_prediction_loss_is_the_mean_squared_error_against_its_own_target(code, 
 
 @given(case=cases.batches(), gamma=st.floats(0.01, 20))
 def test_prediction_loss_weighs_each_sample_by_its_capped_snr(code, case, gamma):
+    """Each sample is weighed by its SNR, capped at gamma."""
     for kind in KINDS:
         got = code.prediction_loss(Spy(), case.x0, case.t, case.noise, case.alpha_bar, kind, gamma)
         why = f"min-SNR-γ for {kind}: the squared errors of a sample weigh {WEIGHTS[kind]}, and then comes the mean"
@@ -73,6 +75,7 @@ def test_prediction_loss_weighs_each_sample_by_its_capped_snr(code, case, gamma)
 
 
 def test_prediction_loss_by_hand_at_snr_4_and_one_quarter(code):
+    """Numbers that can be worked out by hand, at SNR 4 and 1/4."""
     x0, noise = numbers(1.0)[None].expand(2, 1), torch.zeros(2, 1, dtype=torch.float64)
     t, alpha_bar = torch.tensor([0, 1]), numbers(0.8, 0.2)
     model = Knowing(torch.zeros(2, 1, dtype=torch.float64))
@@ -85,6 +88,7 @@ def test_prediction_loss_by_hand_at_snr_4_and_one_quarter(code):
 
 
 def test_prediction_loss_calls_the_model_once_with_the_noised_data_and_its_levels(code, rng):
+    """The model is called once, with the noised data and its levels."""
     for number, case in enumerate(cases.corners(rng)):
         model, kind, gamma = Spy(), KINDS[number % 3], (None, 5)[number % 2]
         got = code.prediction_loss(model, case.x0, case.t, case.noise, case.alpha_bar, kind, gamma)
@@ -95,6 +99,7 @@ def test_prediction_loss_calls_the_model_once_with_the_noised_data_and_its_level
 
 
 def test_prediction_loss_of_a_perfect_model_is_zero_at_snr_0_too(code, rng):
+    """A perfect model has a loss of 0, at SNR 0 too."""
     case = cases.make((4, 3), cases.schedule(4, rng), rng)
     case.alpha_bar[-1] = 0.0
     for kind in ("x0", "v"):
@@ -107,6 +112,7 @@ def test_prediction_loss_of_a_perfect_model_is_zero_at_snr_0_too(code, rng):
 
 
 def test_prediction_loss_lets_gradients_through_to_model_and_data(code, rng):
+    """Gradients flow back to the model and to the data."""
     case = cases.gradual(rng)
     (signal, static), x_t = roots(case), jump(case)
     for kind in KINDS:
@@ -128,6 +134,7 @@ def test_prediction_loss_lets_gradients_through_to_model_and_data(code, rng):
 
 
 def test_prediction_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
+    """The result has the data's dtype; the arguments and the model stay as they are."""
     for case in cases.precisions(rng):
         for kind, gamma, training in (("eps", None, True), ("x0", 2.0, False), ("v", 2.0, False)):
             model = Spy().train(training)
@@ -142,6 +149,7 @@ def test_prediction_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
 
 
 def test_prediction_loss_refuses_an_unknown_kind(code, rng):
+    """A kind that is not known is refused."""
     case = cases.make((2, 3), cases.schedule(3, rng), rng)
     for kind in UNKNOWN:
         for gamma in (None, 5.0):

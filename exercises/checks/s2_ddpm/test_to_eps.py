@@ -28,6 +28,7 @@ def slopes_eps(case: Case, kind: str) -> tuple[Tensor, Tensor]:
 
 
 def test_to_eps_by_hand(code):
+    """Numbers that can be worked out by hand."""
     x_t, t, alpha_bar = numbers(1.4)[None], torch.tensor([1]), numbers(0.64, 0.36)
     for kind, prediction in (("eps", 1.0), ("x0", 1.0), ("v", -0.2)):
         got = code.to_eps(numbers(prediction)[None], x_t, t, alpha_bar, kind)
@@ -37,6 +38,7 @@ def test_to_eps_by_hand(code):
 
 @given(case=cases.batches())
 def test_to_eps_finds_the_noise_in_any_prediction(code, case):
+    """It finds the noise in each kind of prediction."""
     for kind in KINDS:
         got = code.to_eps(case.eps, case.x_t, case.t, case.alpha_bar, kind)
         expect.close(got, converted(case, slopes_eps(case, kind)), f"{kind}: {TO_EPS[kind]}")
@@ -44,6 +46,7 @@ def test_to_eps_finds_the_noise_in_any_prediction(code, case):
 
 @given(case=cases.batches())
 def test_to_eps_finds_the_noise_of_the_jump(code, case):
+    """It finds the noise that the jump added."""
     signal, static = roots(case)
     targets = {"eps": case.noise, "x0": case.x0, "v": signal * case.noise - static * case.x0}
     for kind, target in targets.items():
@@ -52,6 +55,7 @@ def test_to_eps_finds_the_noise_of_the_jump(code, case):
 
 
 def test_to_eps_works_on_any_shape_and_layout(code, rng):
+    """It works on data of any shape, however it lies in memory."""
     for case in cases.corners(rng):
         for kind in KINDS:
             got = code.to_eps(case.eps, case.x_t, case.t, case.alpha_bar, kind)
@@ -59,6 +63,7 @@ def test_to_eps_works_on_any_shape_and_layout(code, rng):
 
 
 def test_to_eps_keeps_the_dtype_and_its_arguments(code, rng):
+    """The result has the data's dtype, and the arguments stay as they are."""
     for case in cases.precisions(rng):
         for kind in KINDS:
             got = expect.untouched(
@@ -70,6 +75,7 @@ def test_to_eps_keeps_the_dtype_and_its_arguments(code, rng):
 
 
 def test_to_eps_lets_gradients_through(code, rng):
+    """Gradients flow back through it, and they are the exact ones."""
     case = cases.gradual(rng)
     for kind in KINDS:
         p, x_t = tracked(case.eps, case.x_t)
@@ -79,6 +85,7 @@ def test_to_eps_lets_gradients_through(code, rng):
 
 
 def test_to_eps_refuses_an_unknown_kind(code, rng):
+    """A kind that is not known is refused."""
     case = cases.gradual(rng)
     for kind in UNKNOWN:
 

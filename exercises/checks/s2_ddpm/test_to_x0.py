@@ -18,6 +18,7 @@ TO_X0 = {
 
 
 def test_to_x0_by_hand(code):
+    """Numbers that can be worked out by hand."""
     x_t, t, alpha_bar = numbers(1.4)[None], torch.tensor([1]), numbers(0.64, 0.36)
     for kind, prediction in (("eps", 1.0), ("x0", 1.0), ("v", -0.2)):
         got = code.to_x0(numbers(prediction)[None], x_t, t, alpha_bar, kind)
@@ -27,6 +28,7 @@ def test_to_x0_by_hand(code):
 
 @given(case=cases.batches())
 def test_to_x0_finds_the_data_in_any_prediction(code, case):
+    """It finds the data in each kind of prediction."""
     for kind in KINDS:
         got = code.to_x0(case.eps, case.x_t, case.t, case.alpha_bar, kind)
         expect.close(got, converted(case, slopes_x0(case, kind)), f"{kind}: {TO_X0[kind]}")
@@ -34,6 +36,7 @@ def test_to_x0_finds_the_data_in_any_prediction(code, case):
 
 @given(case=cases.batches())
 def test_to_x0_undoes_the_jump(code, case):
+    """It undoes the jump."""
     signal, static = roots(case)
     targets = {"eps": case.noise, "x0": case.x0, "v": signal * case.noise - static * case.x0}
     for kind, target in targets.items():
@@ -42,6 +45,7 @@ def test_to_x0_undoes_the_jump(code, case):
 
 
 def test_to_x0_works_on_any_shape_and_layout(code, rng):
+    """It works on data of any shape, however it lies in memory."""
     for case in cases.corners(rng):
         for kind in KINDS:
             got = code.to_x0(case.eps, case.x_t, case.t, case.alpha_bar, kind)
@@ -49,6 +53,7 @@ def test_to_x0_works_on_any_shape_and_layout(code, rng):
 
 
 def test_to_x0_keeps_the_dtype_and_its_arguments(code, rng):
+    """The result has the data's dtype, and the arguments stay as they are."""
     for case in cases.precisions(rng):
         for kind in KINDS:
             got = expect.untouched(
@@ -60,6 +65,7 @@ def test_to_x0_keeps_the_dtype_and_its_arguments(code, rng):
 
 
 def test_to_x0_lets_gradients_through(code, rng):
+    """Gradients flow back through it, and they are the exact ones."""
     case = cases.gradual(rng)
     for kind in KINDS:
         p, x_t = tracked(case.eps, case.x_t)
@@ -69,6 +75,7 @@ def test_to_x0_lets_gradients_through(code, rng):
 
 
 def test_to_x0_refuses_an_unknown_kind(code, rng):
+    """A kind that is not known is refused."""
     case = cases.gradual(rng)
     for kind in UNKNOWN:
 

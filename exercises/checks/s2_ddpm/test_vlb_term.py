@@ -51,6 +51,7 @@ TERMS = {"rtol": 1e-7, "atol": 1.5e-3}
 
 
 def test_vlb_term_by_hand(code):
+    """Numbers that can be worked out by hand."""
     x0, x_t, eps = numbers(0.0)[None], numbers(0.4)[None], numbers(0.0)[None]
     got = code.vlb_term(x0, x_t, torch.tensor([1]), eps, numbers(0.36, 0.75))
     why = "β = (0.36, 0.75): x̂_0 = 0.4 / √0.16 = 1, its weight in the mean 0.6 / 0.84, β̃_1 = 0.27 / 0.84: 0.36 / (0.84 * 0.54) nats"
@@ -59,6 +60,7 @@ def test_vlb_term_by_hand(code):
 
 @given(case=cases.batches())
 def test_vlb_term_is_the_distance_of_the_true_step_from_the_models(code, case):
+    """It is the distance between the true step back and the model's."""
     if len(case.betas) < 2:
         return
     case = Case(case.x0, case.x_t, case.eps, case.noise, case.t.clamp(min=1), case.betas, case.alpha_bar)
@@ -67,6 +69,7 @@ def test_vlb_term_is_the_distance_of_the_true_step_from_the_models(code, case):
 
 
 def test_vlb_term_at_t_0_is_the_price_of_the_bytes(code, rng):
+    """At t = 0 it is the price of the bytes."""
     for levels in (2, 5):
         for shape in ((4, 6), (3, 2, 2, 3)):
             case = of_bytes(cases.make(shape, cases.schedule(levels, rng), rng))
@@ -79,6 +82,7 @@ def test_vlb_term_at_t_0_is_the_price_of_the_bytes(code, rng):
 
 
 def test_vlb_term_of_a_perfect_guess_is_zero_but_for_the_bytes(code, rng):
+    """A perfect guess costs nothing but the bytes."""
     case = of_bytes(cases.make((6, 5), cases.schedule(4, rng), rng))
     got = code.vlb_term(case.x0, case.x_t, case.t, case.noise, case.betas)
     perfect = Case(case.x0, case.x_t, case.noise, case.noise, case.t, case.betas, case.alpha_bar)
@@ -88,6 +92,7 @@ def test_vlb_term_of_a_perfect_guess_is_zero_but_for_the_bytes(code, rng):
 
 
 def test_vlb_term_works_on_any_shape_and_layout_and_mixes_levels(code, rng):
+    """It works on data of any shape, however it lies in memory, with levels mixed in a batch."""
     for plain in cases.corners(rng):
         case = of_bytes(plain)
         got = code.vlb_term(case.x0, case.x_t, case.t, case.eps, case.betas)
@@ -95,6 +100,7 @@ def test_vlb_term_works_on_any_shape_and_layout_and_mixes_levels(code, rng):
 
 
 def test_vlb_term_summed_over_the_levels_is_the_bound_of_gaussian_data(code):
+    """Summed over the levels it is the bound that is known for Gaussian data."""
     betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
     alpha_bar = cases.alpha_bar_of(betas)
     # The terms are quadratic in data and noise, so that ±1 for each gives their exact mean over N(0, 1)
@@ -111,6 +117,7 @@ def test_vlb_term_summed_over_the_levels_is_the_bound_of_gaussian_data(code):
 
 
 def test_vlb_term_keeps_the_dtype_and_its_arguments(code, rng):
+    """The result has the data's dtype, and the arguments stay as they are."""
     for plain in cases.precisions(rng):
         case = of_bytes(plain.exactly()).cast(plain.x0.dtype, plain.betas.dtype)
         got = expect.untouched(
@@ -121,6 +128,7 @@ def test_vlb_term_keeps_the_dtype_and_its_arguments(code, rng):
 
 
 def test_vlb_term_lets_gradients_through(code, rng):
+    """Gradients flow back through it, and they are the exact ones."""
     case = of_bytes(cases.make((5, 2, 2), cases.schedule(4, rng), rng))
     (eps,) = tracked(case.eps)
     pull, why = numbers(1.0, -2.0, 0.5, 3.0, 1.5), FLOW + " (the gradient with respect to eps)"

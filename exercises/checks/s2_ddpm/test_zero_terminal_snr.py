@@ -23,6 +23,7 @@ def mended(betas: Tensor) -> Tensor:
 
 
 def test_zero_terminal_snr_by_hand(code):
+    """Numbers that can be worked out by hand."""
     got = code.zero_terminal_snr(numbers(0.36, 0.75))
     expect.close(got, numbers(0.36, 1.0), "√ᾱ = (0.8, 0.4) becomes (0.8, 0): the first β is kept, the last is 1")
     got = code.zero_terminal_snr(numbers(0.36, 0.4375, 1 - 4 / 9))
@@ -32,11 +33,13 @@ def test_zero_terminal_snr_by_hand(code):
 
 @given(levels=st.integers(2, 12), seed=st.integers(0, 2**32 - 1))
 def test_zero_terminal_snr_moves_and_stretches_the_root_of_alpha_bar(code, levels, seed):
+    """√ᾱ is moved and stretched."""
     betas = cases.schedule(levels, Generator().manual_seed(seed), smallest=0.01)
     expect.close(code.zero_terminal_snr(betas), mended(betas), MENDED)
 
 
 def test_zero_terminal_snr_ends_in_static_and_begins_as_before(code):
+    """The last level is pure static, and the first is as it was."""
     betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
     got = code.zero_terminal_snr(betas)
     expect.close(got, mended(betas), MENDED, rtol=1e-6, atol=1e-9)
@@ -45,6 +48,7 @@ def test_zero_terminal_snr_ends_in_static_and_begins_as_before(code):
 
 
 def test_zero_terminal_snr_keeps_the_dtype_and_its_argument(code, rng):
+    """The result has the argument's dtype, and the argument stays as it is."""
     betas = cases.schedule(8, rng, smallest=0.1)
     for table in (betas, betas.float(), betas[::2]):
         want = mended(table.double()).to(table.dtype)

@@ -10,7 +10,7 @@ from exercises.checks.s3_score_sde.rules import JUMP, KEEP, MOVE, PARAMETERS, SI
 
 def marginal(sde, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
     """(mean_coef, std), seen to be of the right shape and dtype."""
-    mean_coef, std = expect.tensors(sde.marginal(t, like), 2, JUMP)
+    mean_coef, std = expect.tensors(sde.marginal(t, like), 2, JUMP, ("mean coefficient", "std"))
     for part in (mean_coef, std):
         expect.tensor(part, JUMP, shape=(len(t), *[1] * (like.ndim - 1)), dtype=like.dtype, device=like.device)
         expect.finite(part, JUMP)
@@ -19,7 +19,7 @@ def marginal(sde, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
 
 def coefficients(sde, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     """(drift, diffusion), seen to be of the right shape and dtype."""
-    drift, diffusion = expect.tensors(sde.coefficients(x, t), 2, MOVE)
+    drift, diffusion = expect.tensors(sde.coefficients(x, t), 2, MOVE, ("drift", "diffusion"))
     expect.tensor(drift, MOVE, shape=x.shape, dtype=x.dtype, device=x.device)
     expect.tensor(diffusion, MOVE, shape=(len(t), *[1] * (x.ndim - 1)), dtype=x.dtype, device=x.device)
     expect.finite(drift, MOVE)

@@ -27,6 +27,7 @@ def ve_coefficients(x: Tensor, t: Tensor, low: float = 0.01, high: float = 50.0)
 
 
 def test_VESDE_marginal_by_hand(code):
+    """The marginal, by numbers that can be worked out by hand."""
     sde, t = code.VESDE(3.0, 5.0), numbers(1.0, 0.5)
     want = torch.ones(2, 1, dtype=torch.float64), numbers(4.0, 6.0**0.5)[:, None]
     why = "σ goes from 3 to 5: at t = 1 the variance is 5² - 3² = 4², at t = 0.5 it is 3 * 5 - 3²"
@@ -35,6 +36,7 @@ def test_VESDE_marginal_by_hand(code):
 
 @given(low=st.floats(0.005, 1), ratio=st.floats(1.5, 5000), shape=shapes, seed=seeds)
 def test_VESDE_marginal_is_the_solution_of_the_sde(code, low, ratio, shape, seed):
+    """The marginal solves the SDE that the coefficients state."""
     t, like = times(shape[0], Generator().manual_seed(seed), 1e-3), torch.zeros(shape, dtype=torch.float64)
     got = marginal(code.VESDE(sigma_min=low, sigma_max=low * ratio), t, like)
     compared(got, ve_marginal(t, like, low, low * ratio), VE_JUMP)
@@ -50,6 +52,7 @@ def test_VESDE_has_added_nothing_at_t_0(code):
 
 @given(low=st.floats(0.005, 1), ratio=st.floats(1.5, 5000), shape=shapes, seed=seeds)
 def test_VESDE_coefficients_are_no_drift_and_the_growth_of_sigma(code, low, ratio, shape, seed):
+    """The coefficients are no drift, and the growth of σ²."""
     generator = Generator().manual_seed(seed)
     t, x = times(shape[0], generator, 0.0), cases.normal(shape, generator)
     got = coefficients(code.VESDE(low, low * ratio), x, t)
@@ -57,11 +60,13 @@ def test_VESDE_coefficients_are_no_drift_and_the_growth_of_sigma(code, low, rati
 
 
 def test_VESDE_coefficients_and_marginal_tell_of_the_same_process(code, rng):
+    """The coefficients and the marginal are of the same process."""
     for parameters in ((), (0.5, 4.0)):
         agrees_with_itself(code.VESDE(*parameters), rng, VE_MOVE)
 
 
 def test_VESDE_by_default_goes_from_0_01_to_50_and_two_of_them_do_not_mix(code):
+    """By default σ goes from 0.01 to 50, and two of them in one program do not mix."""
     sde, x, t = code.VESDE(), torch.ones(4, 1, dtype=torch.float64), numbers(1.0, 0.5, 1e-2, 1e-4)
     code.VESDE(1.0, 2.0)  # parameters belong to an object, not to its class
     why = "σ(t) = 0.01 * 5000^t; "
@@ -70,6 +75,7 @@ def test_VESDE_by_default_goes_from_0_01_to_50_and_two_of_them_do_not_mix(code):
 
 
 def test_VESDE_works_on_any_shape_and_layout(code, rng):
+    """It works on data of any shape, however it lies in memory."""
     sde = code.VESDE(0.5, 9.0)
     for case in cases.corners(rng):
         t = moments(case, rng)
@@ -78,4 +84,5 @@ def test_VESDE_works_on_any_shape_and_layout(code, rng):
 
 
 def test_VESDE_keeps_the_dtype_and_its_arguments(code, rng):
+    """The result has the data's dtype, and the arguments stay as they are."""
     keeps_types(code.VESDE(), ve_marginal, ve_coefficients, rng)

@@ -28,6 +28,7 @@ def vp_coefficients(x: Tensor, t: Tensor, low: float = 0.1, high: float = 20.0) 
 
 
 def test_VPSDE_marginal_by_hand(code):
+    """The marginal, by numbers that can be worked out by hand."""
     beta = -2 * math.log(0.6)  # the same at all times: ∫₀¹ β = β
     sde, t = code.VPSDE(beta, beta), numbers(1.0, 0.5)
     want = numbers(0.6, 0.6**0.5)[:, None], numbers(0.8, 0.4**0.5)[:, None]
@@ -38,6 +39,7 @@ def test_VPSDE_marginal_by_hand(code):
 
 @given(low=st.floats(0.01, 2), rise=st.floats(0, 30), shape=shapes, seed=seeds)
 def test_VPSDE_marginal_is_the_solution_of_the_sde(code, low, rise, shape, seed):
+    """The marginal solves the SDE that the coefficients state."""
     t, like = times(shape[0], Generator().manual_seed(seed), 0.0), torch.zeros(shape, dtype=torch.float64)
     got = marginal(code.VPSDE(beta_min=low, beta_max=low + rise), t, like)
     compared(got, vp_marginal(t, like, low, low + rise), VP_JUMP)
@@ -45,6 +47,7 @@ def test_VPSDE_marginal_is_the_solution_of_the_sde(code, low, rise, shape, seed)
 
 @given(low=st.floats(0.01, 2), rise=st.floats(0, 30), shape=shapes, seed=seeds)
 def test_VPSDE_coefficients_are_half_of_beta_and_its_root(code, low, rise, shape, seed):
+    """The coefficients are -β x / 2, and the root of β."""
     generator = Generator().manual_seed(seed)
     t, x = times(shape[0], generator, 0.0), cases.normal(shape, generator)
     got = coefficients(code.VPSDE(low, low + rise), x, t)
@@ -52,11 +55,13 @@ def test_VPSDE_coefficients_are_half_of_beta_and_its_root(code, low, rise, shape
 
 
 def test_VPSDE_coefficients_and_marginal_tell_of_the_same_process(code, rng):
+    """The coefficients and the marginal are of the same process."""
     for parameters in ((), (0.5, 4.0)):
         agrees_with_itself(code.VPSDE(*parameters), rng, VP_MOVE)
 
 
 def test_VPSDE_by_default_goes_from_0_1_to_20_and_two_of_them_do_not_mix(code):
+    """By default β goes from 0.1 to 20, and two of them in one program do not mix."""
     sde, x, t = code.VPSDE(), torch.ones(4, 1, dtype=torch.float64), numbers(1.0, 0.5, 1e-3, 1e-6)
     code.VPSDE(1.0, 2.0)  # parameters belong to an object, not to its class
     why = "β(t) = 0.1 + 19.9 t; "
@@ -65,6 +70,7 @@ def test_VPSDE_by_default_goes_from_0_1_to_20_and_two_of_them_do_not_mix(code):
 
 
 def test_VPSDE_works_on_any_shape_and_layout(code, rng):
+    """It works on data of any shape, however it lies in memory."""
     sde = code.VPSDE(0.5, 9.0)
     for case in cases.corners(rng):
         t = moments(case, rng)
@@ -73,6 +79,7 @@ def test_VPSDE_works_on_any_shape_and_layout(code, rng):
 
 
 def test_VPSDE_keeps_the_dtype_its_arguments_and_the_gradient(code, rng):
+    """Results have the data's dtype and let gradients through; the arguments stay as they are."""
     keeps_types(code.VPSDE(), vp_marginal, vp_coefficients, rng)
     t, pull, (x,) = times(3, rng), cases.normal((3, 2), rng), tracked(cases.normal((3, 2), rng))
     drift, _ = coefficients(code.VPSDE(), x, t)

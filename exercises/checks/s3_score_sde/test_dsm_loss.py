@@ -34,6 +34,7 @@ def noised(case: cases.Case, t: Tensor, sde: Drain | Bent) -> tuple[Tensor, Tens
 
 
 def test_dsm_loss_by_hand(code):
+    """Numbers that can be worked out by hand."""
     x0, noise = numbers(4.0)[None], numbers(1.0)[None]
     got = code.dsm_loss(Spy(2.0, -3.0), x0, numbers(1.0), noise, Bent())
     why = "at t = 1 x_t = 4 / 2 + 1.1 * 1 = 3.1, the score model says 2 * 3.1 - 3 = 3.2, and (1.1 * 3.2 + 1)² = 20.4304"
@@ -42,6 +43,7 @@ def test_dsm_loss_by_hand(code):
 
 @given(case=cases.batches(), seed=seeds)
 def test_dsm_loss_is_the_mean_squared_error_of_the_scaled_score(code, case, seed):
+    """It is the mean squared error of the score, scaled by std."""
     t = times(len(case.x0), Generator().manual_seed(seed))
     for sde in (Bent(), GROWING):
         x_t, _, std = noised(case, t, sde)
@@ -50,6 +52,7 @@ def test_dsm_loss_is_the_mean_squared_error_of_the_scaled_score(code, case, seed
 
 
 def test_dsm_loss_calls_the_model_once_with_the_noised_data_and_its_times(code, rng):
+    """The model is called once, with the noised data and its times."""
     for case in cases.corners(rng):
         model, t = Spy(), moments(case, rng)
         code.dsm_loss(model, case.x0, t, case.noise, Bent())
@@ -59,6 +62,7 @@ def test_dsm_loss_calls_the_model_once_with_the_noised_data_and_its_times(code, 
 
 
 def test_dsm_loss_of_a_perfect_model_is_zero(code, rng):
+    """A perfect model has a loss of 0."""
     for case in cases.corners(rng):
         t = moments(case, rng)
         _, _, std = noised(case, t, FADING)
@@ -67,6 +71,7 @@ def test_dsm_loss_of_a_perfect_model_is_zero(code, rng):
 
 
 def test_dsm_loss_lets_gradients_through_to_model_and_data(code, rng):
+    """Gradients flow back to the model and to the data."""
     case, t, model = cases.gradual(rng), times(3, rng), Spy()
     x0, noise = tracked(case.x0, case.noise)
     got = code.dsm_loss(model, x0, t, noise, Bent())
@@ -85,6 +90,7 @@ def test_dsm_loss_lets_gradients_through_to_model_and_data(code, rng):
 
 
 def test_dsm_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
+    """The result has the data's dtype; the arguments and the model stay as they are."""
     for dtype in (torch.float32, torch.float64):
         for training in (True, False):
             case, t = cases.gradual(rng).cast(dtype, dtype), times(3, rng).to(dtype)

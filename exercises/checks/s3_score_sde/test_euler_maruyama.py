@@ -42,6 +42,7 @@ def means(model: Spy, steps: int, t_end: float) -> list[tuple[Tensor, Tensor]]:
 @settings(max_examples=10)
 @given(shape=shapes, steps=st.integers(1, 6), t_end=st.floats(1e-4, 0.5), seed=seeds)
 def test_euler_maruyama_calls_the_model_once_a_step_on_the_grid(code, shape, steps, t_end, seed):
+    """The model is called once a step, on the uniform grid."""
     model, x_T = timed(), cases.normal(shape, Generator().manual_seed(seed))
     states = walk(code, model, x_T, steps, t_end=t_end)
     for seen, time in zip(model.seen, grid(steps, t_end)[:-1], strict=True):
@@ -50,6 +51,7 @@ def test_euler_maruyama_calls_the_model_once_a_step_on_the_grid(code, shape, ste
 
 
 def test_euler_maruyama_adds_fresh_noise_of_the_size_of_the_diffusion_to_each_step(code, rng):
+    """Each step adds fresh noise of the diffusion's size."""
     for layout in ("contiguous", "expanded"):
         # x_T of size 1000 shows an error of 1e-4 in a coefficient of the drift as loudly as the noise
         x_T, model = 1000 * cases.normal((128, 2, 4, 4), rng, layout), timed()
@@ -63,6 +65,7 @@ def test_euler_maruyama_adds_fresh_noise_of_the_size_of_the_diffusion_to_each_st
 @settings(max_examples=10)
 @given(shape=shapes, steps=st.integers(1, 4), t_end=st.floats(1e-4, 0.5), seed=seeds)
 def test_euler_maruyama_adds_no_noise_on_the_last_step(code, shape, steps, t_end, seed):
+    """The last step adds no noise."""
     model, x_T = timed(), cases.normal(shape, Generator().manual_seed(seed))
     states = walk(code, model, x_T, steps, t_end=t_end)
     mean, _ = means(model, steps, t_end)[-1]
@@ -70,6 +73,7 @@ def test_euler_maruyama_adds_no_noise_on_the_last_step(code, shape, steps, t_end
 
 
 def test_euler_maruyama_of_a_gaussian_world_has_the_mean_and_variance_of_the_exact_chain(code, rng):
+    """With the exact model of Gaussian data, mean and variance are those of the exact chain."""
     steps, t_end, data_mean, data_variance = 12, 0.01, 0.7, 0.25
     for sde in (FADING, GROWING):
         one = torch.ones(1, 1, dtype=torch.float64)
@@ -92,6 +96,7 @@ def test_euler_maruyama_of_a_gaussian_world_has_the_mean_and_variance_of_the_exa
 
 
 def test_euler_maruyama_takes_its_randomness_from_the_generator_alone(code, rng):
+    """All randomness comes from the generator, and from nowhere else."""
     x_T, seed = cases.normal((3, 4), rng), int(torch.randint(2**31, (), generator=rng))
 
     def draw(seed: int, skipped: int = 0) -> Tensor:
@@ -108,6 +113,7 @@ def test_euler_maruyama_takes_its_randomness_from_the_generator_alone(code, rng)
 
 
 def test_euler_maruyama_keeps_the_dtype_and_ends_by_default_at_0_001(code, rng):
+    """The result has the dtype of x_T, and t ends at 0.001 by default."""
     for dtype in (torch.float32, torch.float64):
         model, x_T = timed().to(dtype), cases.normal((3, 2, 2), rng).to(dtype)
         states = walk(code, model, x_T, 3)
@@ -118,6 +124,7 @@ def test_euler_maruyama_keeps_the_dtype_and_ends_by_default_at_0_001(code, rng):
 
 
 def test_euler_maruyama_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
+    """No gradient is recorded, and the arguments stay as they are."""
     x_T = cases.normal((2, 3), rng)
     left_as_it_was(lambda model, start: code.euler_maruyama(Bent(), model, start, 3), x_T)
 

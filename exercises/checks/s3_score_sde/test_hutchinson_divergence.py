@@ -44,6 +44,7 @@ class Field(nn.Module):
 
 
 def test_hutchinson_divergence_by_hand(code):
+    """Numbers that can be worked out by hand."""
     matrix = torch.stack([numbers(1.0, 2.0), numbers(3.0, 4.0)])
     x, probe = numbers(5.0, 6.0)[None].expand(2, 2), torch.stack([numbers(1.0, -1.0), numbers(2.0, 1.0)])
     got = code.hutchinson_divergence(lambda x: x @ matrix.T, x, probe)
@@ -54,6 +55,7 @@ def test_hutchinson_divergence_by_hand(code):
 @settings(max_examples=30)
 @given(shape=shapes, seed=seeds)
 def test_hutchinson_divergence_is_the_quadratic_form_of_the_jacobian(code, shape, seed):
+    """It is zᵀ J z, with the Jacobian J and the probe z."""
     generator = Generator().manual_seed(seed)
     x, probe = cases.normal(shape, generator), cases.normal(shape, generator)
     field = Field(math.prod(shape[1:]), times(shape[0], generator), generator)
@@ -61,6 +63,7 @@ def test_hutchinson_divergence_is_the_quadratic_form_of_the_jacobian(code, shape
 
 
 def test_hutchinson_divergence_works_on_any_shape_and_layout(code, rng):
+    """It works on data of any shape, however it lies in memory."""
     for case in cases.corners(rng):
         field = Field(case.x0[0].numel(), times(len(case.x0), rng), rng)
         got = code.hutchinson_divergence(field, case.x_t, case.noise)
@@ -68,6 +71,7 @@ def test_hutchinson_divergence_works_on_any_shape_and_layout(code, rng):
 
 
 def test_hutchinson_divergence_goes_backward_once(code, rng):
+    """It goes backward once, whatever the dimension."""
     x, probe = cases.normal((2, 5, 4), rng), cases.normal((2, 5, 4), rng)
     field = Field(20, times(2, rng), rng, pitch=30.0, offset=1e8)  # differences of values would lose their digits
     expect.close(code.hutchinson_divergence(field, x, probe), field.estimate(x, probe), PROBE)
@@ -76,6 +80,7 @@ def test_hutchinson_divergence_goes_backward_once(code, rng):
 
 
 def test_hutchinson_divergence_keeps_the_dtype_and_leaves_no_trace(code, rng):
+    """The result has the data's dtype, and no gradient is left anywhere."""
     for dtype in (torch.float32, torch.float64):
         x, probe = (cases.normal((3, 2, 2), rng).to(dtype) for _ in range(2))
         field = Field(4, times(3, rng).to(dtype), rng)

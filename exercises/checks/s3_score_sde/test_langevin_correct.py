@@ -21,6 +21,7 @@ def corrected(x: Tensor, score: Tensor, snr: float, noise: Tensor) -> Tensor:
 
 
 def test_langevin_correct_by_hand(code):
+    """Numbers that can be worked out by hand."""
     x, score = numbers(1.0, 1.0)[None].expand(2, 2), torch.stack([numbers(3.0, 4.0), numbers(0.0, 15.0)])
     noise = torch.stack([numbers(0.0, 1.0), numbers(3.0, 0.0)])
     got = code.langevin_correct(x, score, 0.5, noise)
@@ -30,11 +31,13 @@ def test_langevin_correct_by_hand(code):
 
 @given(case=cases.batches(), snr=st.floats(0.01, 1.0))
 def test_langevin_correct_steps_along_the_score_and_adds_noise(code, case, snr):
+    """It steps along the score and adds noise."""
     got = code.langevin_correct(case.x_t, case.eps, snr, case.noise)
     expect.close(got, corrected(case.x_t, case.eps, snr, case.noise), LANGEVIN)
 
 
 def test_langevin_correct_takes_each_norm_over_all_axes_of_a_sample(code, rng):
+    """Each norm is taken over all axes of a sample."""
     for case in cases.corners(rng):
         score = sizes(len(case.eps), rng, case.eps) * case.eps
         got = code.langevin_correct(case.x_t, score, 0.16, case.noise)
@@ -42,6 +45,7 @@ def test_langevin_correct_takes_each_norm_over_all_axes_of_a_sample(code, rng):
 
 
 def test_langevin_correct_keeps_the_dtype_and_its_arguments(code, rng):
+    """The result has the data's dtype, and the arguments stay as they are."""
     for dtype in (torch.float32, torch.float64):
         x, score, noise = (cases.normal((3, 2, 2), rng).to(dtype) for _ in range(3))
         got = expect.untouched(
@@ -51,6 +55,7 @@ def test_langevin_correct_keeps_the_dtype_and_its_arguments(code, rng):
 
 
 def test_langevin_correct_lets_gradients_through(code, rng):
+    """Gradients flow back through it, and they are the exact ones."""
     case = cases.gradual(rng)
     x, score, noise = tracked(case.x_t, case.eps, case.noise)
     want = torch.autograd.grad(corrected(x, score, 0.3, noise), (x, score, noise), case.x0)

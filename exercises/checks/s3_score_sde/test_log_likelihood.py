@@ -67,6 +67,7 @@ def test_log_likelihood_of_gaussian_data_is_the_log_of_its_density(code):
 
 
 def test_log_likelihood_follows_the_flow_with_one_probe_to_second_order(code, rng):
+    """It follows the flow, with one probe, to second order."""
     world, probe = turned(rng, 3), probes((6, 3), rng)
     x = within(world, 6, rng)
     got = code.log_likelihood(MILD, Asked(world, MILD), x, STEPS, probe)
@@ -75,6 +76,7 @@ def test_log_likelihood_follows_the_flow_with_one_probe_to_second_order(code, rn
 
 
 def test_log_likelihood_starts_at_t_start_and_ends_in_the_prior_of_the_sde(code, rng):
+    """It starts at t_start and ends in the prior of the SDE."""
     world, probe = turned(rng, 3), probes((6, 3), rng)
     x = within(world, 6, rng)
     got = code.log_likelihood(STEEP, Asked(world, STEEP), x, STEPS, probe, t_start=0.2)
@@ -83,6 +85,7 @@ def test_log_likelihood_starts_at_t_start_and_ends_in_the_prior_of_the_sde(code,
 
 
 def test_log_likelihood_starts_at_1e_5_by_default(code, rng):
+    """It starts at t = 1e-5 by default."""
     world, probe = turned(rng, 2), probes((3, 2), rng)
     x, model = within(world, 3, rng), Asked(world, STEEP)
     want = code.log_likelihood(STEEP, model, x, 8, probe, t_start=1e-5)
@@ -92,6 +95,7 @@ def test_log_likelihood_starts_at_1e_5_by_default(code, rng):
 
 
 def test_log_likelihood_gives_one_number_for_each_sample_of_any_shape(code, rng):
+    """Each sample has one number, whatever its shape."""
     for shape, layout in (
         ((3, 3), "strided"),
         ((1, 2), "contiguous"),
@@ -107,6 +111,7 @@ def test_log_likelihood_gives_one_number_for_each_sample_of_any_shape(code, rng)
 
 
 def test_log_likelihood_asks_the_model_where_each_of_the_steps_begins(code, rng):
+    """The model is asked where each of the steps begins."""
     world = turned(rng, 2)
     x, probe = within(world, 3, rng), probes((3, 2), rng)
     for steps in (1, 3):
@@ -127,6 +132,7 @@ def test_log_likelihood_asks_the_model_where_each_of_the_steps_begins(code, rng)
 
 
 def test_log_likelihood_keeps_the_dtype_its_arguments_and_the_model(code, rng):
+    """The result has the data's dtype; the arguments and the model stay as they are."""
     world = turned(rng, 3)
     for dtype, mode in ((torch.float32, True), (torch.float64, False)):
         x, probe = within(world, 3, rng).to(dtype), probes((3, 3), rng).to(dtype)

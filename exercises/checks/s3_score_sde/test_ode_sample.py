@@ -52,11 +52,13 @@ def descend(code, model: Spy, x_T: Tensor, steps: int, **t_end: float) -> Tensor
 @settings(max_examples=20)
 @given(shape=shapes, steps=st.integers(1, 5), t_end=st.floats(1e-4, 0.5), seed=seeds)
 def test_ode_sample_takes_heuns_steps_on_the_uniform_grid(code, shape, steps, t_end, seed):
+    """It takes Heun's steps on the uniform grid."""
     x_T = cases.normal(shape, Generator().manual_seed(seed))
     expect.close(descend(code, timed(), x_T, steps, t_end=t_end), heun(timed(), x_T, steps, t_end), HEUN, **GRID)
 
 
 def test_ode_sample_by_hand_in_one_step(code):
+    """Numbers that can be worked out by hand, in one step."""
     x_T, sde = numbers(1.0)[None], Drain(0.0, 0.0, 1.0, 0.0)  # f = 0, g = 1, and the score is x
     got = code.ode_sample(sde, Spy(1.0, 0.0), x_T, 1, t_end=0.0)
     why = "dx/dt = -x/2, one step of -1 from 1: slope -0.5, then -0.75 at 1.5, so 1 + 0.625; " + HEUN
@@ -64,12 +66,14 @@ def test_ode_sample_by_hand_in_one_step(code):
 
 
 def test_ode_sample_works_on_any_shape_and_layout(code, rng):
+    """It works on data of any shape, however it lies in memory."""
     for case in cases.corners(rng):
         got = descend(code, timed(), case.x_t, 2, t_end=0.1)
         expect.close(got, heun(timed(), case.x_t, 2, 0.1), HEUN, **GRID)
 
 
 def test_ode_sample_follows_the_exact_flow_of_gaussian_data_to_second_order(code, rng):
+    """It follows the exact flow of Gaussian data to second order."""
     for sde, t_end in ((FADING, 1e-3), (GROWING, 0.05)):
         world, x_T = turned(rng, 3), 2 * cases.normal((6, 3), rng)
         start, end = (sde.marginal(torch.full((6,), time, dtype=torch.float64), x_T) for time in (1.0, t_end))
@@ -88,6 +92,7 @@ def test_ode_sample_follows_the_exact_flow_of_gaussian_data_to_second_order(code
 
 
 def test_ode_sample_keeps_the_dtype_and_ends_by_default_at_0_001(code, rng):
+    """The result has the dtype of x_T, and t ends at 0.001 by default."""
     for dtype in (torch.float32, torch.float64):
         x_T = cases.normal((3, 2, 2), rng).to(dtype)
         got = descend(code, timed().to(dtype), x_T, 3)
@@ -95,6 +100,7 @@ def test_ode_sample_keeps_the_dtype_and_ends_by_default_at_0_001(code, rng):
 
 
 def test_ode_sample_records_no_gradient_and_leaves_its_arguments_as_they_were(code, rng):
+    """No gradient is recorded, and the arguments stay as they are."""
     x_T = cases.normal((2, 3), rng)
     left_as_it_was(lambda model, start: code.ode_sample(Bent(), model, start, 3), x_T)
 

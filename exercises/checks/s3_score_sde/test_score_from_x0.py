@@ -13,6 +13,7 @@ CLEAN = "score = (mean_coef x_0 - x_t) / std²: the gradient of log N(x_t; mean_
 
 
 def test_score_from_x0_by_hand(code):
+    """Numbers that can be worked out by hand."""
     x0, x_t = numbers(1.0, 2.0)[None].expand(2, 2), numbers(2.0, 0.0)[None].expand(2, 2)
     got = code.score_from_x0(x0, x_t, numbers(0.5, 1.0)[:, None], numbers(0.5, 2.0)[:, None])
     want = torch.stack([numbers(-6.0, 4.0), numbers(-0.25, 0.5)])
@@ -21,6 +22,7 @@ def test_score_from_x0_by_hand(code):
 
 @given(case=cases.batches(), seed=seeds)
 def test_score_from_x0_is_the_gradient_of_the_log_of_the_normal_density(code, case, seed):
+    """It is the gradient of the logarithm of a normal density."""
     generator = Generator().manual_seed(seed)
     mean_coef, std = (sizes(len(case.x0), generator, case.x0) for _ in range(2))
     got = code.score_from_x0(case.x0, case.x_t, mean_coef, std)
@@ -31,6 +33,7 @@ def test_score_from_x0_is_the_gradient_of_the_log_of_the_normal_density(code, ca
 
 
 def test_score_from_x0_is_minus_the_noise_that_was_added_over_std(code, rng):
+    """It is minus the noise that was added, over std."""
     for case in cases.corners(rng):
         mean_coef, std = (sizes(len(case.x0), rng, case.x0) for _ in range(2))
         got = code.score_from_x0(case.x0, mean_coef * case.x0 + std * case.noise, mean_coef, std)
@@ -38,6 +41,7 @@ def test_score_from_x0_is_minus_the_noise_that_was_added_over_std(code, rng):
 
 
 def test_score_from_x0_keeps_the_dtype_and_its_arguments(code, rng):
+    """The result has the data's dtype, and the arguments stay as they are."""
     for dtype in (torch.float32, torch.float64):
         x0, x_t = (cases.normal((3, 2, 2), rng).to(dtype) for _ in range(2))
         mean_coef, std = (sizes(3, rng, x0, smallest=0.1) for _ in range(2))
@@ -48,6 +52,7 @@ def test_score_from_x0_keeps_the_dtype_and_its_arguments(code, rng):
 
 
 def test_score_from_x0_lets_gradients_through(code, rng):
+    """Gradients flow back through it, and they are the exact ones."""
     case = cases.gradual(rng)
     mean_coef, std = (sizes(3, rng, case.x0) for _ in range(2))
     x0, x_t = tracked(case.x0, case.x_t)

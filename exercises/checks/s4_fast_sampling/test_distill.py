@@ -246,7 +246,8 @@ def test_distill_trains_every_parameter_in_place(code, rng):
     before = {name: parameter.detach().clone() for name, parameter in student.named_parameters()}
     school(code, linear(FACTORS), student, data, 4, 3, rng, batch_size=BATCH)
     still = [name for name, parameter in student.named_parameters() if torch.equal(parameter, before[name])]
-    expect.equal(still, [], "every parameter of the student is trained, in place: these stayed where they were")
+    why = "every parameter of the student is trained, in place"
+    expect.none(still, why, verb="did not move", want="every parameter of the student moves")
     flags = [parameter.requires_grad for parameter in student.parameters()]
     expect.equal(flags, [True] * len(flags), "training can go on: the parameters still require gradients")
 
@@ -262,7 +263,7 @@ def test_distill_leaves_the_teacher_as_it_is(code, rng):
             for (name, now), old in zip(teacher.named_parameters(), before, strict=True)
             if not torch.equal(now, old)
         ]
-        expect.equal(moved, [], "the teacher is not trained: these of its parameters moved")
+        expect.none(moved, "the teacher is not trained", verb="moved", want="no parameter of the teacher moves")
         tracked = any(seen.tracked for seen in teacher.seen)
         expect.holds(
             not tracked,

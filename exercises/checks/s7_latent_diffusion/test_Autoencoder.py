@@ -39,7 +39,7 @@ def small(code, rng: Generator) -> nn.Module:
 
 
 def encoded(network: nn.Module, x: Tensor, channels: int) -> tuple[Tensor, Tensor]:
-    got = expect.tensors(network.encode(x), 2, PAIR)
+    got = expect.tensors(network.encode(x), 2, PAIR, ("mean", "logvar"))
     for part in got:
         expect.tensor(part, PAIR, shape=(len(x), channels, x.shape[2] // 4, x.shape[3] // 4), dtype=x.dtype)
         expect.finite(part, PAIR)
@@ -64,7 +64,7 @@ def test_Autoencoder_encodes_to_a_quarter_of_the_side_and_decodes_back(code, rng
             z, noise = (cases.normal(tuple(mean.shape), rng).to(dtype) for _ in range(2))
             expect.untouched(lambda z, n=network, c=shape[1]: decoded(n, z, c), KEEP, z=z)
             result = expect.untouched(network, KEEP, x=x, noise=noise)
-            parts = expect.tensors(result, 3, TRIPLE)
+            parts = expect.tensors(result, 3, TRIPLE, ("reconstruction", "mean", "logvar"))
             for part, of in zip(parts, (shape, mean.shape, mean.shape), strict=True):
                 expect.tensor(part, TRIPLE, shape=of, dtype=dtype)
 
@@ -77,7 +77,9 @@ def test_Autoencoder_decodes_one_draw_from_what_it_encoded(code, rng):
     for training in (True, False):
         network.train(training)
         mean, logvar = encoded(network, x, 2)
-        recon, same_mean, same_logvar = expect.tensors(network(x, noise), 3, TRIPLE)
+        recon, same_mean, same_logvar = expect.tensors(
+            network(x, noise), 3, TRIPLE, ("reconstruction", "mean", "logvar")
+        )
         for name, got, want in (("mean", same_mean, mean), ("logvar", same_logvar, logvar)):
             alike(got, want, TRIPLE + ", as encode gives them", f"another {name} than encode's")
         right = decoded(network, mean + torch.exp(logvar / 2) * noise)
@@ -85,7 +87,7 @@ def test_Autoencoder_decodes_one_draw_from_what_it_encoded(code, rng):
     expect.holds(set(drawn) == {"the right draw"}, DRAWN, got=drawn, want="the decoded draw, in training and in use")
     std = torch.exp(logvar / 2)
     for size in (0.0, 3.0):
-        got, *_ = expect.tensors(network(x, size * noise), 3, TRIPLE)
+        got, *_ = expect.tensors(network(x, size * noise), 3, TRIPLE, ("reconstruction", "mean", "logvar"))
         alike(got, decoded(network, mean + size * std * noise), DRAWN, f"another draw with {size:g} times the noise")
 
 
@@ -186,7 +188,7 @@ def test_Autoencoder_learns_to_hand_pictures_through_its_latent(code, rng):
     quiet = torch.zeros(6, 2, 2, 2, dtype=torch.float64)
     teacher = Adam(network, 3e-3)
     for _ in range(60):
-        recon, *_ = expect.tensors(network(x, quiet), 3, TRIPLE)
+        recon, *_ = expect.tensors(network(x, quiet), 3, TRIPLE, ("reconstruction", "mean", "logvar"))
         expect.tensor(recon, PICTURE, shape=x.shape)
         loss = (recon - x).square().mean()
         if float(loss) < 0.9:
@@ -215,7 +217,9 @@ def test_Autoencoder_treats_each_sample_by_itself_in_training_too(code, rng):
 
 def _flat(parts: object) -> Tensor:
     """recon, mean and logvar side by side."""
-    return torch.cat([part.flatten(1) for part in expect.tensors(parts, 3, TRIPLE)], dim=1)
+    return torch.cat(
+        [part.flatten(1) for part in expect.tensors(parts, 3, TRIPLE, ("reconstruction", "mean", "logvar"))], dim=1
+    )
 
 
 def test_Autoencoder_lets_gradients_through_to_all_that_matters(code, rng):

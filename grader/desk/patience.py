@@ -1,0 +1,146 @@
+"""How long the desk waits for an answer: what runs on is interrupted, in the line that was running.
+
+On POSIX in the main thread a timer's signal raises `RanOn` where the program is; elsewhere another thread asks the interpreter
+to raise it. Neither reaches into one call of a library that does not come back: Ctrl-C does not either.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from grader.faults import RanOn
+
+SECONDS = 20.0
+"""A check has as long as in the judge; the environment's UNSTATIC_SECONDS says otherwise, 0 for no limit."""
+AGAIN = 0.25
+"""Seconds after which code that caught the interruption, as a bare `except` does, is interrupted again."""
+LONGER = 15
+"""So many times as long has what trains: a reward, or a picture."""
+DEBUGGERS = ("pdb", "bdb", "cmd", "_pydevd", "pydevd", "debugpy", "IPython.terminal.debugger")
+
+
+class LimitError(ValueError):
+    """UNSTATIC_SECONDS is no number of seconds."""
+
+
+def limit() -> float:
+    """Seconds for one check; 0 means no limit.
+
+    Raises:
+        LimitError: UNSTATIC_SECONDS says something else.
+    """
+    said = os.environ.get("UNSTATIC_SECONDS", "").strip()
+    try:
+        seconds = float(said) if said else SECONDS
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e6:
+        raise LimitError(f"UNSTATIC_SECONDS={said}: give a number of seconds, such as 60, or 0 for no limit")
+    return seconds
+
+
+def set_limit(seconds: float) -> None:
+    """Another limit for this process and those that it starts."""
+    os.environ["UNSTATIC_SECONDS"] = f"{seconds:g}"
+    limit()
+
+
+def told(seconds: float) -> str:
+    """What is said of an answer that ran on."""
+    return f"it ran on for {seconds:g} s and was interrupted; `UNSTATIC_SECONDS={3 * seconds:g}` in the environment gives it longer"
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raise `RanOn` in what runs here once it has had so many seconds; 0 means no limit.
+
+    While a debugger is at work the time does not count.
+    """
+    if not seconds:
+        yield
+    elif hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
+        with _by_signal(seconds):
+            yield
+    else:
+        with _by_thread(seconds):
+            yield
+
+
+@contextlib.contextmanager
+def _by_signal(seconds: float) -> Iterator[None]:
+    rings = 0
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        nonlocal rings
+        if _debugged(frame):
+            signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+            return
+        rings += 1
+        if rings > 1:  # whoever caught the first is met again where it is handled
+            _trace(frame)
+        raise RanOn(told(seconds))
+
+    def again(frame: FrameType, event: str, argument: object) -> Any:
+        if isinstance(sys.exc_info()[1], RanOn):
+            raise RanOn(told(seconds))
+        return again
+
+    def _trace(frame: FrameType | None) -> None:
+        sys.settrace(again)
+        while frame is not None:
+            frame.f_trace = again
+            frame = frame.f_back
+
+    tracing = sys.gettrace()
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if rings > 1:
+            sys.settrace(tracing)
+
+
+@contextlib.contextmanager
+def _by_thread(seconds: float) -> Iterator[None]:
+    thread, over = threading.get_ident(), threading.Event()
+    lock = threading.Lock()
+
+    def wait() -> None:
+        pause = seconds
+        while not over.wait(pause):
+            pause = seconds if _debugged(sys._current_frames().get(thread)) else AGAIN
+            with lock:
+                if pause == AGAIN and not over.is_set():
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(RanOn))
+
+    watcher = threading.Thread(target=wait, name="patience", daemon=True)
+    watcher.start()
+    try:
+        yield
+    except RanOn as error:
+        error.args = error.args or (told(seconds),)
+        raise
+    finally:
+        with lock:  # from here on nothing is raised any more; what was asked for and not yet raised is taken back
+            over.set()
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
+
+
+def _debugged(frame: FrameType | None) -> bool:
+    """Whether a debugger is at work: in one of the frames, or as what traces."""
+    if getattr(sys.gettrace(), "__module__", "").split(".")[0] in DEBUGGERS:
+        return True
+    while frame is not None:
+        if frame.f_globals.get("__name__", "") in DEBUGGERS:
+            return True
+        frame = frame.f_back
+    return False

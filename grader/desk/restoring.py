@@ -1,0 +1,165 @@
+"""Stubs put back in the learner's file, one or all, and what was taken away put back again. Nothing is lost on the way.
+
+What is replaced is kept in `.unstatic/kept`, unless it is there already or was the stub itself.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+from grader.course import ROOT, Exercise, Section, sections
+from grader.desk import memory, reading
+from grader.source.markers import BEGIN, END
+
+Done = tuple[str, bool]
+"""What to say, and whether it was done."""
+
+
+def reset(what: Exercise | Section) -> Done:
+    """Put a stub back, or all of a section's."""
+    exercise = what if isinstance(what, Exercise) else None
+    of = sections()[exercise.section] if exercise else what
+    assert isinstance(of, Section)
+    where = reading.where(of)
+    if not of.solution.is_file() and not of.pristine.is_file():
+        return f"The stubs cannot be made in this release of the course: take {where} from where you got it.", False
+    from grader.source.stubs import render
+
+    text = render(of)
+    if exercise and of.stub.is_file():
+        text = _with(exercise, of, reading.text_of(of), text)
+    said = _replace(of, text)
+    said.append(f"{exercise.name if exercise else 'Every exercise'} of {where} is a stub again.")
+    return "\n".join([*said, *_still_broken(of)]), True
+
+
+def undo(what: Exercise | Section | None) -> Done:
+    """Put back what was there before the last reset: of an exercise, of a section, or of the one that was reset last."""
+    if what is None:
+        newest = max(_folder().glob("s*.py"), key=lambda path: path.stat().st_mtime_ns, default=None)
+        what = sections().get(newest.stem.rpartition("-")[0]) if newest else None
+    if what is None:
+        return f"Nothing was reset: there is nothing in {_shown(_folder())}.", False
+    exercise = what if isinstance(what, Exercise) else None
+    of = sections()[exercise.section] if exercise else what
+    assert isinstance(of, Section)
+    now = of.stub.read_bytes() if of.stub.is_file() else b""
+    for copy in reversed(_copies(of)):
+        text = copy.read_bytes().decode("utf-8", "replace") if exercise else ""
+        if exercise and (lines := lines_of(exercise.name, text)):
+            text = _with(exercise, of, reading.text_of(of), "\n".join(lines))
+        data = text.encode() if exercise else copy.read_bytes()
+        if data and data != now:
+            said = _replace(of, data)
+            name = exercise.name if exercise else reading.where(of)
+            return "\n".join([*said, f"{name} is again as it is in {_shown(copy)}."]), True
+    name = exercise.name if exercise else reading.where(of)
+    return f"No copy in {_shown(_folder())} has another {name} than there is now.", False
+
+
+def _replace(of: Section, new: str | bytes) -> list[str]:
+    """Write the learner's file anew; what was there is kept, and said to be."""
+    data = new if isinstance(new, bytes) else new.encode("utf-8")
+    said = []
+    if of.stub.is_file() and of.stub.read_bytes() != data and (copy := _keep(of)):
+        said = [f"Yours is kept in {_shown(copy)}"]
+    memory.replace_file(of.stub, data)
+    return said
+
+
+def _keep(of: Section) -> Path | None:
+    """Where the learner's file is kept as it is now; None if it is the untouched stub."""
+    from grader.source.stubs import render
+
+    data = of.stub.read_bytes()
+    if (of.solution.is_file() or of.pristine.is_file()) and data == render(of).encode():
+        return None
+    copies = _copies(of)
+    if same := [copy for copy in copies if copy.read_bytes() == data]:
+        return same[-1]
+    number = max([0, *map(_number, copies)]) + 1
+    copy = _folder() / f"{of.stem}-{number}.py"
+    memory.replace_file(copy, data)
+    return copy
+
+
+def _folder() -> Path:
+    return memory.STATE / "kept"
+
+
+def _copies(of: Section) -> list[Path]:
+    found = [path for path in _folder().glob(f"{of.stem}-*.py") if path.stem.rpartition("-")[2].isdigit()]
+    return sorted(found, key=_number)
+
+
+def _number(copy: Path) -> int:
+    return int(copy.stem.rpartition("-")[2])
+
+
+def _shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
+
+
+def _still_broken(of: Section) -> list[str]:
+    """What still keeps the file from being read, where something does."""
+    try:
+        reading.compiled(of)
+    except (reading.Unreadable, SyntaxError, ValueError) as error:
+        problem = reading.explained(of, error)
+        line = f"line {problem.line}: " if problem.line else ""
+        return [f"The file still cannot be read: {line}{problem.text}"]
+    return []
+
+
+# -------------------------------------------------------------------------------------- an exercise's lines in a text
+
+
+def _with(exercise: Exercise, of: Section, mine: str, other: str) -> str:
+    """The learner's text with an exercise's lines from another; where it has none, they are put where they belong."""
+    lines, new = mine.split("\n"), lines_of(exercise.name, other)
+    if found := extent(mine, exercise.name):
+        return "\n".join([*lines[: found[0]], *new, *lines[found[1] :]])
+    names = list(of.exercises)
+    for later in names[names.index(exercise.name) + 1 :]:
+        if found := extent(mine, later):
+            return "\n".join([*lines[: found[0]], *new, "", "", *lines[found[0] :]])
+    return "\n".join([*mine.rstrip("\n").split("\n"), "", "", *new, ""])
+
+
+def lines_of(name: str, source: str) -> list[str]:
+    """The lines of an exercise, without the markers; none if it is not there."""
+    found = extent(source, name)
+    lines = source.split("\n")[found[0] : found[1]] if found else []
+    return [line for line in lines if line.strip() not in (BEGIN, END)]
+
+
+def extent(source: str, name: str) -> tuple[int, int] | None:
+    """The lines, as a slice, of the last function or class of this name at the margin: the one that counts. None if there is none.
+
+    In a text that is no Python, they are told by how they are indented.
+    """
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return _extent_by_margin(source.split("\n"), name)
+    nodes = [node for node in body if isinstance(node, reading.Definition) and node.name == name]
+    if not nodes:
+        return None
+    first = min([nodes[-1].lineno, *(decorator.lineno for decorator in nodes[-1].decorator_list)])
+    return first - 1, nodes[-1].end_lineno or first
+
+
+def _extent_by_margin(lines: list[str], name: str) -> tuple[int, int] | None:
+    begins = re.compile(rf"(?:async +)?(?:def|class) +{name}\b")
+    starts = [number for number, line in enumerate(lines) if begins.match(line)]
+    if not starts:
+        return None
+    first = starts[-1]
+    last = first + 1
+    while last < len(lines) and (not lines[last].strip() or lines[last][0] in " \t)]}#"):
+        last += 1
+    while last > first + 1 and (not lines[last - 1].strip() or lines[last - 1][0] == "#"):
+        last -= 1
+    while first and lines[first - 1].startswith("@"):
+        first -= 1
+    return first, last
