@@ -74,7 +74,7 @@ def test_a_wrong_answer_is_explained_in_a_few_lines_and_the_same_twice(classroom
     run = classroom.pytest("exercises/checks/s1_forward_reverse", "-k", "forward_step or q_sample or simple_loss")
     said = flat(run.stdout)
     assert run.returncode == 1
-    assert "✗ q_sample — all of its" in said
+    assert re.search(r"✗ q_sample — (all|\d) of its", said)
     for label in ("check", "called q_sample(", "came back", "expected", "because", "looks like no square roots"):
         assert label in said
     assert re.search(r"✓ +forward_step +1/1", run.stdout)
@@ -203,15 +203,11 @@ def test_a_reward_trains_once_for_what_it_depends_on_and_says_the_same_again(cla
     assert "nothing has changed" not in run()
     assert ("nothing has changed" in run()) == holds
     assert trained.read_text() == "x"
-    if not holds:
-        return
-    assert "nothing has changed" not in run("--fresh")
-    (classroom.root / "pictures" / "reward.png").unlink()
-    run()
-    assert trained.read_text() == "xxx"
-    classroom.hand_in(("return a.sqrt() * x0", "return torch.sqrt(a) * x0"))
-    run()
-    assert trained.read_text() == "xxxx"
+    if holds:
+        (classroom.root / "pictures" / "reward.png").unlink()
+        assert "nothing has changed" not in run()
+        assert "nothing has changed" not in run("--fresh")
+        assert trained.read_text() == "xxx"
 
 
 def test_tidy_undoes_what_code_at_the_desk_switches() -> None:

@@ -118,6 +118,27 @@ def test_a_verdict_depends_on_the_files_that_the_learner_imports(course: Course,
     assert all(one != other for one, other in zip(course.digests(), before, strict=True))
 
 
+def test_a_reward_depends_on_the_file_its_test_what_draws_it_and_the_threads(course: Course) -> None:
+    root = course.classroom.root
+    test = root / "exercises" / "end_to_end" / "test_s1_forward_reverse.py"
+
+    def key(threads: int = 1) -> str:
+        course.digests()
+        return depends.of_reward(S1, course.classroom.module.read_bytes(), test, threads)
+
+    keys = [key(), key(threads=2)]
+    for path in (
+        course.classroom.module,
+        test,
+        root / "exercises/gallery/__init__.py",
+        root / "exercises/toolkit/moons.py",
+    ):
+        path.write_text(path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+        keys.append(key())
+    assert len(set(keys)) == 6
+    assert key() == keys[-1]
+
+
 def test_a_verdict_depends_on_all_that_is_installed(course: Course, tmp_path: Path) -> None:
     before = course.digests()
     (tmp_path / "site" / "torch-99.0.dist-info").mkdir(parents=True)
