@@ -124,7 +124,17 @@ FOLDERS = {
     "exercises": ("{}.py", {"__init__.py", "conftest.py", "course.toml"}),
     "exercises/checks": (
         "{}",
-        {"__init__.py", "cases.py", "chance.py", "describe.py", "expect.py", "rules.py", "spies.py"},
+        {
+            "__init__.py",
+            "callers.py",
+            "cases.py",
+            "chance.py",
+            "describe.py",
+            "expect.py",
+            "notes.py",
+            "rules.py",
+            "spies.py",
+        },
     ),
     "exercises/end_to_end": ("test_{}.py", {"__init__.py"}),
     "exercises/gallery": ("{}.py", {"__init__.py"}),
@@ -163,7 +173,14 @@ def test_each_exercise_has_a_file_of_checks_and_one_of_misconceptions(section):
 
 
 def test_each_folder_is_known():
-    known = {*FOLDERS, "exercises/capstone", "exercises/dial", "exercises/toolkit", "solutions/alternatives"} - {
+    known = {
+        *FOLDERS,
+        "exercises/capstone",
+        "exercises/dial",
+        "exercises/toolkit",
+        "solutions/alternatives",
+        "solutions/moving",
+    } - {
         "exercises",
         "solutions",
     }
