@@ -3,14 +3,17 @@
 It costs about half a minute, ten seconds of them for building.
 """
 
+import functools
 import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
@@ -33,7 +36,10 @@ MEGABYTES = 15
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build.build(tmp_path_factory.mktemp("built") / "site")
+    """Built as the workflow does, so that what a theme asks of GitHub would be seen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GITHUB_REPOSITORY", "ada/unstatic")
+        return build.build(tmp_path_factory.mktemp("built") / "site")
 
 
 class Seen(HTMLParser):
@@ -186,14 +192,13 @@ def test_a_formula_that_cannot_be_translated_is_told_with_its_words() -> None:
 
 
 def test_links_to_what_is_no_page_lead_to_the_repository_or_are_left_as_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "See [the judge](../grader/judging/judge.py), [the map](architecture.md) and `[x](y.py)`."
-    monkeypatch.setenv("GITHUB_REPOSITORY", "ada/unstatic")
-    assert "(https://github.com/ada/unstatic/blob/main/grader/judging/judge.py)" in pages.linked(
-        text, ROOT / "docs/a.md"
+    text, page = "See [the judge](../grader/judging/judge.py), [the map](architecture.md).", ROOT / "docs" / "a.md"
+    monkeypatch.setenv("GITHUB_REPOSITORY", "Ada/unstatic")
+    assert pages.address() == "https://ada.github.io/unstatic/"
+    assert pages.linked(text, page, pages.repository()) == (
+        "See [the judge](https://github.com/Ada/unstatic/blob/main/grader/judging/judge.py), [the map](architecture.md)."
     )
-    monkeypatch.delenv("GITHUB_REPOSITORY")
-    monkeypatch.setattr(pages, "repository", lambda: "")
-    assert "See the judge, [the map](architecture.md)" in pages.linked(text, ROOT / "docs/a.md")
+    assert pages.linked(text, page, "") == "See the judge, [the map](architecture.md)."
 
 
 # In a browser
@@ -233,8 +238,8 @@ def browser() -> Iterator:
 class Reader:
     """Somebody who reads the site from disk, and notes what goes wrong."""
 
-    def __init__(self, browser, site: Path, **context) -> None:
-        self.site = site
+    def __init__(self, browser, site: Path, at: str = "", **context) -> None:
+        self.at = at or site.as_uri()
         self.context = browser.new_context(**{"viewport": DESK, "reduced_motion": "reduce"} | context)
         self.page = self.context.new_page()
         self.wrong: list[str] = []
@@ -245,10 +250,10 @@ class Reader:
         self.page.on("request", lambda asked: self._own(asked.url) or self.wrong.append(f"asks {asked.url}"))
 
     def _own(self, url: str) -> bool:
-        return url.startswith((self.site.as_uri(), "data:", "blob:", "about:"))
+        return url.startswith((self.at, "data:", "blob:", "about:"))
 
     def open(self, name: str):
-        self.page.goto(f"{self.site.as_uri()}/{name}")
+        self.page.goto(f"{self.at}/{name}")
         return self.page
 
 
@@ -320,7 +325,23 @@ def test_hints_open_one_click_at_a_time(reader: Reader) -> None:
 
 
 def test_the_search_finds_an_exercise_on_pages_read_from_disk(reader: Reader) -> None:
-    page = reader.open("index.html")
+    searched(reader.open("index.html"))
+
+
+def test_the_search_finds_an_exercise_on_pages_from_a_server(browser, site: Path) -> None:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *said: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        reader = Reader(browser, site, at=f"http://127.0.0.1:{server.server_port}")
+        searched(reader.open("index.html"))
+        reader.context.close()
+        server.shutdown()
+    assert not reader.wrong
+
+
+def searched(page) -> None:
     page.fill("input[name=query]", "q_sample")
     found = page.locator(".md-search-result__link").first
     found.wait_for(timeout=10_000)
