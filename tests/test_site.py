@@ -324,6 +324,15 @@ def test_hints_open_one_click_at_a_time(reader: Reader) -> None:
     assert hints.nth(2).locator("> p").is_visible()
 
 
+def test_a_printed_lesson_keeps_its_hints_to_itself(reader: Reader) -> None:
+    page = reader.open("exercises/lessons/s1_forward_reverse.html")
+    assert page.locator("details.hint").first.is_visible()
+    page.emulate_media(media="print")
+    assert not page.locator("details.hint").first.is_visible()
+    assert not page.locator(".md-header").is_visible()
+    assert page.locator("math").first.is_visible()
+
+
 def test_the_search_finds_an_exercise_on_pages_read_from_disk(reader: Reader) -> None:
     searched(reader.open("index.html"))
 
@@ -396,21 +405,21 @@ def test_writing_stands_out_from_what_is_behind_it(browser, site: Path, scheme: 
 def test_a_picture_moves_with_its_controls(reader: Reader, name: str, control: str, to: str) -> None:
     figure = reader.open("moving.html").locator(f"figure[data-moving={name}]")
     drawn = "(canvas) => canvas.toDataURL()"
-    before, said = figure.locator("canvas").evaluate(drawn), figure.locator("output").text_content()
+    before, said = figure.locator("canvas").first.evaluate(drawn), figure.locator("output").text_content()
     if control == "select":
         figure.locator("select").select_option(to)
     else:
         figure.locator("input").press(to)
     assert said
     assert figure.locator("output").text_content() != said
-    assert figure.locator("canvas").evaluate(drawn) != before
-    assert figure.locator("canvas").get_attribute("aria-label").endswith(figure.locator("output").text_content())
+    assert figure.locator("canvas").first.evaluate(drawn) != before
+    assert figure.locator("canvas").first.get_attribute("aria-label").endswith(figure.locator("output").text_content())
 
 
 def test_a_picture_that_moves_stands_in_the_place_of_its_exercise(reader: Reader) -> None:
     for picture in moving.PICTURES:
         page = reader.open(places.page(sections()[find_exercise(picture.exercise).section]))
-        assert page.locator(f"figure[data-moving={picture.name}] canvas").is_visible()
+        assert page.locator(f"figure[data-moving={picture.name}] canvas").first.is_visible()
 
 
 def test_the_dial_draws_the_numbers_that_the_reference_has_made(reader: Reader) -> None:
@@ -424,6 +433,7 @@ def test_the_dial_draws_the_numbers_that_the_reference_has_made(reader: Reader) 
             said = figure.locator("output").text_content()
             assert f"{one['sampler']}, {one['asked']} call" in said
             assert f"distance {one['distance']:.3f}" in said
+            assert f"{one['distance']} in {one['calls']}" in figure.locator("canvas.chart").get_attribute("aria-label")
 
 
 def test_without_scripts_there_are_still_pictures_and_formulas(browser, site: Path) -> None:
