@@ -1,8 +1,14 @@
-// The theme puts a row of buttons on each block of code, which readers by ear should be able to tell apart.
+// The theme puts a row of buttons on each block of code, which readers by ear should be able to tell apart, and lets wide tables
+// scroll, which readers without a mouse should be able to do.
 new MutationObserver(() => {
   document.querySelectorAll("nav.md-code__nav").forEach((row, number) => {
     if (!row.hasAttribute("aria-label")) row.setAttribute("aria-label", `Code ${number + 1}`);
   });
+  for (const table of document.querySelectorAll(".md-typeset__scrollwrap:not([tabindex])")) {
+    table.tabIndex = 0;
+    table.setAttribute("role", "group");
+    table.setAttribute("aria-label", "table");
+  }
 }).observe(document.body, { childList: true, subtree: true });
 
 // The pictures that move. Their numbers stand in the page (grader/site/moving.py); points are bytes, 40 to a unit.
