@@ -3,14 +3,17 @@
 It costs about half a minute, ten seconds of them for building.
 """
 
+import functools
 import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
@@ -33,7 +36,10 @@ MEGABYTES = 15
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build.build(tmp_path_factory.mktemp("built") / "site")
+    """Built as the workflow does, so that what a theme asks of GitHub would be seen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GITHUB_REPOSITORY", "ada/unstatic")
+        return build.build(tmp_path_factory.mktemp("built") / "site")
 
 
 class Seen(HTMLParser):
@@ -186,14 +192,13 @@ def test_a_formula_that_cannot_be_translated_is_told_with_its_words() -> None:
 
 
 def test_links_to_what_is_no_page_lead_to_the_repository_or_are_left_as_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "See [the judge](../grader/judging/judge.py), [the map](architecture.md) and `[x](y.py)`."
-    monkeypatch.setenv("GITHUB_REPOSITORY", "ada/unstatic")
-    assert "(https://github.com/ada/unstatic/blob/main/grader/judging/judge.py)" in pages.linked(
-        text, ROOT / "docs/a.md"
+    text, page = "See [the judge](../grader/judging/judge.py), [the map](architecture.md).", ROOT / "docs" / "a.md"
+    monkeypatch.setenv("GITHUB_REPOSITORY", "Ada/unstatic")
+    assert pages.address() == "https://ada.github.io/unstatic/"
+    assert pages.linked(text, page, pages.repository()) == (
+        "See [the judge](https://github.com/Ada/unstatic/blob/main/grader/judging/judge.py), [the map](architecture.md)."
     )
-    monkeypatch.delenv("GITHUB_REPOSITORY")
-    monkeypatch.setattr(pages, "repository", lambda: "")
-    assert "See the judge, [the map](architecture.md)" in pages.linked(text, ROOT / "docs/a.md")
+    assert pages.linked(text, page, "") == "See the judge, [the map](architecture.md)."
 
 
 # In a browser
@@ -233,8 +238,8 @@ def browser() -> Iterator:
 class Reader:
     """Somebody who reads the site from disk, and notes what goes wrong."""
 
-    def __init__(self, browser, site: Path, **context) -> None:
-        self.site = site
+    def __init__(self, browser, site: Path, at: str = "", **context) -> None:
+        self.at = at or site.as_uri()
         self.context = browser.new_context(**{"viewport": DESK, "reduced_motion": "reduce"} | context)
         self.page = self.context.new_page()
         self.wrong: list[str] = []
@@ -245,10 +250,10 @@ class Reader:
         self.page.on("request", lambda asked: self._own(asked.url) or self.wrong.append(f"asks {asked.url}"))
 
     def _own(self, url: str) -> bool:
-        return url.startswith((self.site.as_uri(), "data:", "blob:", "about:"))
+        return url.startswith((self.at, "data:", "blob:", "about:"))
 
     def open(self, name: str):
-        self.page.goto(f"{self.site.as_uri()}/{name}")
+        self.page.goto(f"{self.at}/{name}")
         return self.page
 
 
@@ -319,8 +324,33 @@ def test_hints_open_one_click_at_a_time(reader: Reader) -> None:
     assert hints.nth(2).locator("> p").is_visible()
 
 
+def test_a_printed_lesson_keeps_its_hints_to_itself(reader: Reader) -> None:
+    page = reader.open("exercises/lessons/s1_forward_reverse.html")
+    assert page.locator("details.hint").first.is_visible()
+    page.emulate_media(media="print")
+    assert not page.locator("details.hint").first.is_visible()
+    assert not page.locator(".md-header").is_visible()
+    assert page.locator("math").first.is_visible()
+
+
 def test_the_search_finds_an_exercise_on_pages_read_from_disk(reader: Reader) -> None:
-    page = reader.open("index.html")
+    searched(reader.open("index.html"))
+
+
+def test_the_search_finds_an_exercise_on_pages_from_a_server(browser, site: Path) -> None:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *said: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        reader = Reader(browser, site, at=f"http://127.0.0.1:{server.server_port}")
+        searched(reader.open("index.html"))
+        reader.context.close()
+        server.shutdown()
+    assert not reader.wrong
+
+
+def searched(page) -> None:
     page.fill("input[name=query]", "q_sample")
     found = page.locator(".md-search-result__link").first
     found.wait_for(timeout=10_000)
@@ -375,21 +405,21 @@ def test_writing_stands_out_from_what_is_behind_it(browser, site: Path, scheme: 
 def test_a_picture_moves_with_its_controls(reader: Reader, name: str, control: str, to: str) -> None:
     figure = reader.open("moving.html").locator(f"figure[data-moving={name}]")
     drawn = "(canvas) => canvas.toDataURL()"
-    before, said = figure.locator("canvas").evaluate(drawn), figure.locator("output").text_content()
+    before, said = figure.locator("canvas").first.evaluate(drawn), figure.locator("output").text_content()
     if control == "select":
         figure.locator("select").select_option(to)
     else:
         figure.locator("input").press(to)
     assert said
     assert figure.locator("output").text_content() != said
-    assert figure.locator("canvas").evaluate(drawn) != before
-    assert figure.locator("canvas").get_attribute("aria-label").endswith(figure.locator("output").text_content())
+    assert figure.locator("canvas").first.evaluate(drawn) != before
+    assert figure.locator("canvas").first.get_attribute("aria-label").endswith(figure.locator("output").text_content())
 
 
 def test_a_picture_that_moves_stands_in_the_place_of_its_exercise(reader: Reader) -> None:
     for picture in moving.PICTURES:
         page = reader.open(places.page(sections()[find_exercise(picture.exercise).section]))
-        assert page.locator(f"figure[data-moving={picture.name}] canvas").is_visible()
+        assert page.locator(f"figure[data-moving={picture.name}] canvas").first.is_visible()
 
 
 def test_the_dial_draws_the_numbers_that_the_reference_has_made(reader: Reader) -> None:
@@ -403,6 +433,7 @@ def test_the_dial_draws_the_numbers_that_the_reference_has_made(reader: Reader) 
             said = figure.locator("output").text_content()
             assert f"{one['sampler']}, {one['asked']} call" in said
             assert f"distance {one['distance']:.3f}" in said
+            assert f"{one['distance']} in {one['calls']}" in figure.locator("canvas.chart").get_attribute("aria-label")
 
 
 def test_without_scripts_there_are_still_pictures_and_formulas(browser, site: Path) -> None:

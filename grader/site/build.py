@@ -43,25 +43,26 @@ def build(into: Path = SITE, strict: bool = True) -> Path:
         raise NotInstalled(
             f"{error.name} is not installed: `make install EXTRAS=instructor,dev,site` brings what builds the site"
         ) from error
-    logging.getLogger("mkdocs").addHandler(_said())
     into.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".site-", dir=into.parent) as work:
-        docs, made = Path(work, "docs"), Path(work, "site")
-        nav = pages.lay(docs)
-        shutil.copytree(ASSETS, docs / "assets")
-        configuration = Path(work, "mkdocs.yml")
-        configuration.write_text("", encoding="utf-8")
-        config = load_config(
-            config_file=open(configuration, "rb"),  # noqa: SIM115 MkDocs closes it
-            docs_dir=str(docs),
-            site_dir=str(made),
-            strict=strict,
-            **_settings(nav),
-        )
-        render(config)
-        for path in [*made.rglob("*.map"), *(made / "assets" / "javascripts" / "lunr").rglob("*.js")]:
-            path.unlink()  # for debugging the theme, and for other languages' search
-        _replace(into, made)
+    said = logging.StreamHandler()  # what MkDocs warns of, on stderr
+    said.setLevel(logging.WARNING)
+    logging.getLogger("mkdocs").addHandler(said)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".site-", dir=into.parent) as work:
+            docs, made, configuration = Path(work, "docs"), Path(work, "site"), Path(work, "mkdocs.yml")
+            nav = pages.lay(docs)
+            shutil.copytree(ASSETS, docs / "assets")
+            configuration.touch()
+            with configuration.open("rb") as file:
+                config = load_config(
+                    config_file=file, docs_dir=str(docs), site_dir=str(made), strict=strict, **_settings(nav)
+                )
+            render(config)
+            for path in [*made.rglob("*.map"), *(made / "assets" / "javascripts" / "lunr").rglob("*.js")]:
+                path.unlink()  # for debugging the theme, and for other languages' search
+            _replace(into, made)
+    finally:
+        logging.getLogger("mkdocs").removeHandler(said)
     return into
 
 
@@ -73,12 +74,10 @@ def _settings(nav: list[Any]) -> dict[str, Any]:
     options = {name: given for entry in EXTENSIONS if isinstance(entry, dict) for name, given in entry.items()}
     options["pymdownx.superfences"] = {"custom_fences": fences}
     light, dark = "(prefers-color-scheme: light)", "(prefers-color-scheme: dark)"
-    repository = pages.repository()
     return {
         "site_name": "Unstatic",
         "site_description": "A graded course in diffusion models, in PyTorch.",
-        "repo_url": repository,
-        "edit_uri": "",
+        "site_url": pages.address(),  # not repo_url: the theme would ask GitHub for its stars
         "use_directory_urls": False,
         "nav": nav,
         "theme": {
@@ -120,13 +119,6 @@ def _settings(nav: list[Any]) -> dict[str, Any]:
         "validation": {"links": {"not_found": "warn", "anchors": "warn", "unrecognized_links": "warn"}},
         "extra": {"generator": False, "polyfills": ["assets/iframe-worker.js"]},
     }
-
-
-def _said() -> logging.Handler:
-    """What MkDocs warns of, on stderr."""
-    handler = logging.StreamHandler()
-    handler.setLevel(logging.WARNING)
-    return handler
 
 
 def _replace(old: Path, new: Path) -> None:

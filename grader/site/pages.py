@@ -28,9 +28,10 @@ def lay(folder: Path) -> list[Any]:
         shutil.copyfile(picture, copy)
     _write(folder, "index.md", front.page())
     _write(folder, "moving.md", moving.page())
+    web = repository()
     for path in published():
         found = next((one for one in sections().values() if one.lesson == path), None)
-        text = folded(linked(path.read_text(encoding="utf-8"), path))
+        text = folded(linked(path.read_text(encoding="utf-8"), path, web))
         _write(folder, path.relative_to(ROOT).as_posix(), lesson(found, text) if found else text)
     for section in sections().values():
         _write(folder, f"exercises/{section.stem}.md", listings.stub(section))
@@ -81,6 +82,12 @@ def repository() -> str:
     return f"https://{found[1]}/{found[2]}" if found else ""
 
 
+def address() -> str:
+    """Where the site will be on GitHub's Pages; empty elsewhere."""
+    owner, _, name = os.environ.get("GITHUB_REPOSITORY", "").partition("/")
+    return f"https://{owner.lower()}.github.io/{name}/" if name else ""
+
+
 def lesson(section: Section, text: str) -> str:
     """A lesson, in which each exercise's heading has become its place."""
     written = []
@@ -94,8 +101,8 @@ def lesson(section: Section, text: str) -> str:
     return exercise.contents(section, "".join(written))
 
 
-def linked(text: str, path: Path) -> str:
-    """Links to what is no page of the site lead to the repository on the web; where nobody knows that, the words are left."""
+def linked(text: str, path: Path, web: str) -> str:
+    """Links to what is no page of the site lead to the repository on the web; the words are left where that is not known."""
     there = {*published(), *LESSONS.rglob("*.png"), *DOCS.glob("*.png")}
 
     def one(found: re.Match) -> str:
@@ -107,9 +114,9 @@ def linked(text: str, path: Path) -> str:
             return found[0]
         if file == ROOT / "README.md":
             return f"[{found['text']}]({os.path.relpath(ROOT / 'index.md', path.parent)})"
-        if not repository() or not file.is_relative_to(ROOT):
+        if not web or not file.is_relative_to(ROOT):
             return found["text"]
-        return f"[{found['text']}]({repository()}/blob/main/{file.relative_to(ROOT).as_posix()}{'#' + part if part else ''})"
+        return f"[{found['text']}]({web}/blob/main/{file.relative_to(ROOT).as_posix()}{'#' + part if part else ''})"
 
     return outside_fences(text, lambda prose: LINK.sub(one, prose))
 

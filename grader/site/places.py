@@ -29,8 +29,13 @@ def address(of: Exercise | Section) -> str:
     file, _, part = place(of).partition("#")
     path: Path = SITE / file
     if not path.is_file():
+        how = (
+            "run `make site`"
+            if (ROOT / "Makefile").is_file()
+            else "put the site there, if your course hands it out built"
+        )
         raise FileNotFoundError(
-            f"the site is not built in this copy ({SITE / 'index.html'} is not there): run `make site` first, or read {lesson(of)}"
+            f"there is no built site in this copy, at {SITE / 'index.html'}: {how}, or read {lesson(of)}"
         )
     return path.as_uri() + (f"#{part}" if part else "")
 

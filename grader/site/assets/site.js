@@ -1,8 +1,14 @@
-// The theme puts a row of buttons on each block of code, which readers by ear should be able to tell apart.
+// The theme puts a row of buttons on each block of code, which readers by ear should be able to tell apart, and lets wide tables
+// scroll, which readers without a mouse should be able to do.
 new MutationObserver(() => {
   document.querySelectorAll("nav.md-code__nav").forEach((row, number) => {
     if (!row.hasAttribute("aria-label")) row.setAttribute("aria-label", `Code ${number + 1}`);
   });
+  for (const table of document.querySelectorAll(".md-typeset__scrollwrap:not([tabindex])")) {
+    table.tabIndex = 0;
+    table.setAttribute("role", "group");
+    table.setAttribute("aria-label", "table");
+  }
 }).observe(document.body, { childList: true, subtree: true });
 
 // The pictures that move. Their numbers stand in the page (grader/site/moving.py); points are bytes, 40 to a unit.
@@ -87,6 +93,56 @@ class Stage {
   }
 }
 
+/* Distance by calls, both in doublings or tens: all samplers in grey, the chosen one in colour, with a dot where one stands. */
+class Chart {
+  constructor(stage, readings) {
+    this.readings = readings;
+    this.canvas = element("canvas", { className: "chart" });
+    this.canvas.setAttribute("role", "img");
+    stage.canvas.after(this.canvas);
+  }
+
+  show(found) {
+    const dense = window.devicePixelRatio || 1, width = this.canvas.clientWidth, height = this.canvas.clientHeight;
+    this.canvas.width = Math.round(width * dense);
+    this.canvas.height = Math.round(height * dense);
+    const pen = this.canvas.getContext("2d"), left = 40, below = height - 34;
+    const across = (calls) => left + ((width - left - 12) * Math.log2(calls)) / 7;
+    const up = (distance) => below - ((below - 10) * (Math.log10(Math.min(Math.max(distance, 0.02), 10)) - Math.log10(0.02))) / Math.log10(500);
+    pen.scale(dense, dense);
+    pen.font = `12px ${getComputedStyle(this.canvas).fontFamily}`;
+    pen.fillStyle = colour("soft");
+    pen.textAlign = "center";
+    for (const calls of [1, 2, 4, 8, 16, 32, 64, 128]) pen.fillText(calls, across(calls), below + 16);
+    pen.fillText("distance to the data, by calls of the model", (left + width) / 2, height - 2);
+    pen.textAlign = "right";
+    pen.strokeStyle = colour("line");
+    for (const distance of [0.1, 1, 10]) {
+      pen.fillText(distance, left - 8, up(distance) + 4);
+      pen.beginPath();
+      pen.moveTo(left, up(distance));
+      pen.lineTo(width - 12, up(distance));
+      pen.stroke();
+    }
+    const names = [...new Set(this.readings.map((one) => one.sampler))].filter((name) => name !== found.sampler);
+    for (const name of [...names, found.sampler]) {
+      const own = name === found.sampler;
+      pen.strokeStyle = own ? colour("model") : colour("static");
+      pen.globalAlpha = own ? 1 : 0.45;
+      pen.lineWidth = own ? 2.5 : 1;
+      pen.beginPath();
+      for (const one of this.readings) if (one.sampler === name) pen.lineTo(across(one.calls), up(one.distance));
+      pen.stroke();
+    }
+    pen.fillStyle = colour("model");
+    pen.beginPath();
+    pen.arc(across(found.calls), up(found.distance), 5, 0, 2 * Math.PI);
+    pen.fill();
+    const all = this.readings.filter((one) => one.sampler === found.sampler).map((one) => `${one.distance} in ${one.calls}`);
+    this.canvas.setAttribute("aria-label", `Distance by calls of ${found.sampler}: ${all.join(", ")}`);
+  }
+}
+
 function byKind(kinds) {
   const colours = [colour("data"), colour("model"), colour("other")];
   return [...kinds].map((kind) => colours[kind]);
@@ -113,10 +169,12 @@ const MOVING = {
       const found = own.filter((one) => one.calls <= wanted()).pop() ?? own[0];
       plane.points(data, colour("line"), 0.06);
       plane.points(unpacked(found.points), colour("model"));
+      chart.show(found);
       const least = found.calls > wanted() ? ` (it needs ${found.calls} at least)` : "";
       return `${found.sampler}, ${found.asked} call${found.asked === 1 ? "" : "s"}${least}: ` +
         `distance ${found.distance.toFixed(3)}, ${(100 * found.off).toFixed(1)}% off the data`;
     });
+    const chart = new Chart(stage, numbers.readings);
     const sampler = stage.choice("sampler", names);
     const wanted = stage.slider("calls of the model", calls, 8);
     return stage;
