@@ -1,6 +1,7 @@
 """The workflows: as GitHub publishes their form, with nothing for an attacker, and of steps that are tested here."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 CALLERS = sorted((ROOT / "docs" / "ci").glob("*.yml"))
 EVERY = [*WORKFLOWS, *CALLERS]
 STEPS = re.compile(
-    r"true|make gpu|make site|bash (course/)?\.ci/(pinned|jail|run|mark)|make -C course install EXTRAS=instructor"
+    r"true|make gpu|make site|bash (course/)?\.ci/(pinned|jail|run|mark|learner)|make -C course install EXTRAS=instructor"
     r"|make -C course ci DO=(take|grade|plan|take-class|grade-class)"
 )
 """What a step may run: what tests/test_ci.py, tests/test_make.py and every change run."""
@@ -155,3 +156,15 @@ def test_a_self_hosted_runner_is_never_for_a_pull_request():
     for path in EVERY:
         if "self-hosted" in path.read_text(encoding="utf-8"):
             assert set(load(path)["on"]) <= {"workflow_dispatch", "schedule"}, path.name
+
+
+def test_the_learners_job_installs_and_then_runs_the_learners_commands(tmp_path):
+    """With a python that notes what it is asked for: what it is asked for is tested in test_other_systems."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$@" >> "$NOTES"\n', encoding="utf-8")
+    python.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "NOTES": str(tmp_path / "notes")}
+    subprocess.run(["bash", ROOT / ".ci" / "learner"], env=environment, check=True)
+    asked = (tmp_path / "notes").read_text(encoding="utf-8").splitlines()
+    assert asked == ["-m pip install -e .", "-m pytest tests/test_other_systems.py"]
+    assert (ROOT / "tests" / "test_other_systems.py").is_file()
