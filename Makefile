@@ -12,8 +12,9 @@ STAMP := $(VENV)/installed-$(subst $(comma),-,$(EXTRAS))
 READY := $(if $(filter $(OWN) $(CURDIR)/$(OWN),$(VENV)),$(STAMP),look)
 SEED ?= 1
 COURSE := tests/test_course.py tests/test_exercises.py tests/test_lessons.py
+CHROMIUM ?= chromium
 
-.PHONY: help install look test grade check new exercise exercises contract pictures site build-site bench gpu ci gradescope lock clean
+.PHONY: help install look test grade screenshot check new exercise exercises contract pictures site build-site bench gpu ci gradescope lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +29,9 @@ look:
 grade: $(READY) ## grade the sample cohort into results/
 	$(RUN) grader grade data/submissions/*/ --seed $(SEED) --json results/grade.json --html results/report
 	@echo "For people: results/report/index.html   For programs: results/grade.json"
+
+screenshot: grade ## draw docs/report.png again (CHROMIUM=... a Chromium or Chrome, and its flags)
+	$(CHROMIUM) --headless --hide-scrollbars --window-size=1100,1480 --screenshot=docs/report.png "file://$(CURDIR)/results/report/index.html"
 
 test: $(READY) ## test the course and the grader
 	$(RUN) pytest tests --ignore tests/bench -p no:benchmark -m "not slow" -n auto --dist loadgroup --timeout 900 $(PYTEST_FLAGS)

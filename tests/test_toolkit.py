@@ -88,8 +88,9 @@ def test_sliced_wasserstein_wants_sets_of_one_size() -> None:
 def test_the_plots_draw(tmp_path) -> None:
     figure, (first, second, third) = plots.rows(3)
     plots.points({"moons": two_moons(50), "again": two_moons(50)}, "points", first)
-    plots.curves({"a": [1.0, 2.0], "b": torch.ones(3, requires_grad=True)}, "t", on=second)
-    plots.image(torch.randn(4, 5), "x", "y", on=third)
+    lines = plots.Lines("lines", {"a": [1.0, 2.0], "b": torch.ones(3, requires_grad=True)}, "t")
+    plots.draw(plots.Drawing("", [lines]), on=second)
+    plots.draw(plots.Drawing("", [plots.Heat("a matrix", torch.randn(4, 5), "x", "y")]), on=third)
     assert plots.save(figure, tmp_path / "deep" / "picture.png").stat().st_size > 1000
     assert plots.save(plots.points({"moons": two_moons(50)}), tmp_path / "one.png").is_file()
     assert plots.save(plots.paths({"a walk": torch.randn(4, 50, 2)}), tmp_path / "two.png").is_file()

@@ -1,10 +1,14 @@
-"""What `unstatic show` draws with the learner's own functions: a list PICTURES for each section."""
+"""What `unstatic show` draws with the learner's own functions: a list PICTURES for each section.
+
+A picture's function takes the code that is to be seen, the learner's or the reference, and returns a `Drawing`, which is data:
+so the two can be laid over one another.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib.figure import FigureBase
+from exercises.toolkit.plots import Drawing
 
 
 @dataclass(frozen=True)
@@ -14,9 +18,9 @@ class Picture:
     Attributes:
         title: what it shows.
         needs: the exercises whose functions it calls.
-        draw: draws it, given the learner's code and the part of a figure to draw on.
+        draw: what is to be seen, given the code.
     """
 
     title: str
     needs: tuple[str, ...]
-    draw: Callable[[Any, FigureBase], object]
+    draw: Callable[[Any], Drawing]

@@ -4,12 +4,13 @@ import copy
 from typing import Any
 
 import torch
-from matplotlib.figure import FigureBase
 from torch import Generator, Tensor
 
 from exercises.gallery import Picture
-from exercises.toolkit import beaded_moons, plots
+from exercises.toolkit import beaded_moons
+from exercises.toolkit.moons import nearer_moon
 from exercises.toolkit.plane import AtLevels, PlaneNet, learn
+from exercises.toolkit.plots import Cloud, Drawing, Lines
 
 T = 1000
 ALPHA_BAR = torch.cumprod(1 - torch.linspace(1e-4, 0.02, T, dtype=torch.float64), dim=0)
@@ -28,45 +29,45 @@ def static() -> Tensor:
     return torch.randn(POINTS, 2, generator=Generator().manual_seed(0))
 
 
-def counted(name: str, x: Tensor) -> str:
-    """A panel's name, with the share of its samples off the moons."""
+def counted(name: str, x: Tensor) -> Cloud:
+    """Samples, and the share of them that is off the moons."""
     density = MOONS.log_density(x.double(), torch.zeros(len(x)).long(), torch.ones(1).double())
-    return f"{name}\n{(density < OFF).double().mean().item():.1%} off"
+    return Cloud(f"{name}\n{(density < OFF).double().mean().item():.1%} off", x, labels=nearer_moon(x))
 
 
-def steps(code: Any, on: FigureBase) -> None:
+def steps(code: Any) -> Drawing:
     drawn = {n: code.ddim_sample(model, static(), ALPHA_BAR, n) for n in (2, 5, 10, 20, 50)}
-    plots.points({counted(f"{n} calls", x): x for n, x in drawn.items()}, "ddim_sample, by calls of the model", on)
+    return Drawing("ddim_sample, by calls of the model", [counted(f"{n} calls", x) for n, x in drawn.items()])
 
 
-def solver(code: Any, on: FigureBase) -> None:
+def solver(code: Any) -> Drawing:
     drawn = {n: code.dpmpp_2m_sample(model, static(), ALPHA_BAR, n) for n in (2, 5, 10, 20, 50)}
-    plots.points({counted(f"{n} calls", x): x for n, x in drawn.items()}, "dpmpp_2m_sample, by calls of the model", on)
+    return Drawing("dpmpp_2m_sample, by calls of the model", [counted(f"{n} calls", x) for n, x in drawn.items()])
 
 
-def chance(code: Any, on: FigureBase) -> None:
+def chance(code: Any) -> Drawing:
     drawn = {
         eta: code.ddim_sample(model, static(), ALPHA_BAR, 20, eta, Generator().manual_seed(1))
         for eta in (0.0, 0.25, 0.5, 0.75, 1.0)
     }
-    plots.points(
-        {counted(f"η = {eta:g}", x): x for eta, x in drawn.items()}, "20 calls, with more and more fresh noise", on
-    )
+    title = "ddim_sample: 20 calls, with more and more fresh noise"
+    return Drawing(title, [counted(f"η = {eta:g}", x) for eta, x in drawn.items()])
 
 
-def there_and_back(code: Any, on: FigureBase) -> None:
+def there_and_back(code: Any) -> Drawing:
     data = MOONS.sample(POINTS, Generator().manual_seed(2)).float()
     up = code.ddim_invert(model, data, ALPHA_BAR, 50)
-    back = code.ddim_sample(model, up, ALPHA_BAR, 50)
-    plots.points({"data": data, "its static": up, "and back": back}, "ddim_invert: 50 calls up, 50 down", on)
+    back, which = code.ddim_sample(model, up, ALPHA_BAR, 50), nearer_moon(data)
+    panels = [Cloud(name, x, labels=which) for name, x in {"data": data, "its static": up, "and back": back}.items()]
+    return Drawing("ddim_invert: 50 calls up, 50 down", panels)
 
 
-def levels(code: Any, on: FigureBase) -> None:
-    lines = {f"ρ = {rho:g}": code.karras_sigmas(18, rho=rho)[:-1].log10() for rho in (1.0, 3.0, 7.0, 20.0)}
-    plots.curves(lines, "level", "karras_sigmas: log10 σ of 18 levels", on)
+def levels(code: Any) -> Drawing:
+    lines = {f"ρ = {rho:g}": code.karras_sigmas(18, rho=rho)[:-1] for rho in (1.0, 3.0, 7.0, 20.0)}
+    return Drawing("", [Lines("karras_sigmas: 18 levels", lines, "level", ylabel="σ", scale="y")])
 
 
-def student(code: Any, on: FigureBase) -> None:
+def student(code: Any) -> Drawing:
     torch.manual_seed(0)
     generator = Generator().manual_seed(0)
     data, net = MOONS.sample(20_000, generator).float(), PlaneNet()
@@ -78,8 +79,13 @@ def student(code: Any, on: FigureBase) -> None:
         drawn = {f"teacher, {n} steps": code.ddim_sample(teacher, static(), ALPHA_BAR, n) for n in (8, 4)} | {
             "student, 4 steps": code.ddim_sample(taught, static(), ALPHA_BAR, 4)
         }
-    plots.points(
-        {counted(name, x): x for name, x in drawn.items()}, "distill: one round, with a network of your own", on
+    title = "distill: one round, with a network of your own"
+    return Drawing(
+        title,
+        [
+            *(counted(name, x) for name, x in drawn.items()),
+            Cloud("data", data[:POINTS], labels=nearer_moon(data[:POINTS])),
+        ],
     )
 
 

@@ -3,12 +3,13 @@
 from typing import Any
 
 import torch
-from matplotlib.figure import FigureBase
 from torch import Generator, Tensor
 
 from exercises.gallery import Picture
-from exercises.toolkit import plots, two_moons
+from exercises.toolkit import two_moons
 from exercises.toolkit.flows import Velocity, VelocityNet, mixture_flow
+from exercises.toolkit.moons import nearer_moon
+from exercises.toolkit.plots import Cloud, Drawing, Lines, Tracks
 from exercises.toolkit.training import training
 from exercises.toolkit.worlds import Mixture
 
@@ -19,66 +20,76 @@ WORLD = Mixture(
 POINTS, FEW = 2000, 80
 
 
-def lines(code: Any, on: FigureBase) -> None:
+def lines(code: Any) -> Drawing:
     data, noise = two_moons(POINTS, _rng(0)), _static(POINTS)
     times = {0.0: "t = 0: noise", 0.25: "t = 0.25", 0.5: "t = 0.5", 0.75: "t = 0.75", 1.0: "t = 1: data"}
-    panels = {name: code.interpolate(noise, data, torch.full((POINTS,), t)) for t, name in times.items()}
-    plots.points(panels, "interpolate: static becomes two moons along straight lines", on)
+    which = nearer_moon(data)
+    panels = [
+        Cloud(name, code.interpolate(noise, data, torch.full((POINTS,), t)), labels=which) for t, name in times.items()
+    ]
+    return Drawing("interpolate: static becomes two moons along straight lines", panels)
 
 
-def steps(code: Any, on: FigureBase) -> None:
-    velocity, panels = mixture_flow(WORLD), {}
+def steps(code: Any) -> Drawing:
+    velocity, panels = mixture_flow(WORLD), []
     for name, sampler, count in (
         ("euler_sample, 1 step", code.euler_sample, 1),
         ("euler_sample, 4 steps", code.euler_sample, 4),
         ("midpoint_sample, 2 steps", code.midpoint_sample, 2),
         ("midpoint_sample, 4 steps", code.midpoint_sample, 4),
     ):
-        panels[name] = sampler(velocity, _static(POINTS), count)
-    plots.points(panels | {"data": WORLD.sample(POINTS, _rng(2))}, "the exact flow to three clouds, in few steps", on)
+        panels.append(_by_cloud(name, sampler(velocity, _static(POINTS), count)))
+    panels.append(_by_cloud("data", WORLD.sample(POINTS, _rng(2))))
+    return Drawing("the exact flow to three clouds, in few steps", panels)
 
 
-def partners(code: Any, on: FigureBase) -> None:
+def partners(code: Any) -> Drawing:
     noise, data = _static(FEW), two_moons(FEW, _rng(0))
     pairs = {"as they were drawn": data, "by ot_pairing": code.ot_pairing(noise, data)}
-    plots.paths({name: torch.stack([noise, ends]) for name, ends in pairs.items()}, "who goes where", on)
+    return Drawing("who goes where", [Tracks(name, torch.stack([noise, ends])) for name, ends in pairs.items()])
 
 
-def reflow(code: Any, on: FigureBase) -> None:
+def reflow(code: Any) -> Drawing:
     flow, straight, generator = mixture_flow(WORLD), _learned(code), _rng(3)
     noise = _static(FEW)
-    before, after = (code.straightness(velocity, noise, 50) for velocity in (flow, straight))
-    left, right = on.subfigures(1, 2, width_ratios=[2, 3])
-    tracks = {f"S = {before:.2f}": _track(code, flow, noise), f"S = {after:.3f}": _track(code, straight, noise)}
-    plots.paths(tracks, "a flow, and after one reflow", left)
+    before, after = (float(code.straightness(velocity, noise, 50)) for velocity in (flow, straight))
     static = torch.randn(POINTS, 2, generator=generator)
-    ends = {name: code.euler_sample(velocity, static, 1) for name, velocity in (("flow", flow), ("reflowed", straight))}
-    plots.points(ends | {"data": WORLD.sample(POINTS, generator)}, "one Euler step each", right)
+    panels = [
+        Tracks(f"the flow, S = {before:.2f}", _track(code, flow, noise)),
+        Tracks(f"after one reflow, S = {after:.3f}", _track(code, straight, noise)),
+        _by_cloud("one Euler step of the flow", code.euler_sample(flow, static, 1)),
+        _by_cloud("one Euler step, reflowed", code.euler_sample(straight, static, 1)),
+        _by_cloud("data", WORLD.sample(POINTS, generator)),
+    ]
+    return Drawing("reflow_pairs: a flow, and after one reflow", panels)
 
 
-def times(code: Any, on: FigureBase) -> None:
-    drawn, shifts = on.subplots(1, 2)
+def times(code: Any) -> Drawing:
+    edges, grid = torch.linspace(0, 1, 61), torch.linspace(0, 1, 101)
+    drawn = {}
     for mean, std in ((0.0, 1.0), (-1.0, 1.0), (0.0, 2.0)):
-        t = code.logit_normal_times(50_000, mean, std, generator=_rng(0))
-        drawn.hist(t.numpy(), bins=60, range=(0, 1), density=True, histtype="step", label=f"mean {mean:g}, std {std:g}")
-    drawn.set(title="logit_normal_times", xlabel="t: 0 is noise, 1 is data", ylabel="density")
-    grid = torch.linspace(0, 1, 101)
-    for shift in (1.0, 3.0, 6.0):
-        shifts.plot(grid, code.shift_times(grid, shift), label=f"shift {shift:g}")
-    shifts.set(title="shift_times", xlabel="t", ylabel="t after the shift", aspect="equal")
-    for axis in (drawn, shifts):
-        axis.legend(frameon=False)
+        t = code.logit_normal_times(50_000, mean, std, generator=_rng(0)).detach().float()
+        drawn[f"mean {mean:g}, std {std:g}"] = torch.histc(t, 60, 0, 1) * 60 / len(t)
+    shifts = {f"shift {shift:g}": code.shift_times(grid, shift) for shift in (1.0, 3.0, 6.0)}
+    panels = [
+        Lines(
+            "logit_normal_times", drawn, "t: 0 is noise, 1 is data", ylabel="density", x=(edges[1:] + edges[:-1]) / 2
+        ),
+        Lines("shift_times", shifts, "t", ylabel="t after the shift", x=grid, equal=True),
+    ]
+    return Drawing("", panels, (1.6, 1))
 
 
-def boundary(code: Any, on: FigureBase) -> None:
+def boundary(code: Any) -> Drawing:
     sigma = torch.logspace(-2.69897, 1.90309, 300, dtype=torch.float64).clamp(min=0.002)
-    axis = on.subplots()
-    for name, values in zip(("c_skip", "c_out"), code.consistency_coefficients(sigma), strict=True):
-        axis.semilogx(sigma, values, label=name)
-    axis.set(
-        title="consistency_coefficients: at σ_min the input comes through as it is", xlabel="σ", ylim=(-0.05, 1.05)
-    )
-    axis.legend(frameon=False)
+    lines = dict(zip(("c_skip", "c_out"), code.consistency_coefficients(sigma), strict=True))
+    title = "consistency_coefficients: at σ_min the input comes through as it is"
+    return Drawing("", [Lines(title, lines, "σ", x=sigma, scale="x", ylim=(-0.05, 1.05))])
+
+
+def _by_cloud(name: str, x: Tensor) -> Cloud:
+    """Points in the colours of the clouds whose centres are nearest."""
+    return Cloud(name, x, labels=torch.cdist(x.detach().to(WORLD.centres), WORLD.centres).argmin(dim=1))
 
 
 def _learned(code: Any) -> VelocityNet:

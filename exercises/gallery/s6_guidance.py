@@ -3,23 +3,22 @@
 from typing import Any
 
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import FigureBase
 from torch import Generator, Tensor
 
 from exercises.gallery import Picture
-from exercises.toolkit import extract, plots
+from exercises.toolkit import extract
 from exercises.toolkit.glyphs import all_glyphs
 from exercises.toolkit.labelled import THREE, PlaneNet, draw
+from exercises.toolkit.plots import Arrows, Cloud, Drawing, Images, Lines
 from exercises.toolkit.training import training
 from exercises.toolkit.worlds import Labelled, Mixture
 
 ALPHA_BAR = torch.cumprod(1 - torch.linspace(1e-3, 0.2, 100), dim=0)
 EACH, STEPS = 600, 50
-COLOURS = ("#2563eb", "#e8590c", "#0f9d72")
+"""Of each label, and from static to them."""
 
 
-def to_the_label(code: Any, on: FigureBase) -> None:
+def to_the_label(code: Any) -> Drawing:
     line = torch.linspace(-2.6, 2.6, 13)
     places = torch.cartesian_prod(line, line)
     y = torch.ones(len(places), dtype=torch.int64)
@@ -27,28 +26,27 @@ def to_the_label(code: Any, on: FigureBase) -> None:
     def classifier(x_t: Tensor, t: Tensor) -> Tensor:
         return THREE.log_p(x_t, t, ALPHA_BAR.to(x_t))
 
-    for ax, t in zip(on.subplots(1, 3), (3, 20, 35), strict=True):
+    panels = []
+    for t in (3, 20, 35):
         arrows = code.classifier_score(classifier, places, torch.full_like(y, t), y)
         arrows = arrows / (arrows.norm(dim=1, keepdim=True) / 4).clamp(min=1)  # or the longest would hide the rest
-        ax.quiver(*places.T, *arrows.detach().T, scale=36, width=0.006)
-        ax.scatter(*(ALPHA_BAR[t].sqrt() * THREE.of(1).centres).T, s=30, color=COLOURS[1])
-        _bare(ax, f"t = {t}")
-    on.suptitle("classifier_score: which way orange lies, in more and more static")
+        panels.append(Arrows(f"t = {t}", places, arrows, ALPHA_BAR[t].sqrt() * THREE.of(1).centres))
+    return Drawing("classifier_score: which way orange lies, in more and more static", panels)
 
 
-def by_scale(code: Any, on: FigureBase) -> None:
+def by_scale(code: Any) -> Drawing:
     y = _labels()
     panels = {f"scale {scale:g}": _guided(code, _exact, scale) for scale in (0.0, 1.0, 2.0, 4.0, 8.0)}
-    _coloured(on, panels, y, "guided_sample with the best model there is; grey: the data")
+    return _coloured(panels, y, "guided_sample with the best model there is; pale: the data")
 
 
-def learned(code: Any, on: FigureBase) -> None:
+def learned(code: Any) -> Drawing:
     model, y = _learned(code), _labels()
     panels = {f"scale {scale:g}": _guided(code, model, scale) for scale in (0.0, 1.0, 2.0, 4.0)}
-    _coloured(on, panels, y, "the same with a network that learned for some seconds, a tenth of its labels dropped")
+    return _coloured(panels, y, "the same with a network that learned for some seconds, a tenth of its labels dropped")
 
 
-def away(code: Any, on: FigureBase) -> None:
+def away(code: Any) -> Drawing:
     y = torch.ones(EACH, dtype=torch.int64)
 
     def from_label(label: int, scale: float) -> Tensor:
@@ -61,10 +59,10 @@ def away(code: Any, on: FigureBase) -> None:
         "away from blue, 1.5": from_label(0, 1.5),
         "away from green, 1.5": from_label(2, 1.5),
     }
-    _coloured(on, panels, y, "negative_guided_eps: where one comes from matters")
+    return _coloured(panels, y, "negative_guided_eps: where one comes from matters")
 
 
-def interval(code: Any, on: FigureBase) -> None:
+def interval(code: Any) -> Drawing:
     y = _labels()
 
     def within(low: float, high: float) -> Tensor:
@@ -74,10 +72,10 @@ def interval(code: Any, on: FigureBase) -> None:
         return _through(code, guess, len(y))
 
     panels = {"all the way": within(0.0, 1.0), "0.05 to 0.25": within(0.05, 0.25), "0.25 to 1": within(0.25, 1.0)}
-    _coloured(on, panels, y, "interval_scale: scale 4, and 1 outside of the interval of t/T")
+    return _coloured(panels, y, "interval_scale: scale 4, and 1 outside of the interval of t/T")
 
 
-def contrast(code: Any, on: FigureBase) -> None:
+def contrast(code: Any) -> Drawing:
     images, labels = all_glyphs()
     spread, share = torch.full((len(images),), 0.01), torch.full((len(images),), 1 / len(images))
     world = Labelled(Mixture(images, spread, share), labels)
@@ -88,10 +86,10 @@ def contrast(code: Any, on: FigureBase) -> None:
     plain, loud = (guess[:12] for guess in guesses)
     rows = {"scale 1": plain, "scale 7.5": loud}
     rows |= {f"rescaled, phi = {phi}": code.rescale_guidance(loud, plain, phi) for phi in (0.7, 1.0)}
-    plots.picture_grid({name: batch / 2 for name, batch in rows.items()}, "guesses of glyphs in static", on)
+    return Drawing("guesses of glyphs in static", Images({name: batch / 2 for name, batch in rows.items()}))
 
 
-def sharpened(code: Any, on: FigureBase) -> None:
+def sharpened(code: Any) -> Drawing:
     alpha_bar = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), dim=0)
     one, y = torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.int64)
 
@@ -101,17 +99,14 @@ def sharpened(code: Any, on: FigureBase) -> None:
         return (1 - a).sqrt() * x_t / (a * (0.25 + 0.75 * y[:, None]) + 1 - a)
 
     scales = [1.0, 2.0, 3.0, 4.0, 6.0, 8.0]
-    found = [code.guided_sample(model, one, y, alpha_bar, 1, s, 500).abs().item() for s in scales]
-    axis = on.subplots()
-    axis.semilogy(scales, [(1 - s + 4 * s) ** -0.5 for s in scales], color="#9aa5b1", label="the sharpened density")
-    axis.semilogy(
-        scales, [0.5**s for s in scales], color="#1f2933", label="the closed form, ½ to the power of the scale"
-    )
-    axis.semilogy(scales, found, "o", color=COLOURS[1], label="your samples")
-    axis.set(
-        title="one number: all data is N(0, 1), the label's N(0, ¼)", xlabel="scale", ylabel="deviation of samples"
-    )
-    axis.legend(frameon=False)
+    lines = {
+        "the sharpened density": [(1 - s + 4 * s) ** -0.5 for s in scales],
+        "the closed form, ½ to the power of the scale": [0.5**s for s in scales],
+        "your samples": [float(code.guided_sample(model, one, y, alpha_bar, 1, s, 500).abs()) for s in scales],
+    }
+    title = "one number: all data is N(0, 1), the label's N(0, ¼)"
+    kept = {"ylabel": "deviation of samples", "scale": "y", "dots": ("your samples",)}
+    return Drawing("", [Lines(title, lines, "scale", x=scales, **kept)])
 
 
 def _exact(x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
@@ -154,18 +149,9 @@ def _labels() -> Tensor:
     return torch.arange(THREE.null).repeat_interleave(EACH)
 
 
-def _coloured(on: FigureBase, panels: dict[str, Tensor], y: Tensor, title: str) -> None:
-    data, colours = THREE.mixture.sample(1200, _rng(3)), [COLOURS[int(label)] for label in y]
-    for ax, (name, x) in zip(on.subplots(1, len(panels)), panels.items(), strict=True):
-        ax.scatter(*data.T, s=2, color="#e4e8ee", linewidths=0)
-        ax.scatter(*x.detach().T, s=2, c=colours, linewidths=0)
-        _bare(ax, name)
-    on.suptitle(title)
-
-
-def _bare(ax: Axes, title: str) -> None:
-    limit = plots.LIMIT
-    ax.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[], aspect="equal")
+def _coloured(panels: dict[str, Tensor], y: Tensor, title: str) -> Drawing:
+    data = THREE.mixture.sample(1200, _rng(3))
+    return Drawing(title, [Cloud(name, x, labels=y, data=data) for name, x in panels.items()])
 
 
 def _rng(seed: int) -> Generator:

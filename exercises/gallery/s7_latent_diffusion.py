@@ -4,32 +4,32 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from matplotlib.figure import FigureBase
 from torch import Generator, Tensor
 
 from exercises.gallery import Picture
-from exercises.toolkit import plots
 from exercises.toolkit.glyphs import NAMES, all_glyphs, glyphs
 from exercises.toolkit.mnist import mnist
+from exercises.toolkit.plots import Drawing, Heat, Images, Lines
 from exercises.toolkit.training import training
 
 NULL = len(NAMES)
 ALPHA_BAR = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), dim=0)
 
 
-def prices(code: Any, on: FigureBase) -> None:
+def prices(code: Any) -> Drawing:
     """Nats by mean, and by standard deviation."""
-    by_mean, by_std = on.subplots(1, 2, sharey=True)
     mean, std = torch.linspace(-2.5, 2.5, 101)[:, None], torch.linspace(0.03, 3, 200)[:, None]
-    by_mean.plot(mean, code.kl_standard_normal(mean, torch.zeros_like(mean)), color=plots.INK)
-    by_mean.set(title="standard deviation 1", xlabel="mean", ylabel="kl_standard_normal, nats", ylim=(-0.1, 3.2))
-    by_std.plot(std, code.kl_standard_normal(torch.zeros_like(std), 2 * std.log()), color=plots.INK)
-    by_std.set(title="mean 0", xlabel="standard deviation")
-    for axis in (by_mean, by_std):
-        axis.axhline(0, color="#9aa5b1", linewidth=0.8)
+    by_mean = code.kl_standard_normal(mean, torch.zeros_like(mean))
+    by_std = code.kl_standard_normal(torch.zeros_like(std), 2 * std.log())
+    kept = {"ylabel": "kl_standard_normal, nats", "ylim": (-0.1, 3.2)}
+    panels = [
+        Lines("standard deviation 1", {"nats": by_mean}, "mean", x=mean[:, 0], **kept),
+        Lines("mean 0", {"nats": by_std}, "standard deviation", x=std[:, 0], **kept),
+    ]
+    return Drawing("", panels)
 
 
-def patches(code: Any, on: FigureBase) -> None:
+def patches(code: Any) -> Drawing:
     """Digits cut to patches of 7 and put together again; then with their patches shuffled."""
     digits = mnist(train=False)[0][:8]
     tokens = code.patchify(digits, 7)
@@ -39,38 +39,37 @@ def patches(code: Any, on: FigureBase) -> None:
         "unpatchify(patchify(x, 7), 7, 1)": code.unpatchify(tokens, 7, 1),
         "tokens shuffled in between": code.unpatchify(tokens[:, order], 7, 1),
     }
-    plots.picture_grid(rows, "16 patches a picture", on)
+    return Drawing("16 patches a picture", Images(rows))
 
 
-def places(code: Any, on: FigureBase) -> None:
+def places(code: Any) -> Drawing:
     """How alike the rows of the table are: of every patch to three of them."""
     table = code.position_embedding_2d(8, 64)
-    axes = on.subplots(1, 4, width_ratios=[1.6, 1, 1, 1])
-    axes[0].imshow(table, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
-    axes[0].set(title="position_embedding_2d(8, 64)", xlabel="number", ylabel="patch, in reading order")
-    for axis, (row, column) in zip(axes[1:], ((0, 0), (3, 3), (5, 1)), strict=True):
-        axis.imshow((table @ table[8 * row + column]).reshape(8, 8), cmap="viridis")
-        axis.plot(column, row, "x", color="white")
-        axis.set(title=f"inner products with\nrow {row}, column {column}", xticks=[], yticks=[])
+    panels = [
+        Heat("position_embedding_2d(8, 64)", table, "number", "patch, in reading order", signed=True, upright=True)
+    ]
+    for row, column in ((0, 0), (3, 3), (5, 1)):
+        likeness, title = (table @ table[8 * row + column]).reshape(8, 8), f"with row {row}, column {column}"
+        panels.append(Heat(title, likeness, "column", "row", upright=True, plane=True, mark=(column, row)))
+    return Drawing("the table, and inner products of its rows", panels, (1.6, 1, 1, 1))
 
 
-def listening(code: Any, on: FigureBase) -> None:
+def listening(code: Any) -> Drawing:
     """Which tokens the answer's tokens depend on, in a module with random weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         itself, across = code.Attention(32, 2).eval(), code.Attention(32, 2, 24).eval()
     x, context = 3 * torch.randn(1, 10, 32, generator=_rng(1)), 3 * torch.randn(1, 4, 24, generator=_rng(2))
-    axes = on.subplots(1, 2)
-    for axis, title, found in (
-        (axes[0], "self-attention", _influence(itself, x)),
-        (axes[1], "cross-attention", _influence(lambda told: across(x, told), context)),
-    ):
-        axis.imshow(found, cmap="Blues", vmin=0)
-        axis.set(title=title, xlabel="listens to token", ylabel="token of the answer")
-        axis.set(xticks=range(found.shape[1]), yticks=range(found.shape[0]))
+    found = {
+        "self-attention": _influence(itself, x),
+        "cross-attention": _influence(lambda told: across(x, told), context),
+    }
+    kept = {"upright": True, "plane": True, "unit": "norm of the Jacobian"}
+    panels = [Heat(name, norms, "listens to token", "token of the answer", **kept) for name, norms in found.items()]
+    return Drawing("Attention: who listens to whom, with random weights", panels)
 
 
-def there_and_back(code: Any, on: FigureBase) -> None:
+def there_and_back(code: Any) -> Drawing:
     """An autoencoder after a few seconds of training: what goes in, and what comes back by way of 16 numbers."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -86,10 +85,10 @@ def there_and_back(code: Any, on: FigureBase) -> None:
     x, _ = glyphs(12, _rng(4))
     with torch.no_grad():
         back = model(x, torch.randn(12, 4, 2, 2, generator=_rng(5)))[0]
-    plots.picture_grid({"in": x, "out, after 150 steps": back}, "there and back", on)
+    return Drawing("there and back", Images({"in": x, "out, after 150 steps": back}))
 
 
-def drawn(code: Any, on: FigureBase) -> None:
+def drawn(code: Any) -> Drawing:
     """`generate` with the best model there is, of all 64 glyphs, and an autoencoder that passes everything through."""
     y = torch.arange(12) % len(NAMES)
     static = torch.randn(12, 1, 8, 8, generator=_rng(6))
@@ -97,7 +96,7 @@ def drawn(code: Any, on: FigureBase) -> None:
     for guidance, n in ((0.0, 25), (1.0, 1), (1.0, 5), (1.0, 25)):
         name = f"guidance {guidance:g}, {n} step" + "s" * (n > 1)
         rows[name] = code.generate(_best, through, static, y, NULL, ALPHA_BAR, 1.0, guidance, n)
-    plots.picture_grid(rows, "asked for " + ", ".join(NAMES) + ", and again", on)
+    return Drawing("asked for " + ", ".join(NAMES) + ", and again", Images(rows))
 
 
 def _best(z: Tensor, t: Tensor, y: Tensor) -> Tensor:

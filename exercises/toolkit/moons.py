@@ -3,7 +3,7 @@
 from math import log, pi, sqrt
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from exercises.toolkit.worlds import Mixture
@@ -43,6 +43,14 @@ def two_moons_log_density(points: Float[Tensor, "n 2"], noise: float = 0.05) -> 
     offsets = torch.cdist(points * std + torch.tensor(CENTRE, dtype=points.dtype), moons) / noise
     log_mass = torch.logsumexp(-offsets.square() / 2, dim=1) - log(len(moons)) - log(2 * pi * noise**2)
     return log_mass + std.log().sum()
+
+
+def nearer_moon(points: Float[Tensor, "n 2"]) -> Int[Tensor, "n"]:
+    """0 or 1 for each point: whether the upper or the lower moon is nearer, before both are standardised."""
+    theta = torch.linspace(0, pi, 200)
+    upper = torch.stack([theta.cos() - CENTRE[0], theta.sin() - CENTRE[1]], dim=1)
+    unscaled = points.detach().to(upper) * torch.tensor(VARIANCE).sqrt()
+    return (torch.cdist(unscaled, -upper).amin(dim=1) < torch.cdist(unscaled, upper).amin(dim=1)).long()
 
 
 def beaded_moons(beads: int = 40, std: float = 0.07) -> Mixture:

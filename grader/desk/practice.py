@@ -3,7 +3,6 @@
 import ast
 import difflib
 import hashlib
-import importlib
 import shutil
 import sys
 from collections.abc import Iterable
@@ -102,33 +101,9 @@ def compare(exercise: Exercise) -> int:
 
 def show(of: Section) -> int:
     """Draw what the learner's functions can draw by now into pictures/<stem>.png."""
-    from exercises.toolkit import plots  # matplotlib takes a second
-    from grader.desk import trial
+    from grader.desk import showing  # matplotlib takes a second
 
-    progress = Progress()
-    if not progress.readable(of.stem):
-        tell(terminal.unread(of, progress))
-        return 1
-    gallery = importlib.import_module(f"exercises.gallery.{of.stem}").PICTURES
-    ready = []
-    for picture in gallery:
-        if lacking := [name for name in picture.needs if not progress.passes(name)]:
-            verb = "passes" if len(lacking) == 1 else "pass"
-            print(f"· {picture.title}: left out until {', '.join(lacking)} {verb}")
-        else:
-            print(f"✓ {picture.title}")
-            ready.append(picture)
-    if not ready:
-        tell(terminal.closing(progress, progress.next(next(iter(of.exercises.values())))))
-        return 0
-    figure, parts = plots.rows(len(ready))
-    progress.memory.flush()
-    with trial.tidy():
-        for picture, part in zip(ready, parts, strict=True):
-            picture.draw(trial.UnderTest(progress.module(of.stem)), part)
-    path = plots.save(figure, ROOT / "pictures" / f"{of.stem}.png")
-    print(f"See {path.relative_to(ROOT).as_posix()}")
-    return 0
+    return showing.show(of)
 
 
 def dial() -> int:

@@ -1,12 +1,12 @@
 """The results of a class for people: one HTML page that needs nothing else, and a table for the terminal.
 
 Everything on the page that was submitted is escaped and made visible, the page loads nothing, and its Content-Security-Policy
-allows no script, so that a report is safe to open and to hand on.
+allows no script but its own, known by its hash, so that a report is safe to open and to hand on. Folds, filters and orders are HTML
+and CSS; the script only adds to them (a search, an order by each column, links that open what is folded).
 """
 
 import base64
 import hashlib
-import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable
@@ -21,103 +21,74 @@ from rich.text import Text
 from grader.course import sections
 from grader.intake.visible import one_line, visible
 from grader.judging.results import Document, Graded, Row, write_atomically
+from grader.reports.cards import cards, gather
 from grader.reports.feedback import file_names, for_learner
-from grader.reports.tally import LOOKS, Column, columns, facts, is_isolated, look, mistakes, natural, number, share
+from grader.reports.tally import (
+    LOOKS,
+    Column,
+    columns,
+    facts,
+    is_isolated,
+    look,
+    mistakes,
+    natural,
+    number,
+    readable_share,
+    share,
+)
 
 HERE = Path(__file__).parent
-MESSAGE_CHARACTERS = 4000
-"""Of one message, on the page; the JSON has it whole."""
-CHECKS_LISTED = 12
 ALIKE_FROM = 500
 """Submissions from which on those that came out alike are told once, so that the page stays one that can be opened."""
 NAMES_LISTED = 12
-MISTAKES_LISTED = 12
-
-_LABELS = ["check", "called", "came back", "expected", "because", "raised", "at", "grader", "note", "printed", *LOOKS]
-_LABELS += ["late", "by hand"]
-_FACT = re.compile("|".join(f"(?:{label:<10} )" for label in _LABELS))
-"""How a line of a message begins that says what it is."""
-
-
-@dataclass(frozen=True)
-class Card:
-    """Exercises of one submission that came out alike: the same verdict for the same reason."""
-
-    rows: list[Row]
-
-    @property
-    def first(self) -> Row:
-        return self.rows[0]
-
-    @property
-    def facts(self) -> list[tuple[str, str]]:
-        """What the message says, as (label, text); "" labels what has none."""
-        facts: list[tuple[str, str]] = []
-        for line in self._message.split("\n"):
-            if line.startswith(self._lesson):
-                facts.append(("", line.removeprefix(self._lesson)))
-            elif label := _FACT.match(line):
-                facts.append((label[0].strip(), line[label.end() :]))
-            elif facts:
-                facts[-1] = (facts[-1][0], f"{facts[-1][1]}\n{line}")
-            elif line:
-                facts.append(("", line))
-        return facts
-
-    @property
-    def _message(self) -> str:
-        message = self.first["message"].rstrip()
-        left = len(message) - MESSAGE_CHARACTERS
-        return message if left <= 0 else f"{message[:MESSAGE_CHARACTERS]}\n… ({left:,} more characters are in the JSON)"
-
-    @property
-    def _lesson(self) -> str:
-        """How the explanation of the known mistake begins in a message; its name has a line of its own."""
-        return f"looks like {self.first['misconception']}. "
-
-    @property
-    def failed(self) -> list[tuple[str, str]]:
-        """The checks that did not pass, as (sentence, verdict); none where the verdict alone tells it."""
-        if len(self.rows) > 1 or self.first["verdict"] in ("pass", "unfinished", "blocked", "not-gradable"):
-            return []
-        start = f"test_{self.first['exercise']}_"
-        failed = [check for check in self.first["checks"] if check["verdict"] != "pass"][:CHECKS_LISTED]
-        return [(check["name"].removeprefix(start).replace("_", " "), check["verdict"]) for check in failed]
-
-    @property
-    def passed(self) -> int:
-        return sum(check["verdict"] == "pass" for check in self.first["checks"])
+PEOPLE_LISTED = 200
+"""Names of those who have something in common."""
+TOPICS_LISTED = 12
+"""Of what a class has in common, as many as are not folded away."""
 
 
 def html(document: Document, title: str = "") -> str:
-    """The page: the class at a glance, its most frequent mistakes, a table, and a part for each submission.
+    """The page: the class at a glance, what it has in common, a matrix that leads to each failure, and a fold for each submission.
 
     Raises:
         RuntimeError: jinja2 is not installed.
     """
     submissions = sorted(document["submissions"], key=lambda graded: natural(graded["name"]))
-    shown, recognised = columns(submissions), mistakes(submissions)
-    told = parts(submissions)
+    shown, told = columns(submissions), parts(submissions)
+    home = {id(graded): part.index for part in told for graded in (part.graded, *part.others)}
+    homes = [home[id(graded)] for graded in submissions]
+    gathered = gather(submissions, homes)
+    groups = list(Counter(column.section for column in shown).items())
+    shares = [readable_share(graded) for graded in submissions]
     return _render(
         "report.html.jinja",
+        rules=_rules(submissions, groups),
+        orders=len(submissions) < ALIKE_FROM,
+        parts=told,
+        homes=homes,
+        people_listed=PEOPLE_LISTED,
+        script=(HERE / "report.js").read_text(encoding="utf-8"),
         title=title or document.get("course") or "Class report",
         document=document,
         isolated=is_isolated(document),
         submissions=submissions,
-        parts=told,
-        anchors={id(graded): part.index for part in told for graded in (part.graded, *part.others)},
-        identity=id,
         columns=shown,
-        groups=list(Counter(column.section for column in shown).items()),
+        groups=groups,
+        titles={stem: section.title for stem, section in sections().items()},
         hardest=min([one for one in shown if one.passed < one.total], key=lambda one: one.passed, default=None),
         full=sum(graded["score"] >= graded["points"] > 0 for graded in submissions),
         found={verdict for column in shown for verdict, _ in column.tally},
-        mistakes=recognised[:MISTAKES_LISTED],
-        recognised=len(recognised),
+        gathered=gathered,
+        recognised=len(
+            {(card.first["exercise"], card.key[2]) for own in gathered.cards for card in own if card.key[2]}
+        ),
+        listed=TOPICS_LISTED,
         facts=facts(document),
-        median=statistics.median([share(graded) for graded in submissions] or [0.0]),
-        cells=cells,
-        share=share,
+        median=statistics.median([one for one in shares if one is not None] or [0.0]),
+        read=sum(one is not None for one in shares),
+        unread=[index for index, graded in enumerate(submissions) if "unread" in _states(graded)],
+        cells=_cells,
+        states=_states,
     )
 
 
@@ -150,7 +121,12 @@ def write_pages(document: Document, folder: Path) -> list[Path]:
     return pages
 
 
-def _render(template: str, **values: Any) -> str:
+def _digest(text: str) -> str:
+    """By which a Content-Security-Policy knows a style or a script: its SHA-256, in base 64."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _render(template: str, rules: str = "", script: str = "", **values: Any) -> str:
     """A page from its template, with the style and the looks that all of them have."""
     try:
         import jinja2
@@ -170,10 +146,12 @@ def _render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
-    css = (HERE / "report.css").read_text(encoding="utf-8")
+    css = (HERE / "report.css").read_text(encoding="utf-8") + rules
     return environment.get_template(template).render(
         css=markupsafe.Markup(css),
-        css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+        css_hash=_digest(css),
+        script=markupsafe.Markup(script),
+        script_hash=_digest(script),
         cards=cards,
         look=look,
         looks=LOOKS,
@@ -222,19 +200,40 @@ def parts(submissions: list[Graded]) -> list[Part]:
     return list(found.values())
 
 
-def cells(graded: Graded, columns: list[Column]) -> list[Row | None]:
+def _cells(graded: Graded, columns: list[Column]) -> list[Row | None]:
     """The submission's row under each column; None where it was not asked for that exercise."""
     rows = {(row["section"], row["exercise"]): row for row in graded["exercises"]}
     return [rows.get((column.section, column.exercise)) for column in columns]
 
 
-def cards(graded: Graded) -> list[Card]:
-    """The submission's exercises, grouped by what came of them: first what went wrong, then what passed."""
-    groups: dict[tuple[str, str, str | None], list[Row]] = {}
-    for row in graded["exercises"]:
-        groups.setdefault((row["verdict"], row["message"].strip(), row["misconception"]), []).append(row)
-    order = {"unfinished": 1, "pass": 2}
-    return sorted(map(Card, groups.values()), key=lambda card: order.get(card.first["verdict"], 0))
+def _states(graded: Graded) -> str:
+    """The classes by which the page filters."""
+    states = ["full"] if graded["score"] >= graded["points"] > 0 else []
+    if any(row["verdict"] == "not-gradable" for row in graded["exercises"]):
+        states.append("unread")
+    return " ".join(states)
+
+
+def _rules(submissions: list[Graded], groups: list[tuple[str, int]]) -> str:
+    """What of the style depends on the class: its order by points, and where its sections stand in the matrix."""
+    ranked = sorted(range(len(submissions)), key=lambda index: (share(submissions[index]), index))
+    rules = [
+        f"body:has(#by-{name}:checked) :is(#r{index},#s{index}){{order:{place}}}"
+        for name, found in (("least", ranked), ("most", ranked[::-1]))
+        for place, index in enumerate(found)
+        if len(found) < ALIKE_FROM
+    ]
+    first = 3
+    for place, (_, count) in enumerate(groups):
+        cells = f"#class tr:not(.sections)>:nth-child(n+{first}):nth-child(-n+{first + count - 1})"
+        hidden = f"body:has(#in-{place}:not(:checked))"
+        rules += [
+            f"#g{place}{{grid-column:span {count}}}",
+            f"#class tr:not(.sections)>:nth-child({first}){{border-left:2px solid var(--line)}}",
+            f"{hidden} :is(#g{place},#e{place}),{hidden} {cells}{{display:none!important}}",
+        ]
+        first += count
+    return "\n".join(rules) + "\n"
 
 
 def table(document: Document) -> RenderableType:

@@ -148,3 +148,12 @@ def number(value: float) -> str:
 
 def share(graded: Graded) -> float:
     return graded["score"] / graded["points"] if graded["points"] else 0.0
+
+
+def readable_share(graded: Graded) -> float | None:
+    """The share of the points of what could be read; None where no file of the submission could be."""
+    read = {row["section"] for row in graded["exercises"] if row["verdict"] != "not-gradable"}
+    lost = sum(row["points"] for row in graded["exercises"] if row["section"] not in read and "extra" not in row)
+    if not read and graded["exercises"]:
+        return None
+    return graded["score"] / left if (left := graded["points"] - lost) > 0 else 0.0

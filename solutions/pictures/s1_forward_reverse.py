@@ -1,6 +1,5 @@
 """The pictures of lesson 1."""
 
-from math import pi
 from types import ModuleType
 
 import torch
@@ -8,6 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from exercises.toolkit import two_moons
+from exercises.toolkit.moons import nearer_moon
 from solutions.numbers.s1_forward_reverse import (
     LONG,
     SHORT,
@@ -29,11 +29,7 @@ from solutions.pictures.paper import DATA, INK, MODEL, MOONS, OTHER, STATIC, bar
 
 def moon_colours(points: Tensor) -> list[str]:
     """A colour for the moon that each point is nearer to."""
-    theta = torch.linspace(0, pi, 200)
-    upper = torch.stack([theta.cos() - 0.5, theta.sin() - 0.25], dim=1)  # the toolkit's two half circles, centred
-    unscaled = points * torch.tensor([3 / 4, 9 / 16 - 1 / pi]).sqrt()
-    nearer_lower = torch.cdist(unscaled, -upper).amin(dim=1) < torch.cdist(unscaled, upper).amin(dim=1)
-    return [MOONS[int(flag)] for flag in nearer_lower]
+    return [MOONS[int(lower)] for lower in nearer_moon(points)]
 
 
 def forward_step(code: ModuleType) -> Figure:
