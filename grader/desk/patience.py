@@ -2,6 +2,9 @@
 
 On POSIX in the main thread a timer's signal raises `RanOn` where the program is; elsewhere another thread asks the interpreter
 to raise it. Neither reaches into one call of a library that does not come back: Ctrl-C does not either.
+
+On a busy machine an answer has as much of the processor as on a quiet one: while it got less than its seconds of it, it goes on,
+up to `STARVED` times as long.
 """
 
 import contextlib
@@ -10,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -20,6 +24,8 @@ SECONDS = 20.0
 """A check has as long as in the judge; the environment's UNSTATIC_SECONDS says otherwise, 0 for no limit."""
 AGAIN = 0.25
 """Seconds after which code that caught the interruption, as a bare `except` does, is interrupted again."""
+STARVED = 6
+"""So many times as long has an answer that got no processor, or that sleeps."""
 LONGER = 15
 """So many times as long has what trains: a reward, or a picture."""
 DEBUGGERS = ("pdb", "bdb", "cmd", "_pydevd", "pydevd", "debugpy", "IPython.terminal.debugger")
@@ -72,6 +78,19 @@ def within(seconds: float) -> Iterator[None]:
             yield
 
 
+class Clock:
+    """How much of its seconds an answer still has, by the processor's time that this process got."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.began, self.used = seconds, time.monotonic(), time.process_time()
+
+    def left(self) -> float:
+        """Seconds to wait for; 0 if its time is over."""
+        left = self.seconds - (time.process_time() - self.used)
+        waited = time.monotonic() - self.began
+        return max(left, AGAIN) if left > 0.1 * self.seconds and waited < STARVED * self.seconds else 0.0
+
+
 @contextlib.contextmanager
 def _by_signal(seconds: float) -> Iterator[None]:
     rings = 0
@@ -80,6 +99,9 @@ def _by_signal(seconds: float) -> Iterator[None]:
         nonlocal rings
         if _debugged(frame):
             signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+            return
+        if not rings and (left := clock.left()):
+            signal.setitimer(signal.ITIMER_REAL, left, AGAIN)
             return
         rings += 1
         if rings > 1:  # whoever caught the first is met again where it is handled
@@ -97,7 +119,7 @@ def _by_signal(seconds: float) -> Iterator[None]:
             frame.f_trace = again
             frame = frame.f_back
 
-    tracing = sys.gettrace()
+    clock, tracing = Clock(seconds), sys.gettrace()
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     try:
@@ -112,11 +134,13 @@ def _by_signal(seconds: float) -> Iterator[None]:
 @contextlib.contextmanager
 def _by_thread(seconds: float) -> Iterator[None]:
     thread, over = threading.get_ident(), threading.Event()
-    lock = threading.Lock()
+    lock, clock = threading.Lock(), Clock(seconds)
 
     def wait() -> None:
         pause = seconds
         while not over.wait(pause):
+            if pause != AGAIN and (pause := clock.left()):
+                continue
             pause = seconds if _debugged(sys._current_frames().get(thread)) else AGAIN
             with lock:
                 if pause == AGAIN and not over.is_set():

@@ -1,0 +1,48 @@
+"""How long the desk waits: what works without end is interrupted, what waits for a busy machine goes on for longer."""
+
+import threading
+import time
+
+import pytest
+
+from grader.desk.patience import within
+from grader.faults import RanOn
+
+
+def works_without_end() -> None:
+    with pytest.raises(RanOn), within(0.2):
+        while True:
+            pass
+
+
+def sleeps_for_a_while() -> None:
+    with within(0.3):
+        time.sleep(0.9)
+
+
+def sleeps_without_end() -> None:
+    with pytest.raises(RanOn), within(0.1):
+        for _ in range(600):
+            time.sleep(0.1)
+
+
+def in_another_thread(call) -> None:
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert not raised
+
+
+@pytest.mark.parametrize("call", [works_without_end, sleeps_for_a_while, sleeps_without_end])
+def test_the_processors_time_counts_and_a_multiple_of_it_at_the_most(call):
+    call()
+    in_another_thread(call)
