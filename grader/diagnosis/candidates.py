@@ -10,7 +10,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from grader.diagnosis.edits import SHAPES, Edit, edits_of
-from grader.diagnosis.kinds import kinds_of
+from grader.diagnosis.kinds import Kind, kinds_of
 from grader.diagnosis.listed import Misconception, MisconceptionError, load
 from grader.diagnosis.reference import reference
 from grader.diagnosis.words import words
@@ -75,21 +75,25 @@ def _maker(stem: str, exercise: str, code: dict[str, CodeType]) -> Callable[[], 
 @cache
 def shared(stem: str, exercise: str) -> tuple[Candidate, ...]:
     """The kinds of mistakes that every exercise shares."""
+    return tuple(
+        Candidate(kind.name, kind.explanation, _wrapping(stem, exercise, methods, kind.wrap))
+        for methods, kind in _kinds(stem, exercise)
+    )
+
+
+@cache
+def _kinds(stem: str, exercise: str) -> list[tuple[tuple[str, ...], Kind]]:
+    """The shared kinds, each with the methods in which it is made: of a class in one, or in all of them."""
     target = getattr(reference(stem).module(exercise), exercise)
-    if inspect.isclass(target):
-        methods = [name for name, part in vars(target).items() if inspect.isfunction(part) and not name.startswith("_")]
-    else:
-        methods = [""]
-    found = []
-    for method in methods:
-        for kind in kinds_of(getattr(target, method) if method else target):
-            found.append(Candidate(kind.name, kind.explanation, _wrapping(stem, exercise, (method,), kind.wrap)))
+    if not inspect.isclass(target):
+        return [(("",), kind) for kind in kinds_of(target)]
+    methods = [name for name, part in vars(target).items() if inspect.isfunction(part) and not name.startswith("_")]
+    by_method = [kinds_of(getattr(target, method)) for method in methods]
+    found = [((method,), kind) for method, kinds in zip(methods, by_method, strict=True) for kind in kinds]
     if len(methods) > 1:  # what somebody does in one method, they do in the others
-        kinds = [{kind.name: kind for kind in kinds_of(getattr(target, method))} for method in methods]
-        for name, kind in kinds[0].items():
-            if all(name in others for others in kinds[1:]):
-                found.append(Candidate(name, kind.explanation, _wrapping(stem, exercise, tuple(methods), kind.wrap)))
-    return tuple(found)
+        names = [{kind.name for kind in kinds} for kinds in by_method]
+        found += [(tuple(methods), kind) for kind in by_method[0] if all(kind.name in others for others in names)]
+    return found
 
 
 def _wrapping(
@@ -180,6 +184,8 @@ class _Lazy:
 @cache
 def pairs(stem: str, exercise: str) -> _Lazy:
     """Two mistakes at once (three, if they are listed): listed ones, a listed and a shared one, a listed and a derived one, two derived ones."""
+    if inspect.isclass(getattr(reference(stem).module(exercise), exercise)):  # each is tried on the checks: fewer
+        return _Lazy(chain(_listed_pairs(stem, exercise), _shared_pairs(stem, exercise)))
     return _Lazy(
         chain(
             _listed_pairs(stem, exercise),
@@ -240,16 +246,15 @@ def _from_texts(stem: str, exercise: str, texts: dict[str, str]) -> Callable[[],
 
 
 def _shared_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
-    target = getattr(reference(stem).module(exercise), exercise)
-    if inspect.isclass(target):
-        return
-    alone = shared(stem, exercise)
+    several = max((len(methods) for methods, _ in _kinds(stem, exercise)), default=0)
+    kinds = [(*pair, alone) for pair, alone in zip(_kinds(stem, exercise), shared(stem, exercise), strict=True)]
     for known in _own(stem, exercise):
         code = {exercise: _code(stem, known.definition())}
-        for kind, other in zip(kinds_of(target), alone, strict=True):
-            name, said = f"{known.name} and {kind.name}", f"{known.explanation.strip()} {kind.explanation}"
-            parts = (_alone(stem, exercise, known), other)
-            yield Candidate(name, said, _wrapping(stem, exercise, ("",), kind.wrap, code), parts=parts)
+        for methods, kind, alone in kinds:
+            if len(methods) == several:
+                name, said = f"{known.name} and {kind.name}", f"{known.explanation.strip()} {kind.explanation}"
+                make = _wrapping(stem, exercise, methods, kind.wrap, code)
+                yield Candidate(name, said, make, parts=(_alone(stem, exercise, known), alone))
 
 
 def _mixed_pairs(stem: str, exercise: str, first: int, last: int) -> Iterator[Candidate]:

@@ -1,5 +1,6 @@
 """Name the mistake in a wrong answer: the known, shared or derived one that gives the same wrong results to the same checks."""
 
+import inspect
 import logging
 import sys
 import threading
@@ -17,15 +18,18 @@ from grader.diagnosis import candidates
 from grader.diagnosis.candidates import Candidate
 from grader.diagnosis.evidence import PASSED, alike, broken, differs, near, same, shape_of, single
 from grader.diagnosis.observed import observed
+from grader.diagnosis.reference import reference
 from grader.diagnosis.replay import Call, Done, calls_of, replay, segments, unrepeated
 
 LOG = logging.getLogger(__name__)
 _one_at_a_time = threading.RLock()
 
 CONFIRMED = 12
-"""So many candidates that agree call by call are tried on all of the exercise's checks."""
-QUIET = 40
-"""So many where each call gave the right numbers, and what is wrong is not among them."""
+"""So many candidates of a stage that agree call by call are tried on all of the exercise's checks, at the most."""
+QUIET = 1000
+"""So many where the calls give the right numbers, and what is wrong shows in the checks alone."""
+CHECKING = 5000
+"""So many steps of the interpreter a check takes beside what it calls."""
 
 
 NOT, LOOSELY, FULLY = range(3)
@@ -78,12 +82,12 @@ def _named(patient: "Patient") -> Any:
     stem, exercise = patient.stem, patient.exercise
     stages = (candidates.listed, candidates.shared, candidates.derived, candidates.pairs)
     for stage in stages:
-        if stage is candidates.pairs and (not patient.telling or patient.builds):
+        if stage is candidates.pairs and (patient.builds or not (patient.telling or patient.a_class)):
             continue
         if stage is not candidates.listed and patient.dark:
             continue
         tried = stage(stem, exercise) if stage is candidates.listed else islice(stage(stem, exercise), patient.tries)
-        for candidate in patient.agreeing(tried, patient.patience(stage is candidates.listed)):
+        for candidate in patient.agreeing(tried, patient.patience(stage)):
             if patient.explained_by(candidate):
                 found = patient.needed(candidate)
                 return found.known or Named(found.name, found.explanation)
@@ -100,12 +104,14 @@ class Patient:
         exercise: the exercise.
         failures: by the name of the check, what was left.
         seed: the seed of the run.
-        checks: the exercise's checks, those that failed first: there mistakes differ soonest.
+        checks: the exercise's checks, those that failed first, where mistakes differ soonest, and of those the cheapest.
+        costs: what the calls cost that each check that failed makes.
         thumbs: the trail once more, small, with what the reference did; where the answer is wrong first.
         trail: by the name of each check that failed, its calls with what the answer did in each, as far as can be compared.
         tries: how many mistakes of a stage are tried, by what the cheapest call costs in which the answer is wrong.
         telling: whether in one of them the answer's numbers are not the right ones.
-        builds: whether the exercise is a module, of which the numbers are its own.
+        a_class: whether the exercise is a class: what its methods do shows in the checks alone.
+        builds: whether it is a module, of which the numbers are its own.
         dark: whether nothing is known but that each check ends with an exception.
         proven: whether that is so in double precision often enough for single precision to be no matter.
     """
@@ -123,7 +129,13 @@ class Patient:
                 self._follow(check.name, unrepeated(done) if hasattr(check.function, "hypothesis") else done)
         costs = {(name, index): call.cost for name, index, call, _ in self.trail}
         self.thumbs.sort(key=lambda step: (not _differ(step[2], step[3]), costs[step[:2]]))
+        self.costs = {name: sum(c.cost for c in calls_of(stem, exercise, name, seed)) for name in failures}
+        self.checks.sort(key=lambda check: (check.name not in failures, self.costs.get(check.name, 0)))
         self.tries = EFFORT // (MAKING + (costs[self.thumbs[0][:2]] if self.thumbs else 0))
+        self.a_class = any(
+            function == exercise and inspect.isclass(getattr(reference(stem).module(exercise), exercise))
+            for _, _, (function, *_), _ in self.trail
+        )
         self.builds = any("a module" in str(mine.result) for _, _, _, mine in self.trail)
         telling = [single(mine.result) for _, _, call, mine in self.trail if _differ(mine, call.right)]
         self.proven = not all(telling)
@@ -141,16 +153,16 @@ class Patient:
                 self.telling = True
                 return
 
-    def patience(self, listed: bool) -> int | None:
-        """How many candidates that agree call by call are tried on all checks; None for as many as there are."""
-        if listed:
-            return None
-        return CONFIRMED if self.telling or self.builds else QUIET
+    def patience(self, stage: Any) -> int:
+        """How many candidates that agree call by call are tried on the checks."""
+        if stage is candidates.listed:
+            return sys.maxsize
+        affordable = EFFORT // (CHECKING + self.costs.get(self.checks[0].name, 0))
+        return max(2, min(affordable, CONFIRMED if self.telling else QUIET))
 
-    def agreeing(self, stage: Iterable[Candidate], most: int | None) -> Iterator[Candidate]:
+    def agreeing(self, stage: Iterable[Candidate], most: int) -> Iterator[Candidate]:
         """The candidates that do in each call what the answer did, so many at the most."""
-        left = sys.maxsize if most is None else most
-        loosely = []
+        left, loosely = most, []
         for candidate in stage:
             agrees = self._agrees(candidate)
             if agrees == LOOSELY:
@@ -219,7 +231,11 @@ class Patient:
         """Whether the same mistake may give both, written otherwise: in single precision, or where one breaks down."""
         if broken(mine):
             return candidate.sure
-        return single(mine) and single(theirs) and (shape_of(mine) == shape_of(theirs) if candidate.sure else near(mine, theirs))
+        return (
+            single(mine)
+            and single(theirs)
+            and (shape_of(mine) == shape_of(theirs) if candidate.sure else near(mine, theirs))
+        )
 
 
 def _differ(mine: Done, right: Done) -> bool:
