@@ -78,7 +78,10 @@ def alike(one: Any, other: Any, right: Any) -> bool:
             return True
         wrong = (one.double() - _as_tensor(right).double()).abs()
         apart = (one.double() - other.double()).abs()
-        telling = torch.isfinite(wrong) & (wrong > (0 if double else 50 * SINGLE))
+        rounded = (
+            1e-12 * _as_tensor(right).double().abs() if double else 50 * SINGLE
+        )  # by which the right one may differ
+        telling = torch.isfinite(wrong) & (wrong > rounded)
         return bool(apart[telling].sum() <= FINER * wrong[telling].sum() + 1e-12 * telling.sum())
     return same(one, other)
 
