@@ -10,7 +10,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from grader.diagnosis.edits import SHAPES, Edit, edits_of
-from grader.diagnosis.kinds import Kind, kinds_of
+from grader.diagnosis.kinds import BATCH, Kind, kinds_of
 from grader.diagnosis.listed import Misconception, MisconceptionError, load
 from grader.diagnosis.reference import reference
 from grader.diagnosis.words import words
@@ -251,7 +251,7 @@ def _shared_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
     for known in _own(stem, exercise):
         code = {exercise: _code(stem, known.definition())}
         for methods, kind, alone in kinds:
-            if len(methods) == several:
+            if len(methods) == several and (methods == ("",) or kind.explanation == BATCH):
                 name, said = f"{known.name} and {kind.name}", f"{known.explanation.strip()} {kind.explanation}"
                 make = _wrapping(stem, exercise, methods, kind.wrap, code)
                 yield Candidate(name, said, make, parts=(_alone(stem, exercise, known), alone))
