@@ -89,7 +89,9 @@ def _kinds(stem: str, exercise: str) -> list[tuple[tuple[str, ...], Kind]]:
         return [(("",), kind) for kind in kinds_of(target)]
     methods = [name for name, part in vars(target).items() if inspect.isfunction(part) and not name.startswith("_")]
     by_method = [kinds_of(getattr(target, method)) for method in methods]
-    found = [((method,), kind) for method, kinds in zip(methods, by_method, strict=True) for kind in kinds]
+    found: list[tuple[tuple[str, ...], Kind]] = [
+        ((method,), kind) for method, kinds in zip(methods, by_method, strict=True) for kind in kinds
+    ]
     if len(methods) > 1:  # what somebody does in one method, they do in the others
         names = [{kind.name for kind in kinds} for kinds in by_method]
         found += [(tuple(methods), kind) for kind in by_method[0] if all(kind.name in others for others in names)]

@@ -97,7 +97,9 @@ def _named(patient: "Patient") -> Any:
             continue
         if stage is not candidates.listed and patient.dark:
             continue
-        tried = stage(stem, exercise) if stage is candidates.listed else islice(stage(stem, exercise), patient.tries)
+        tried: Iterable[Candidate] = (
+            stage(stem, exercise) if stage is candidates.listed else islice(stage(stem, exercise), patient.tries)
+        )
         if (
             patient.builds and stage is not candidates.listed
         ):  # its numbers are its own: which sample's they are, nobody sees
