@@ -9,8 +9,8 @@ from itertools import chain, combinations, count
 from types import CodeType, ModuleType
 from typing import Any
 
-from grader.diagnosis.edits import Edit, edits_of
-from grader.diagnosis.kinds import kinds_of
+from grader.diagnosis.edits import SHAPES, Edit, edits_of
+from grader.diagnosis.kinds import BATCH, Kind, kinds_of
 from grader.diagnosis.listed import Misconception, MisconceptionError, load
 from grader.diagnosis.reference import reference
 from grader.diagnosis.words import words
@@ -33,6 +33,7 @@ class Candidate:
         make: a fresh module with the mistake in it.
         known: the entry of the list, for a listed one.
         sure: whether it is made of listed ones alone.
+        parts: of several mistakes at once, each alone.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Candidate:
     make: Callable[[], ModuleType]
     known: Misconception | None = None
     sure: bool = False
+    parts: tuple["Candidate", ...] = ()
 
     def module(self) -> ModuleType | None:
         """A fresh module; None if what the edit makes is no Python."""
@@ -73,28 +75,44 @@ def _maker(stem: str, exercise: str, code: dict[str, CodeType]) -> Callable[[], 
 @cache
 def shared(stem: str, exercise: str) -> tuple[Candidate, ...]:
     """The kinds of mistakes that every exercise shares."""
+    return tuple(
+        Candidate(kind.name, kind.explanation, _wrapping(stem, exercise, methods, kind.wrap))
+        for methods, kind in _kinds(stem, exercise)
+    )
+
+
+@cache
+def _kinds(stem: str, exercise: str) -> list[tuple[tuple[str, ...], Kind]]:
+    """The shared kinds, each with the methods in which it is made: of a class in one, or in all of them."""
     target = getattr(reference(stem).module(exercise), exercise)
-    if inspect.isclass(target):
-        methods = [name for name, part in vars(target).items() if inspect.isfunction(part) and not name.startswith("_")]
-    else:
-        methods = [""]
-    found = []
-    for method in methods:
-        for kind in kinds_of(getattr(target, method) if method else target):
-            found.append(Candidate(kind.name, kind.explanation, _wrapping(stem, exercise, method, kind.wrap)))
-    return tuple(found)
+    if not inspect.isclass(target):
+        return [(("",), kind) for kind in kinds_of(target)]
+    methods = [name for name, part in vars(target).items() if inspect.isfunction(part) and not name.startswith("_")]
+    by_method = [kinds_of(getattr(target, method)) for method in methods]
+    found: list[tuple[tuple[str, ...], Kind]] = [
+        ((method,), kind) for method, kinds in zip(methods, by_method, strict=True) for kind in kinds
+    ]
+    if len(methods) > 1:  # what somebody does in one method, they do in the others
+        names = [{kind.name for kind in kinds} for kinds in by_method]
+        found += [(tuple(methods), kind) for kind in by_method[0] if all(kind.name in others for others in names)]
+    return found
 
 
 def _wrapping(
-    stem: str, exercise: str, method: str, wrap: Callable[[Any], Any], code: dict[str, CodeType] | None = None
+    stem: str,
+    exercise: str,
+    methods: tuple[str, ...],
+    wrap: Callable[[Any], Any],
+    code: dict[str, CodeType] | None = None,
 ) -> Callable[[], ModuleType]:
     def make() -> ModuleType:
         module = reference(stem).module(exercise, code)
         target = getattr(module, exercise)
-        if method:
-            setattr(target, method, wrap(getattr(target, method)))
-        else:
-            setattr(module, exercise, wrap(target))
+        for method in methods:
+            if method:
+                setattr(target, method, wrap(getattr(target, method)))
+            else:
+                setattr(module, exercise, wrap(target))
         return module
 
     return make
@@ -111,7 +129,9 @@ def derived(stem: str, exercise: str) -> tuple[Candidate, ...]:
             found.append((edit.rank + 3 * bool(distance), _edited(stem, exercise, name, definition, (edit,))))
         alike: dict[tuple[str, str], list[Edit]] = {}
         for edit in edits:
-            if edit.index is None:
+            if edit.says in SHAPES:  # how one value a sample is shaped, it is shaped everywhere
+                alike.setdefault((edit.says, ""), []).append(edit)
+            elif edit.index is None:
                 alike.setdefault((edit.says, words(edit.parent)), []).append(edit)
         for group in alike.values():  # what somebody takes for another thing, they take so wherever it stands
             several = [group, *([pair for pair in combinations(group, 2)] if 2 < len(group) < 6 else [])]
@@ -166,6 +186,8 @@ class _Lazy:
 @cache
 def pairs(stem: str, exercise: str) -> _Lazy:
     """Two mistakes at once (three, if they are listed): listed ones, a listed and a shared one, a listed and a derived one, two derived ones."""
+    if inspect.isclass(getattr(reference(stem).module(exercise), exercise)):  # each is tried on the checks: fewer
+        return _Lazy(chain(_listed_pairs(stem, exercise), _shared_pairs(stem, exercise)))
     return _Lazy(
         chain(
             _listed_pairs(stem, exercise),
@@ -189,13 +211,12 @@ def _listed_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
                 text = second.definition(first.definition())
             except MisconceptionError:  # they overlap: the one has changed what the other would
                 continue
-            yield _both(one, other, stem, exercise, text)
+            yield _together((one, other), stem, exercise, {exercise: text})
             break
     for one, other in combinations([c.known for c in listed(stem, exercise) if c.known], 2):
         if one.exercise != other.exercise:
             texts = {known.exercise: known.definition() for known in (one, other)}
-            said = f"{one.explanation.strip()} {other.explanation.strip()}"
-            yield Candidate(f"{one.name} and {other.name}", said, _from_texts(stem, exercise, texts), sure=True)
+            yield _together((one, other), stem, exercise, texts)
 
 
 def _listed_triples(stem: str, exercise: str) -> Iterator[Candidate]:
@@ -207,14 +228,19 @@ def _listed_triples(stem: str, exercise: str) -> Iterator[Candidate]:
         except MisconceptionError:
             continue
         assert text is not None
-        said = " ".join(known.explanation.strip() for known in three)
-        names = ", ".join(known.name for known in three[:2]) + f" and {three[2].name}"
-        yield Candidate(names, said, _from_texts(stem, exercise, {exercise: text}), sure=True)
+        yield _together(three, stem, exercise, {exercise: text})
 
 
-def _both(one: Misconception, other: Misconception, stem: str, exercise: str, text: str) -> Candidate:
-    said = f"{one.explanation.strip()} {other.explanation.strip()}"
-    return Candidate(f"{one.name} and {other.name}", said, _from_texts(stem, exercise, {exercise: text}), sure=True)
+def _together(several: tuple[Misconception, ...], stem: str, exercise: str, texts: dict[str, str]) -> Candidate:
+    """Listed mistakes at once, of which the texts have all."""
+    said = " ".join(known.explanation.strip() for known in several)
+    names = ", ".join(known.name for known in several[:-1]) + f" and {several[-1].name}"
+    parts = tuple(_alone(stem, exercise, known) for known in several)
+    return Candidate(names, said, _from_texts(stem, exercise, texts), sure=True, parts=parts)
+
+
+def _alone(stem: str, exercise: str, known: Misconception) -> Candidate:
+    return next(candidate for candidate in listed(stem, exercise) if candidate.known is known)
 
 
 def _from_texts(stem: str, exercise: str, texts: dict[str, str]) -> Callable[[], ModuleType]:
@@ -222,23 +248,28 @@ def _from_texts(stem: str, exercise: str, texts: dict[str, str]) -> Callable[[],
 
 
 def _shared_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
-    target = getattr(reference(stem).module(exercise), exercise)
-    if inspect.isclass(target):
-        return
+    several = max((len(methods) for methods, _ in _kinds(stem, exercise)), default=0)
+    kinds = [(*pair, alone) for pair, alone in zip(_kinds(stem, exercise), shared(stem, exercise), strict=True)]
     for known in _own(stem, exercise):
         code = {exercise: _code(stem, known.definition())}
-        for kind in kinds_of(target):
-            name, said = f"{known.name} and {kind.name}", f"{known.explanation.strip()} {kind.explanation}"
-            yield Candidate(name, said, _wrapping(stem, exercise, "", kind.wrap, code))
+        for methods, kind, alone in kinds:
+            if len(methods) == several and (methods == ("",) or kind.explanation == BATCH):
+                name, said = f"{known.name} and {kind.name}", f"{known.explanation.strip()} {kind.explanation}"
+                make = _wrapping(stem, exercise, methods, kind.wrap, code)
+                yield Candidate(name, said, make, parts=(_alone(stem, exercise, known), alone))
 
 
 def _mixed_pairs(stem: str, exercise: str, first: int, last: int) -> Iterator[Candidate]:
+    alone: dict[str, list[Candidate]] = {}
+    for candidate in derived(stem, exercise):
+        alone.setdefault(candidate.name, []).append(candidate)
     for known in _own(stem, exercise):
         definition = reference(stem).parsed(known.definition())
         for edit in edits_of(definition)[first:last]:
             candidate = _edited(stem, exercise, exercise, definition, (edit,))
             candidate.name = f"{known.name} and {candidate.name}"
             candidate.explanation = known.explanation.strip()
+            candidate.parts = (_alone(stem, exercise, known), *alone.get(edit.says, ()))
             yield candidate
 
 
@@ -252,7 +283,9 @@ def _derived_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
             place = (one.parent, one.field, one.index) != (other.parent, other.field, other.index)
             lists = one.parent is other.parent and (isinstance(one.new, list) or isinstance(other.new, list))
             if apart and place and not lists:
-                yield _edited(stem, exercise, name, definition, (one, other))
+                candidate = _edited(stem, exercise, name, definition, (one, other))
+                candidate.parts = tuple(_edited(stem, exercise, name, definition, (edit,)) for edit in (one, other))
+                yield candidate
 
 
 def _walked(node: Any) -> list[Any]:

@@ -1,6 +1,8 @@
 """Name the mistake in a wrong answer: the known, shared or derived one that gives the same wrong results to the same checks."""
 
+import inspect
 import logging
+import sys
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
@@ -14,23 +16,39 @@ from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.diagnosis import candidates
 from grader.diagnosis.candidates import Candidate
-from grader.diagnosis.evidence import PASSED, alike, broken, differs, same, shape_of, single
+from grader.diagnosis.evidence import PASSED, alike, broken, differs, near, same, shape_of, single
 from grader.diagnosis.observed import observed
+from grader.diagnosis.reference import reference
 from grader.diagnosis.replay import Call, Done, calls_of, replay, segments, unrepeated
 
 LOG = logging.getLogger(__name__)
 _one_at_a_time = threading.RLock()
 
 CONFIRMED = 12
-"""So many candidates that agree call by call are tried on all of the exercise's checks."""
-QUIET = 40
-"""So many where each call gave the right numbers, and what is wrong is not among them."""
+"""So many candidates of a stage that agree call by call are tried on all of the exercise's checks, at the most."""
+QUIET = 1000
+"""So many where the calls give the right numbers, and what is wrong shows in the checks alone."""
+CHECKING = 2000
+"""So many steps of the interpreter a check takes beside what it calls."""
+
+OF_SAMPLES = (
+    "whole batch",
+    "another sample",
+    "first sample",
+    "last sample",
+    "over the batch",
+    "the mean of",
+    "in the reverse order",
+)
+"""What is said of mistakes by which samples of a batch are mixed up."""
 
 
 NOT, LOOSELY, FULLY = range(3)
 """How far a candidate agrees with an answer, call by call."""
-TRIES = 5000
-"""So many mistakes of a stage are tried on an answer; half of it where each try calls models, and of pairs a half."""
+EFFORT = 2_000_000
+"""So many steps of the interpreter are spent on the mistakes of a stage: two or three seconds, the same on every machine."""
+MAKING = 150
+"""So many steps as it takes to call a function are spent on making a mistake's code."""
 PROVEN = 2
 """In so many checks an answer must agree, once at least in double precision, if it may part from a candidate elsewhere."""
 
@@ -75,14 +93,21 @@ def _named(patient: "Patient") -> Any:
     stem, exercise = patient.stem, patient.exercise
     stages = (candidates.listed, candidates.shared, candidates.derived, candidates.pairs)
     for stage in stages:
-        if stage is candidates.pairs and (not patient.telling or patient.builds):
+        if stage is candidates.pairs and (patient.builds or not (patient.telling or patient.a_class)):
             continue
         if stage is not candidates.listed and patient.dark:
             continue
-        tries = patient.tries // (2 if stage is candidates.pairs else 1)
-        for candidate in patient.agreeing(islice(stage(stem, exercise), tries)):
+        tried: Iterable[Candidate] = (
+            stage(stem, exercise) if stage is candidates.listed else islice(stage(stem, exercise), patient.tries)
+        )
+        if (
+            patient.builds and stage is not candidates.listed
+        ):  # its numbers are its own: which sample's they are, nobody sees
+            tried = (candidate for candidate in tried if not any(part in candidate.name for part in OF_SAMPLES))
+        for candidate in patient.agreeing(tried, patient.patience(stage)):
             if patient.explained_by(candidate):
-                return candidate.known or Named(candidate.name, candidate.explanation)
+                found = patient.needed(candidate)
+                return found.known or Named(found.name, found.explanation)
     gots = [evidence.got for evidence in patient.failures.values()]
     seen = observed(stem, exercise, gots, patient.trail)
     return seen and Named(*seen)
@@ -96,12 +121,14 @@ class Patient:
         exercise: the exercise.
         failures: by the name of the check, what was left.
         seed: the seed of the run.
-        checks: the exercise's checks, those that failed first: there mistakes differ soonest.
+        checks: the exercise's checks, those that failed first, where mistakes differ soonest, and of those the cheapest.
+        costs: what the calls cost that each check that failed makes.
         thumbs: the trail once more, small, with what the reference did; where the answer is wrong first.
         trail: by the name of each check that failed, its calls with what the answer did in each, as far as can be compared.
-        tries: how many mistakes of a stage are tried.
+        tries: how many mistakes of a stage are tried, by what the cheapest call costs in which the answer is wrong.
         telling: whether in one of them the answer's numbers are not the right ones.
-        builds: whether the exercise is a module, of which the numbers are its own.
+        a_class: whether the exercise is a class: what its methods do shows in the checks alone.
+        builds: whether it is a module, of which the numbers are its own.
         dark: whether nothing is known but that each check ends with an exception.
         proven: whether that is so in double precision often enough for single precision to be no matter.
     """
@@ -117,9 +144,15 @@ class Patient:
             if check.name in failures:
                 done = segments(failures[check.name].notes)
                 self._follow(check.name, unrepeated(done) if hasattr(check.function, "hypothesis") else done)
-        self.thumbs.sort(key=lambda step: not _differ(step[2], step[3]))
-        models = any(callable(value) for _, _, call, _ in self.trail for value in (*call.args, *call.kwargs.values()))
-        self.tries = TRIES // 2 if models else TRIES
+        costs = {(name, index): call.cost for name, index, call, _ in self.trail}
+        self.thumbs.sort(key=lambda step: (not _differ(step[2], step[3]), costs[step[:2]]))
+        self.costs = {name: sum(c.cost for c in calls_of(stem, exercise, name, seed)) for name in failures}
+        self.checks.sort(key=lambda check: (check.name not in failures, self.costs.get(check.name, 0)))
+        self.tries = EFFORT // (MAKING + (costs[self.thumbs[0][:2]] if self.thumbs else 0))
+        self.a_class = any(
+            function == exercise and inspect.isclass(getattr(reference(stem).module(exercise), exercise))
+            for _, _, (function, *_), _ in self.trail
+        )
         self.builds = any("a module" in str(mine.result) for _, _, _, mine in self.trail)
         telling = [single(mine.result) for _, _, call, mine in self.trail if _differ(mine, call.right)]
         self.proven = not all(telling)
@@ -137,10 +170,16 @@ class Patient:
                 self.telling = True
                 return
 
-    def agreeing(self, stage: Iterable[Candidate]) -> Iterator[Candidate]:
+    def patience(self, stage: Any) -> int:
+        """How many candidates that agree call by call are tried on the checks."""
+        if stage is candidates.listed:
+            return sys.maxsize
+        affordable = EFFORT // (CHECKING + self.costs.get(self.checks[0].name, 0))
+        return max(2, min(affordable, CONFIRMED if self.telling else QUIET))
+
+    def agreeing(self, stage: Iterable[Candidate], most: int) -> Iterator[Candidate]:
         """The candidates that do in each call what the answer did, so many at the most."""
-        left = CONFIRMED if self.telling else QUIET
-        loosely = []
+        left, loosely = most, []
         for candidate in stage:
             agrees = self._agrees(candidate)
             if agrees == LOOSELY:
@@ -159,7 +198,7 @@ class Patient:
         """
         proven, double, parted, agrees = 0, 0, 0, FULLY
         for name, index, mine, right in self.thumbs:
-            theirs = _replayed(candidate, self.stem, self.exercise, name, self.seed, index)
+            theirs = self._does(candidate, name, index)
             if theirs is None:
                 return NOT
             if alike(mine.result, theirs.result, right.result):
@@ -175,6 +214,20 @@ class Patient:
             else:
                 return NOT
         return agrees if proven >= parted and (double or not parted) else NOT
+
+    def needed(self, candidate: Candidate) -> Candidate:
+        """The one of several mistakes at once that explains the answer alone, if the others change nothing; else all of them."""
+        for part in candidate.parts:
+            if all(self._does_alike(part, candidate, *step[:2]) for step in self.thumbs) and self.explained_by(part):
+                return part
+        return candidate
+
+    def _does_alike(self, one: Candidate, other: Candidate, name: str, index: int) -> bool:
+        mine, theirs = self._does(one, name, index), self._does(other, name, index)
+        return mine is not None and theirs is not None and not _differ(mine, theirs)
+
+    def _does(self, candidate: Candidate, name: str, index: int) -> Done | None:
+        return _replayed(candidate, self.stem, self.exercise, name, self.seed, index)
 
     def explained_by(self, candidate: Candidate) -> bool:
         """Whether the candidate fails the checks that the answer fails, with the same results, and passes the others."""
@@ -195,7 +248,11 @@ class Patient:
         """Whether the same mistake may give both, written otherwise: in single precision, or where one breaks down."""
         if broken(mine):
             return candidate.sure
-        return single(mine) and single(theirs) and shape_of(mine) == shape_of(theirs)
+        return (
+            single(mine)
+            and single(theirs)
+            and (shape_of(mine) == shape_of(theirs) if candidate.sure else near(mine, theirs))
+        )
 
 
 def _differ(mine: Done, right: Done) -> bool:

@@ -641,6 +641,8 @@ _SHAPED = {
     ],
 }  # fmt: skip
 """A value for each sample, as people shape it."""
+SHAPES = {says for kinds in _SHAPED.values() for _, says, _ in kinds}
+"""What is said of them."""
 KEYWORDS = {
     "generator": "the generator not used",
     "dtype": "the dtype left to the default",

@@ -12,6 +12,8 @@ SINGLE = 1e-4
 """The same where one of them was computed in float32 and the other was not."""
 FINER = 0.02
 """Two answers that are wrong in the same way differ from each other by less than this share of what they differ from the right one."""
+ROUNDED = 0.01
+"""By so much of their size rounding in single precision may part two results, where arguments are large."""
 PASSED = object()
 """What a check that passes gives; unlike everything that comes back from one that fails."""
 SHAPES = {"RuntimeError", "IndexError", "ValueError", "AssertionError"}
@@ -76,7 +78,10 @@ def alike(one: Any, other: Any, right: Any) -> bool:
             return True
         wrong = (one.double() - _as_tensor(right).double()).abs()
         apart = (one.double() - other.double()).abs()
-        telling = torch.isfinite(wrong) & (wrong > (0 if double else 50 * SINGLE))
+        rounded = (
+            1e-12 * _as_tensor(right).double().abs() if double else 50 * SINGLE
+        )  # by which the right one may differ
+        telling = torch.isfinite(wrong) & (wrong > rounded)
         return bool(apart[telling].sum() <= FINER * wrong[telling].sum() + 1e-12 * telling.sum())
     return same(one, other)
 
@@ -86,6 +91,16 @@ def single(value: Any) -> bool:
     if isinstance(value, tuple | list):
         return any(map(single, value))
     return isinstance(value, Tensor) and value.is_floating_point() and value.dtype != torch.float64
+
+
+def near(one: Any, other: Any) -> bool:
+    """Whether two results have one shape, and numbers that rounding in single precision may have parted."""
+    if isinstance(one, tuple | list) and isinstance(other, tuple | list):
+        return len(one) == len(other) and all(map(near, one, other))
+    if isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape == other.shape:
+        apart = (one.double() - other.double()).norm()
+        return bool(apart <= ROUNDED * (1 + one.double().norm())) if one.is_floating_point() else same(one, other)
+    return same(one, other)
 
 
 def broken(value: Any) -> bool:

@@ -36,6 +36,9 @@ BATCH = "A batch holds independent samples, each with its own level. With one va
 ARGUMENT = "What is given as an argument is to be used. With it at another value, the result has to be another."
 RANDOM = "Randomness comes in through the generator alone: its state decides what comes back, and no other."
 STATE = "A function leaves what belongs to its caller as it was: the model's mode, its gradients, torch's own settings."
+BOUND = "A bound that keeps a quotient or a root finite makes the table another one wherever it bites: at the ends of a schedule. What the equation says there is what is asked for."
+TABLES = ("alpha_bar", "betas")
+BOUNDS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 SHAPE = (
     "The result has the shape that the contract says, whatever the shape of the sample is: vectors, pictures, videos."
 )
@@ -271,6 +274,12 @@ def _values(names: list[str], defaults: dict[str, Any]) -> Iterator[Kind]:
             ("{} not used: fresh normal numbers in its place", torch.randn_like),
         ):
             yield Kind(which.format(name), ARGUMENT, of(name, change))
+    for name in names:
+        if name in TABLES:
+            for bound in BOUNDS:
+                above, inside = partial(torch.clamp, min=bound), partial(torch.clamp, min=bound, max=1 - bound)
+                yield Kind(f"{name} held above {bound:g}", BOUND, of(name, above))
+                yield Kind(f"{name} held {bound:g} away from 0 and 1", BOUND, of(name, inside))
     for name, default in defaults.items():
         yield Kind(f"{name} not used", ARGUMENT, _before(partial(_set, name, default)))
     for name in names:

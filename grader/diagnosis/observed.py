@@ -213,7 +213,7 @@ def _kind_of_call(trail: list[Step], telling: list[Step]) -> Seen | None:
     """The calls that are wrong are those of one kind."""
     wrong = {id(step) for step in telling}
     tensors = [(id(step) in wrong, [v for v in _given(step).values() if isinstance(v, Tensor)]) for step in trail]
-    if not all(values for _, values in tensors) or min(len(wrong), len(trail) - len(wrong)) <= MOST:
+    if not all(values for _, values in tensors) or min(len(wrong), len(trail) - len(wrong)) <= 2 * MOST:
         return None
     for says, holds in FEATURES.items():
         if all(holds(values) == is_wrong for is_wrong, values in tensors):

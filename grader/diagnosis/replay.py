@@ -6,8 +6,9 @@ Inputs are drawn from the seed, so what the reference is called with is what eve
 import contextlib
 import copy
 import inspect
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -28,6 +29,8 @@ CALLS = 40
 """So many calls of a check are kept; by then, mistakes differ."""
 
 
+COUNTED = 100_000
+"""So far is counted what a call costs: counting costs too."""
 THUMB = 64
 """So many elements of a tensor are kept to compare."""
 
@@ -54,9 +57,17 @@ def thumb(value: Any) -> Any:
 
 
 class Call(NamedTuple):
-    """One call that a check makes, the state of torch's own generator then, and what the reference does in it.
+    """One call that a check makes, and what the reference does in it.
 
-    `names` are those of the function's arguments; `records` is whether gradients were recorded.
+    Attributes:
+        function: what is called.
+        names: those of its arguments.
+        args: what it is called with.
+        kwargs: the same by name.
+        state: of torch's own generator then.
+        records: whether gradients were recorded then.
+        cost: how many steps the interpreter took for it, in functions called and left: the same on every machine.
+        right: what the reference does.
     """
 
     function: str
@@ -65,6 +76,7 @@ class Call(NamedTuple):
     kwargs: dict[str, Any]
     state: Tensor
     records: bool
+    cost: int
     right: Done
 
     @property
@@ -103,9 +115,9 @@ def calls_of(stem: str, exercise: str, name: str, seed: int) -> tuple[Call, ...]
         outcome(check, UnderTest(keeper), seed)
     done = segments(notes.NOTES)
     return tuple(
-        Call(function, _names(keeper.module, function), args, kwargs, state, records, right)
-        for (function, args, kwargs, state, records), (noted, right) in zip(keeper.ended, done, strict=False)
-        if noted == function
+        Call(ended.function, _names(keeper.module, ended.function), *ended[1:], right)
+        for ended, (noted, right) in zip(keeper.ended, done, strict=False)
+        if noted == ended.function
     )
 
 
@@ -113,12 +125,40 @@ def _names(module: ModuleType, function: str) -> tuple[str, ...]:
     return tuple(inspect.signature(getattr(module, function)).parameters)
 
 
+class _Ended(NamedTuple):
+    """A call that has ended, as a `Call` has it."""
+
+    function: str
+    args: tuple
+    kwargs: dict[str, Any]
+    state: Tensor
+    records: bool
+    cost: int
+
+
+@contextlib.contextmanager
+def counted() -> Iterator[list[int]]:
+    """Count, in a list of one, the functions that are called and left meanwhile."""
+    events, before = [0], sys.getprofile()
+
+    def count(*_: Any) -> None:
+        events[0] += 1
+        if events[0] >= COUNTED:
+            sys.setprofile(before)
+
+    sys.setprofile(count)
+    try:
+        yield events
+    finally:
+        sys.setprofile(before)
+
+
 class _Keeper:
     """The reference, whose functions keep copies of what they are called with."""
 
     def __init__(self, module: ModuleType) -> None:
         self.module = module
-        self.ended: list[tuple[str, tuple, dict[str, Any], Tensor, bool]] = []
+        self.ended: list[_Ended] = []
 
     def __getattr__(self, name: str) -> Any:
         target = getattr(self.module, name)
@@ -127,14 +167,15 @@ class _Keeper:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             keep = len(self.ended) < CALLS
-            given = (
-                (name, copied(args), copied(kwargs), torch.get_rng_state(), torch.is_grad_enabled()) if keep else None
-            )
-            try:
+            if not keep:
                 return target(*args, **kwargs)
-            finally:
-                if given is not None and len(self.ended) < CALLS:
-                    self.ended.append(given)
+            given = (name, copied(args), copied(kwargs), torch.get_rng_state(), torch.is_grad_enabled())
+            with counted() as events:
+                try:
+                    return target(*args, **kwargs)
+                finally:
+                    if len(self.ended) < CALLS:
+                        self.ended.append(_Ended(*given, events[0]))
 
         return call
 
