@@ -183,6 +183,7 @@ class _Keeper:
 def replay(call: Call, module: ModuleType) -> Done:
     """What other code does in the same call."""
     before, notes.NOTES[:] = list(notes.NOTES), []
+    dtype = torch.get_default_dtype()
     try:
         with warnings.catch_warnings(action="ignore"), torch.set_grad_enabled(call.records):
             torch.set_rng_state(call.state)
@@ -193,6 +194,7 @@ def replay(call: Call, module: ModuleType) -> Done:
                 result = f"raised {type(error).__name__}"
         return Done(tuple(event.values for event in notes.NOTES), result)
     finally:
+        torch.set_default_dtype(dtype)  # a mistake that is tried may be just that it is changed
         notes.NOTES[:] = before
 
 
