@@ -7,6 +7,7 @@ import pytest
 
 from grader.course import section
 from grader.desk.loading import load
+from grader.desk.reading import Unreadable
 from grader.intake.reading import read
 from grader.judging import sitting
 from grader.judging.judge import Judge, Request
@@ -261,7 +262,7 @@ def test_a_file_is_decoded_or_refused_alike_at_the_desk_and_when_graded(tmp_path
         load(STEM)
     else:
         assert says in submission.problems[STEM]
-        with pytest.raises(SyntaxError, match=says.replace("(", r"\(")):
+        with pytest.raises(Unreadable, match=says.replace("(", r"\(")):
             load(STEM)
 
 

@@ -26,6 +26,7 @@ MADE = (
     "submitted",
     "release",
     "autograded",
+    "site",
 )
 """What is not there until somebody makes it."""
 

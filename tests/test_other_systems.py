@@ -19,10 +19,14 @@ def classroom(tmp_path_factory: pytest.TempPathFactory) -> Classroom:
 
 def run(classroom: Classroom, *arguments: str) -> subprocess.CompletedProcess:
     """A command in a process that lacks what Windows lacks."""
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join((str(ABSENT), str(classroom.root))),
-        "OMP_NUM_THREADS": "1",
-    }
+    environment = (
+        os.environ
+        | {
+            "PYTHONPATH": os.pathsep.join((str(ABSENT), str(classroom.root))),
+            "OMP_NUM_THREADS": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # plugins that learners do not have ask which system this is, and get Linux's name
+        }
+    )
     return subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=classroom.root,
@@ -65,7 +69,7 @@ def test_an_answer_is_checked_without_what_only_linux_has(classroom: Classroom) 
     classroom.hand_in()
     done = run(classroom, "pytest", "exercises", "-k", "test_forward_step")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 of 1 points asked for" in done.stdout
+    assert "1 of 1 point asked for" in done.stdout
 
 
 def test_grading_says_in_one_sentence_what_it_needs(classroom: Classroom) -> None:

@@ -281,3 +281,7 @@ def reset(options: argparse.Namespace) -> int:
         said, done = str(error), False
     print(said)
     return 0 if done else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
