@@ -144,31 +144,8 @@ def test_latent_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
 
 def test_latent_loss_leaves_modes_and_gradients_to_the_caller(code, rng):
     """A loss computes and no more: the modes of its models and their gradients stay as they are."""
-    model, autoencoder = Gain(), Gain()
+    model, autoencoder, y, t = Gain(), Gain(), torch.tensor([0, 2]), torch.tensor([0, 1])
     x, noise = cases.normal((2, 3, 2, 2), rng), cases.normal((2, 3, 2, 2), rng)
-    left_to_the_caller(
-        lambda: code.latent_loss(
-            model,
-            autoencoder,
-            x,
-            torch.tensor([0, 2]),
-            torch.tensor([0, 1]),
-            noise,
-            torch.tensor([0.9, 0.5]).double(),
-            0.7,
-        ),
-        model,
-    )
-    left_to_the_caller(
-        lambda: code.latent_loss(
-            model,
-            autoencoder,
-            x,
-            torch.tensor([0, 2]),
-            torch.tensor([0, 1]),
-            noise,
-            torch.tensor([0.9, 0.5]).double(),
-            0.7,
-        ),
-        autoencoder,
-    )
+    alpha_bar = torch.tensor([0.9, 0.5]).double()
+    for borrowed in (model, autoencoder):
+        left_to_the_caller(lambda: code.latent_loss(model, autoencoder, x, y, t, noise, alpha_bar, 0.7), borrowed)
