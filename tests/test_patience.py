@@ -1,5 +1,6 @@
 """How long the desk waits: what works without end is interrupted, what waits for a busy machine goes on for longer."""
 
+import sys
 import threading
 import time
 
@@ -54,3 +55,19 @@ def in_another_thread(call) -> None:
 def test_the_processors_time_counts_and_a_multiple_of_it_at_the_most(call):
     call()
     in_another_thread(call)
+
+
+def profiled() -> None:
+    """A function is called under a profiler, as the diagnosis does: where an interruption is still waited for, it never ends."""
+    before = sys.getprofile()
+    sys.setprofile(lambda *_: None)
+    try:
+        max([1, 2], key=lambda one: one)
+    finally:
+        sys.setprofile(before)
+
+
+def test_no_interruption_is_waited_for_afterwards():
+    for call in (works_without_end, sleeps_for_a_while):
+        in_another_thread(lambda call=call: (call(), profiled()))
+    profiled()

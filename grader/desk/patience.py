@@ -134,9 +134,10 @@ def _by_signal(seconds: float) -> Iterator[None]:
 @contextlib.contextmanager
 def _by_thread(seconds: float) -> Iterator[None]:
     thread, over = threading.get_ident(), threading.Event()
-    lock, clock = threading.Lock(), Clock(seconds)
+    lock, clock, asked = threading.Lock(), Clock(seconds), False
 
     def wait() -> None:
+        nonlocal asked
         pause = seconds
         while not over.wait(pause):
             if pause != AGAIN and (pause := clock.left()):
@@ -144,6 +145,7 @@ def _by_thread(seconds: float) -> Iterator[None]:
             pause = seconds if _debugged(sys._current_frames().get(thread)) else AGAIN
             with lock:
                 if pause == AGAIN and not over.is_set():
+                    asked = True
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(RanOn))
 
     watcher = threading.Thread(target=wait, name="patience", daemon=True)
@@ -154,9 +156,24 @@ def _by_thread(seconds: float) -> Iterator[None]:
         error.args = error.args or (told(seconds),)
         raise
     finally:
-        with lock:  # from here on nothing is raised any more; what was asked for and not yet raised is taken back
+        with lock:  # from here on nothing is asked for any more
             over.set()
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
+        if asked:
+            _raised_here(thread)
+
+
+def _raised_here(thread: int) -> None:
+    """Let what was asked for, and perhaps not raised yet, be raised here, and nowhere later.
+
+    Taking it back, by asking for None, leaves the interpreter (3.11) waiting for it for ever: under a profiler the next call
+    of a function never ends.
+    """
+    try:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(RanOn))
+        for _ in range(10_000):  # it comes between two rounds
+            pass
+    except RanOn:
+        pass
 
 
 def _debugged(frame: FrameType | None) -> bool:
