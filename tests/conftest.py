@@ -1,9 +1,12 @@
 """One thread for torch: the tests share their machine. And `--exercise NAME`: only what concerns one exercise."""
 
+import sys
+from collections.abc import Iterator
+
 import pytest
 import torch
 
-from grader.course import find_exercise
+from grader.course import find_exercise, sections
 
 torch.set_num_threads(1)
 
@@ -18,6 +21,17 @@ def pytest_configure(config: pytest.Config) -> None:
             find_exercise(name)
         except ValueError as error:
             raise pytest.UsageError(f"--exercise: {error}") from error
+
+
+@pytest.fixture(autouse=True)
+def _the_learners_modules_are_those_of_the_course() -> Iterator[None]:
+    """The desk imports a section under the name of the learner's module, wherever its file lies: it is put back."""
+    names = [f"exercises.{stem}" for stem in sections()]
+    before = {name: sys.modules[name] for name in names if name in sys.modules}
+    yield
+    for name in names:
+        sys.modules.pop(name, None)
+    sys.modules.update(before)
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist looks at the groups afterwards

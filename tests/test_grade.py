@@ -68,7 +68,7 @@ def test_the_sample_cohort_gets_what_its_names_promise():
     assert len(named) >= 4
     page = Path("report/index.html").read_text()
     assert all(name in page for name in by_name)
-    assert "<script" not in page
+    assert page.count("<script") == 1  # the page's own
 
 
 def test_the_json_is_as_documented():

@@ -276,6 +276,12 @@ def test_what_can_be_imported_without_having_been_installed_is_part_of_it_too(tm
     monkeypatch.syspath_prepend(str(packages))
     course_version.cache_clear()
     assert course_version() == before
+    shipped = tmp_path / "library" / "_vendor"
+    (shipped / "packaging-1.0.dist-info").mkdir(parents=True)
+    (shipped / "packaging-1.0.dist-info" / "METADATA").write_text("Name: packaging\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(str(shipped))  # as setuptools does when something imports it
+    course_version.cache_clear()
+    assert course_version() == before
     (packages / "progress_bar_of_somebody.py").touch()
     course_version.cache_clear()
     assert course_version() != before

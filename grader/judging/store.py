@@ -217,10 +217,13 @@ def course_version() -> str:
 
 
 def _installed() -> list[str]:
-    """What the judge and submissions can import: distributions with their versions, and modules, which may have come otherwise."""
-    found = {f"{one.metadata['Name']} {one.version}" for one in distributions()}
+    """What the judge and submissions can import: distributions with their versions, and modules, which may have come otherwise.
+
+    Only of the folders that are installed into: libraries lengthen `sys.path` while they run (setuptools by what it ships).
+    """
     below = {sysconfig.get_paths()[kind] for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
     folders = [path for path in sys.path if path in below or "-packages" in Path(path).name]
+    found = {f"{one.metadata['Name']} {one.version}" for one in distributions(path=folders)}
     return sorted(found | {module.name for module in pkgutil.iter_modules(folders)})
 
 
