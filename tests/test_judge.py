@@ -5,6 +5,7 @@ import re
 import pytest
 
 from grader.course import ROOT, section
+from grader.judging import sitting
 from grader.judging.judge import Judge, Request
 from grader.sandbox.host import isolation
 
@@ -109,21 +110,23 @@ def test_a_course_can_have_it_charged_to_all_that_use_it(judge):
     assert "q_sample, which is not right yet" in row["message"]
 
 
-def test_one_answer_that_runs_on_is_one_culprit_and_its_line_is_told(judge):
+def test_one_answer_that_runs_on_is_one_culprit_and_its_line_is_told(judge, monkeypatch):
+    monkeypatch.setattr(sitting, "CHECK_SECONDS", 4)
     code = "def compute_alpha_bar(betas):\n    print('so far')\n    while True:\n        pass\n"
     rows = verdicts(judge, with_answer(code), ("compute_alpha_bar", "q_posterior", "sample"))
     assert [row["verdict"] for row in rows.values()] == ["timeout", "pass", "pass"]
     message = rows["compute_alpha_bar"]["message"]
-    assert "the 20 s that a check may take are used up" in message
+    assert "the 4 s that a check may take are used up" in message
     assert re.search(r"at +line \d+: (while True:|pass)", message)
     assert re.search(r"printed +so far", message)
 
 
-def test_an_import_that_runs_on_tells_its_line_and_keeps_what_stands_above(judge):
+def test_an_import_that_runs_on_tells_its_line_and_keeps_what_stands_above(judge, monkeypatch):
+    monkeypatch.setattr(sitting, "CHECK_SECONDS", 4)
     row = verdicts(judge, with_answer("while True:\n    pass\n"), ("compute_alpha_bar",))["compute_alpha_bar"]
     assert row["verdict"] == "pass"
     assert re.search(
-        r"note +importing stopped at line \d+ \(the 18 s that its import may take are used up\)", row["message"]
+        r"note +importing stopped at line \d+ \(the 3\.6 s that its import may take are used up\)", row["message"]
     )
 
 

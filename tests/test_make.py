@@ -66,3 +66,9 @@ def test_one_that_lacks_what_is_needed_is_told_what_to_do(environment):
 def test_without_one_a_folder_of_its_own_is_set_up():
     told = make("--dry-run", "--always-make", "test")
     assert ".venv/bin/python -m pip install" in told.stdout
+
+
+def test_what_is_worked_out_once_stays_in_one_process(request):
+    if not hasattr(request.config, "workerinput"):
+        pytest.skip("one process runs all of them")
+    assert request.node.nodeid.endswith("@test_make")
