@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from grader.course import find_exercise, sections
+from tests.github import api  # noqa: F401  a fixture
 
 torch.set_num_threads(1)
 

@@ -20,7 +20,7 @@ STEPS = re.compile(
     r"true|make gpu|make site|bash (course/)?\.ci/(pinned|jail|run|mark|learner)|make -C course install EXTRAS=instructor"
     r"|make -C course ci DO=(take|grade|plan|take-class|grade-class)"
 )
-"""What a step may run: what tests/test_ci.py, tests/test_make.py and every change run."""
+"""What a step may run: what tests/test_ci*.py, tests/test_make.py and every change run."""
 each = pytest.mark.parametrize("path", EVERY, ids=lambda path: path.name)
 
 

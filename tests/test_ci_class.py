@@ -1,0 +1,109 @@
+"""A class is graded at once, on several runners."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from grader.ci import __main__ as ci
+from grader.ci import cohort
+from grader.ci.settings import Unusable
+from grader.judging.results import Row, plain_row
+from tests.github import REFERENCE, SEED, STEM, repository
+
+
+def test_a_class_is_shared_out_so_that_everybody_is_taken_once(tmp_path):
+    table = tmp_path / "class.csv"
+    table.write_text("learner,repository,ref\n" + "".join(f"l{n},o/r{n},\n" for n in range(10)), encoding="utf-8")
+    found = cohort.places(table)
+    for runners in (1, 3, 10, 99):
+        numbers = json.loads(cohort.chunks(found, runners))
+        taken = [place for number in numbers for place in cohort.share(found, number, runners)]
+        assert sorted(taken, key=lambda place: int(place.learner[1:])) == found
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("name,repository\na,o/r\n", ":1: there is no column learner"),
+        ("learner,repository\n../a,o/r\n", ":2: learner"),
+        ("learner,repository\na,https://x\n", ":2: repository"),
+        ("learner,repository\na,o/r\nA,o/s\n", ":3: A is in it twice"),
+        ("learner,repository,ref\na,o/r,--upload-pack=x\n", ":2: ref"),
+        ("learner,repository\n", "nobody in it"),
+    ],
+)
+def test_a_table_of_the_class_that_cannot_be_is_told_with_its_line(tmp_path, lines, says):
+    (tmp_path / "class.csv").write_text(lines, encoding="utf-8")
+    with pytest.raises(Unusable, match=re.escape(says)):
+        cohort.places(tmp_path / "class.csv")
+
+
+@pytest.mark.parametrize(("name", "status"), [("private", 0), ("public", 2)])
+def test_a_class_is_graded_in_a_private_repository_alone(api, name, status, tmp_path, monkeypatch, capsys):
+    (tmp_path / "class.csv").write_text("learner,repository\na,o/r\nb,o/s\n", encoding="utf-8")
+    told = {"API": api, "REPOSITORY": f"o/{name}", "TOKEN": "t", "CLASS": str(tmp_path / "class.csv"), "RUNNERS": "8"}
+    for variable, said in told.items():
+        monkeypatch.setenv(f"UNSTATIC_{variable}", said)
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    assert ci.main(["plan"]) == status
+    assert (tmp_path / "output").exists() is (status == 0)
+    if status == 0:
+        assert (tmp_path / "output").read_text() == "runners=[0, 1]\n"
+
+
+class Generous:
+    """A judge that passes everything."""
+
+    def __init__(self, level: str) -> None:
+        pass
+
+    def grade(self, request: dict) -> list[Row]:
+        rows = [plain_row(request["stem"], name, "pass", "") for name in request["only"]]
+        return [{**row, "score": row["points"]} for row in rows]
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_class_on_two_runners_is_put_together_without_judging_again(tmp_path, monkeypatch, capsys):
+    """The judge is not the question: a stand-in passes everything, and the last run ends if it asks for one."""
+    monkeypatch.setattr("grader.judging.schedule.JudgeProcess", Generous)
+    for name in ("ada", "bob"):
+        repository(tmp_path / "server" / "o" / name, {f"{STEM}.py": REFERENCE})
+    (tmp_path / "class.csv").write_text("learner,repository\nada,o/ada\nbob,o/bob\neve,o/nothing\n", encoding="utf-8")
+    (tmp_path / "course.toml").write_text('[roster]\nada = "Ada"\nbob = "Bob"\neve = "Eve"\n', encoding="utf-8")
+    told = {"SERVER": f"file://{tmp_path}/server", "CLASS": str(tmp_path / "class.csv"), "RUNNERS": "2", "SEED": SEED,
+            "ISOLATION": "none", "ONLY": "forward_step", "RULES": str(tmp_path / "course.toml")}  # fmt: skip
+    for variable, said in told.items():
+        monkeypatch.setenv(f"UNSTATIC_{variable}", said)
+
+    def run(place: str) -> None:
+        monkeypatch.setenv("UNSTATIC_TAKEN", str(tmp_path / place / "taken"))
+        monkeypatch.setenv("UNSTATIC_RESULTS", str(tmp_path / place / "results"))
+        assert ci.main(["take-class"]) == 0
+        before = Path.cwd()
+        try:
+            assert ci.main(["grade-class"]) == 0
+        finally:
+            os.chdir(before)
+
+    for runner in ("0", "1"):
+        monkeypatch.setenv("UNSTATIC_RUNNER", runner)
+        run(f"runner-{runner}")
+        store = tmp_path / "stores" / runner / "results.jsonl"
+        store.parent.mkdir(parents=True)
+        store.write_bytes((tmp_path / f"runner-{runner}" / "results" / ".unstatic" / "results.jsonl").read_bytes())
+    monkeypatch.delenv("UNSTATIC_RUNNER")
+    monkeypatch.setenv("UNSTATIC_STORES", str(tmp_path / "stores"))
+    monkeypatch.setattr("grader.judging.schedule.JudgeProcess", None)
+    run("all")
+    found = json.loads((tmp_path / "all" / "results" / "grades.json").read_text(encoding="utf-8"))
+    assert [(one["name"], one["score"] == one["points"] > 0) for one in found["submissions"]] == [
+        ("ada", True),
+        ("bob", True),
+    ]
+    assert found["missing"] == ["eve"]
+    assert "::warning title=not taken::eve" in capsys.readouterr().out
