@@ -1,4 +1,4 @@
-"""Whoever has all points sees two moons, whatever network passed. Thirty trainings, six seconds each on a quiet core."""
+"""Whoever has all points sees two moons, whatever network passed. Thirty trainings, seven seconds each on a quiet core."""
 
 import importlib
 from types import ModuleType
@@ -12,9 +12,9 @@ from grader.desk.progress import PASS, Progress
 
 CODE = importlib.import_module("solutions.s1_forward_reverse")
 SEEDS = (0, 1, 2)
-LOST = 0.1
-"""Largest share of samples off the moons: a third more than the reference had when such networks had up to 0.38. Seen with seed 0: 0.025
-with the reference, 0.039 to 0.057 with four of these."""
+LOST = 0.08
+"""Largest share of samples off the moons. Seen with three seeds: 0.026 to 0.029 with the reference, 0.018 to 0.050 with nine of these, and 0.055
+to 0.064 with the one of two layers, an embedding of 16 and ReLU; of the data 0.03 is off."""
 
 
 class Layers(nn.Module):

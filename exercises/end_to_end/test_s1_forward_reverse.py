@@ -15,12 +15,13 @@ from exercises.toolkit.moons import nearer_moon
 from exercises.toolkit.plots import points, save
 from grader.course import ROOT
 
-OFF = 0.1
-"""Largest share of samples off the moons, which is what the eye sees. The reference has 0.025 to 0.032, networks of two layers
-0.042 to 0.057 (seed 0); of the data 0.03 is off, of static 0.78."""
+OFF = 0.09
+"""Largest share of samples off the moons, which is what the eye sees. The reference has 0.026 to 0.029 (three seeds), ten other networks 0.018
+to 0.064 (tests/test_rewards.py); of the data 0.03 is off, of static 0.78."""
 NEAR = 0.09
-"""Sliced W2 to fresh data, which hardly sees what lies between the moons. All of these reach 0.031 to 0.042; two sets of fresh data are 0.016 to
-0.035 apart, the static that the chain begins with is at 0.28 to 0.30, and a jump without its square roots ends at 0.11."""
+"""Sliced W2 to fresh data, which hardly sees what lies between the moons. The reference reaches 0.025 to 0.040, a residual network with norms
+0.033 to 0.050; two sets of fresh data are 0.016 to 0.035 apart, the static that the chain begins with is at 0.28 to 0.30, and a jump
+without its square roots ends at 0.11."""
 
 
 @pytest.mark.end_to_end
