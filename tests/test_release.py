@@ -217,3 +217,19 @@ def test_pytest_and_the_commands_work_in_a_release(desk) -> None:
     assert reset.returncode == 0, reset.stdout + reset.stderr
     assert mine.read_text("utf-8") == stub
     assert run(desk, "grader", "grade", ".").returncode == 2
+
+
+def test_the_site_goes_out_with_all_sections_if_it_is_built(tmp_path, monkeypatch):  # two seconds
+    monkeypatch.setattr(release, "SITE", tmp_path / "site")
+    said = release.release(tmp_path / "without")
+    assert not (tmp_path / "without" / "site").exists()
+    assert not any("unstatic read" in line for line in said)
+    (tmp_path / "site" / "assets").mkdir(parents=True)
+    (tmp_path / "site" / "index.html").write_text("<h1>Unstatic</h1>", encoding="utf-8")
+    (tmp_path / "site" / "assets" / "face.woff2").write_bytes(b"\x00\xff")
+    assert (
+        release.release(tmp_path / "whole")[-1] == "It has the course's site as it was built last, for `unstatic read`."
+    )
+    assert (tmp_path / "whole" / "site" / "assets" / "face.woff2").read_bytes() == b"\x00\xff"
+    release.release(tmp_path / "week", [S1.stem])
+    assert not (tmp_path / "week" / "site").exists()

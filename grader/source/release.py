@@ -21,6 +21,8 @@ COMMANDS = ("grader.desk.alone", "grader.desk.plugin", "grader.desk.in_notebook"
 """The learner's ways into the grader."""
 NOT_FOR_LEARNERS = ("grader.diagnosis",)
 """It compares with the answers: without them it has nothing to say."""
+SITE = ROOT / "site"
+"""Where `make site` builds the course's site."""
 EVERY_WEEK = ("exercises/__init__.py", "exercises/conftest.py", "LICENSE", "CHANGELOG.md")
 FOLDERS = ("exercises/toolkit", "exercises/dial", "exercises/capstone", "data/mnist")
 WITH_SECTIONS = ("exercises/checks", "exercises/gallery", "exercises/end_to_end", "exercises/shortcut")
@@ -48,7 +50,8 @@ def release(to: Path, stems: Collection[str] = ()) -> list[str]:
     chosen = [of for stem, of in sections().items() if not stems or stem in stems or stem in had]
     theirs = [_path(of.stub) for of in chosen]
     done = folder.write(to, files(chosen), theirs, kind="learner", sections=[of.stem for of in chosen])
-    return told(to, done, chosen, {_path(of.stub): _path(of.pristine) for of in chosen})
+    said = told(to, done, chosen, {_path(of.stub): _path(of.pristine) for of in chosen})
+    return [*said, "It has the course's site as it was built last, for `unstatic read`."] if _site(chosen) else said
 
 
 def refuse_the_course(to: Path) -> None:
@@ -83,6 +86,8 @@ def files(chosen: Iterable[Section]) -> dict[str, bytes]:
         found[_path(page)] = _page(page, stems).encode()
         for picture in _pictures(page):
             found[_path(picture)] = picture.read_bytes()
+    for path in _site(chosen):
+        found[f"site/{path.relative_to(SITE).as_posix()}"] = path.read_bytes()
     found[_path(COURSE_FILE)] = _course_file(stems).encode()
     found["grader/__main__.py"] = MAIN.encode()
     found["pyproject.toml"] = _pyproject().encode()
@@ -109,6 +114,13 @@ def _given(stems: Collection[str]) -> list[Path]:
     for name in WITH_SECTIONS:
         found += [path for path in _inside(ROOT / name) if _belongs(path.relative_to(ROOT / name), stems)]
     return found
+
+
+def _site(chosen: Collection[Section]) -> list[Path]:
+    """The files of the site, if it is built here: it shows all sections, and so goes out with all of them alone."""
+    if not (SITE / "index.html").is_file() or len(chosen) < len(sections()):
+        return []
+    return sorted(path for path in SITE.rglob("*") if path.is_file())
 
 
 def _inside(place: Path) -> list[Path]:
