@@ -148,6 +148,38 @@ def test_reset_can_be_undone(desk: Desk, name: tuple[str, ...]) -> None:
     )
 
 
+def text_of(desk: Desk) -> str:
+    return desk.module.read_text(encoding="utf-8")
+
+
+def test_resets_are_taken_back_one_by_one_and_nothing_else_is(desk: Desk) -> None:
+    desk.hand_in()
+    mine = {name: restoring.lines_of(name, text_of(desk)) for name in ("q_sample", "predict_x0", "sample")}
+    desk.unstatic("reset", "q_sample")
+    desk.unstatic("reset", "--undo")
+    desk.unstatic("reset", "predict_x0")  # the copy that is there already has all of this too
+    desk.unstatic("reset", "sample")
+    assert "predict_x0 is again" in desk.unstatic("reset", "predict_x0", "--undo").stdout
+    desk.module.write_text(text_of(desk) + "\nAFTERWARDS = 1\n", encoding="utf-8")
+    assert "sample is again" in desk.unstatic("reset", "--undo").stdout
+    assert {name: restoring.lines_of(name, text_of(desk)) for name in mine} == mine
+    assert "AFTERWARDS = 1" in text_of(desk)
+    said = desk.unstatic("reset", "--undo")
+    assert said.returncode == 1
+    assert "Nothing was reset that has not been taken back" in said.stdout
+
+
+def test_of_a_section_that_was_reset_one_exercise_can_be_taken_back(desk: Desk) -> None:
+    desk.hand_in()
+    mine = text_of(desk)
+    desk.unstatic("reset", "s1")
+    desk.unstatic("reset", "q_sample", "--undo")
+    assert restoring.lines_of("q_sample", text_of(desk)) == restoring.lines_of("q_sample", mine)
+    assert restoring.lines_of("sample", text_of(desk)) != restoring.lines_of("sample", mine)
+    desk.unstatic("reset", "--undo")
+    assert text_of(desk) == mine
+
+
 def test_undo_without_a_reset_says_that_there_is_none(desk: Desk) -> None:
     said = desk.unstatic("reset", "--undo")
     assert said.returncode == 1

@@ -1,9 +1,11 @@
 """Stubs put back in the learner's file, one or all, and what was taken away put back again. Nothing is lost on the way.
 
-What is replaced is kept in `.unstatic/kept`, unless it is there already or was the stub itself.
+What is replaced is kept in `.unstatic/kept`, unless it is there already or was the stub itself; `.unstatic/resets.json`
+says what was reset, one after the other, and which copy has what was there before.
 """
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -28,43 +30,71 @@ def reset(what: Exercise | Section) -> Done:
     text = render(of)
     if exercise and of.stub.is_file():
         text = _with(exercise, of, reading.text_of(of), text)
-    said = _replace(of, text)
+    copy = _replace(of, text)
+    said = [f"Yours is kept in {_shown(copy)}"] if copy else []
+    if copy:
+        _remember([*_resets(), {"section": of.stem, "exercise": exercise and exercise.name, "copy": copy.name}])
     said.append(f"{exercise.name if exercise else 'Every exercise'} of {where} is a stub again.")
     return "\n".join([*said, *_still_broken(of)]), True
 
 
 def undo(what: Exercise | Section | None) -> Done:
-    """Put back what was there before the last reset: of an exercise, of a section, or of the one that was reset last."""
-    if what is None:
-        newest = max(_folder().glob("s*.py"), key=lambda path: path.stat().st_mtime_ns, default=None)
-        what = sections().get(newest.stem.rpartition("-")[0]) if newest else None
-    if what is None:
-        return f"Nothing was reset: there is nothing in {_shown(_folder())}.", False
-    exercise = what if isinstance(what, Exercise) else None
-    of = sections()[exercise.section] if exercise else what
-    assert isinstance(of, Section)
-    now = of.stub.read_bytes() if of.stub.is_file() else b""
-    for copy in reversed(_copies(of)):
-        text = copy.read_bytes().decode("utf-8", "replace") if exercise else ""
-        if exercise and (lines := lines_of(exercise.name, text)):
-            text = _with(exercise, of, reading.text_of(of), "\n".join(lines))
-        data = text.encode() if exercise else copy.read_bytes()
-        if data and data != now:
-            said = _replace(of, data)
-            name = exercise.name if exercise else reading.where(of)
-            return "\n".join([*said, f"{name} is again as it is in {_shown(copy)}."]), True
-    name = exercise.name if exercise else reading.where(of)
-    return f"No copy in {_shown(_folder())} has another {name} than there is now.", False
+    """Take back the last reset: of all, or of those of an exercise or section. What it did not touch stays as it is now."""
+    resets = _resets()
+    places = [place for place, one in enumerate(resets) if what is None or _concerns(one, what)]
+    if not places:
+        name = "" if what is None else f" of {what.name if isinstance(what, Exercise) else reading.where(what)}"
+        return f"Nothing was reset{name} that has not been taken back; what was kept is in {_shown(_folder())}.", False
+    last = resets[places[-1]]
+    of, copy = sections()[last["section"]], _folder() / last["copy"]
+    only = last["exercise"] or (what.name if isinstance(what, Exercise) else None)
+    data = copy.read_bytes()
+    if only:
+        lines = lines_of(only, data.decode("utf-8", "replace"))
+        data = _with(of.exercises[only], of, reading.text_of(of), "\n".join(lines)).encode()
+    kept = _replace(of, data)
+    if only == last["exercise"]:  # of a section's reset one exercise may be taken back alone, and the others later
+        del resets[places[-1]]
+    _remember(resets)
+    said = [f"What was there is kept in {_shown(kept)}"] if kept else []
+    return "\n".join([*said, f"{only or reading.where(of)} is again as it is in {_shown(copy)}."]), True
 
 
-def _replace(of: Section, new: str | bytes) -> list[str]:
-    """Write the learner's file anew; what was there is kept, and said to be."""
+def _concerns(reset: dict, what: Exercise | Section) -> bool:
+    """Whether a reset, or a part of it, was of this exercise or section."""
+    if isinstance(what, Exercise):
+        return reset["section"] == what.section and reset["exercise"] in (None, what.name)
+    return reset["section"] == what.stem
+
+
+def _resets() -> list[dict]:
+    """What was reset and not taken back; of what somebody wrote into the record, nothing that cannot be."""
+    try:
+        found = json.loads(_record().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [one for one in found if _is_reset(one)] if isinstance(found, list) else []
+
+
+def _is_reset(one: object) -> bool:
+    if not isinstance(one, dict) or one.keys() != {"section", "exercise", "copy"} or one["section"] not in sections():
+        return False
+    known = one["exercise"] is None or one["exercise"] in sections()[one["section"]].exercises
+    copy = one["copy"]
+    return known and isinstance(copy, str) and Path(copy).name == copy and (_folder() / copy).is_file()
+
+
+def _remember(resets: list[dict]) -> None:
+    memory.replace_file(_record(), json.dumps(resets, indent=1).encode())
+
+
+def _replace(of: Section, new: str | bytes) -> Path | None:
+    """Write the learner's file anew; says where what was there is kept."""
     data = new if isinstance(new, bytes) else new.encode("utf-8")
-    said = []
-    if of.stub.is_file() and of.stub.read_bytes() != data and (copy := _keep(of)):
-        said = [f"Yours is kept in {_shown(copy)}"]
+    changed = of.stub.is_file() and of.stub.read_bytes() != data
+    copy = _keep(of) if changed else None
     memory.replace_file(of.stub, data)
-    return said
+    return copy
 
 
 def _keep(of: Section) -> Path | None:
@@ -81,6 +111,10 @@ def _keep(of: Section) -> Path | None:
     copy = _folder() / f"{of.stem}-{number}.py"
     memory.replace_file(copy, data)
     return copy
+
+
+def _record() -> Path:
+    return memory.STATE / "resets.json"
 
 
 def _folder() -> Path:
