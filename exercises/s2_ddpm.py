@@ -38,7 +38,7 @@ def _posterior_tables(betas: Float[Tensor, "T"]) -> tuple[Tensor, Tensor, Tensor
 
 
 def linear_schedule(T: int, beta_start: float = 1e-4, beta_end: float = 0.02) -> Float[Tensor, "T"]:
-    """DDPM's schedule: betas that grow by equal steps, both ends included.
+    """DDPM's schedule: T betas, equally spaced, both ends included.
 
         β_t = beta_start + t / (T-1) (beta_end - beta_start)    (DDPM, arXiv:2006.11239, section 4)
 
@@ -115,7 +115,7 @@ def to_x0(
         kind: what `prediction` is: "eps", "x0" or "v".
 
     Raises:
-        ValueError: an unknown kind.
+        ValueError: an unknown kind; the message names the argument.
     """
     raise NotImplementedError
 
@@ -139,7 +139,7 @@ def to_eps(
         kind: what `prediction` is: "eps", "x0" or "v".
 
     Raises:
-        ValueError: an unknown kind.
+        ValueError: an unknown kind; the message names the argument.
     """
     raise NotImplementedError
 
@@ -170,7 +170,7 @@ def prediction_loss(
         gamma: the largest weight that a squared error of x_0 gets, or None for no weights.
 
     Raises:
-        ValueError: an unknown kind.
+        ValueError: an unknown kind; the message names the argument.
     """
     raise NotImplementedError
 
@@ -220,8 +220,8 @@ def vlb_term(
 ) -> Float[Tensor, "B"]:
     """One term of the variational bound for each sample, in bits per dimension.
 
-        L_{t-1} = KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) for t > 0,  L_0 = -log p(x_0 | x_1) for t = 0
-        (DDPM, arXiv:2006.11239, eqs. 5 and 13; our t is one less)
+        KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) for t > 0, and -log p(x_0 | x_t) for t = 0, each divided by D log 2
+        (DDPM, arXiv:2006.11239, eqs. 5 and 13: L_{t-1} and L_0 there, where t counts from 1; D numbers a sample)
 
     p has the posterior's mean at the x_0 that goes with eps (not clipped), and the posterior's variance β̃_t; at t = 0,
     where that is 0, the variance of t = 1 and the 8-bit likelihood of `decoder_nll`.
@@ -274,7 +274,7 @@ def ancestral_sample(
         generator: the source of the noise.
 
     Raises:
-        ValueError: an unknown kind or variance.
+        ValueError: an unknown kind or variance; the message names the argument.
     """
     raise NotImplementedError
 

@@ -125,7 +125,7 @@ def error_of(convert, code: ModuleType, ax: Axes, title: str) -> None:
     for kind, colour in (("eps", INK), ("x0", DATA), ("v", OTHER)):
         ax.semilogy(convert(one, zero, levels, alpha_bar, kind).abs().clamp(min=1e-3), color=colour, label=kind)
     ax.set(title=title, xlabel="t, cosine schedule", xlim=(0, T - 1), ylim=(1e-2, 1e2))
-    ax.legend(loc="center left")
+    ax.legend(loc="best")
 
 
 def to_eps(code: ModuleType) -> Figure:
@@ -180,12 +180,12 @@ def decoder_nll(code: ModuleType) -> Figure:
         nats = code.decoder_nll(levels, torch.full_like(levels, 0.6), logvar)
         bins.plot(levels, torch.exp(-nats), color=colour, label=f"σ = {std:g}", drawstyle="steps-mid")
     bins.set(title="masses of the 256 bytes, mean 0.6", xlabel="x0", yscale="log", ylim=(1e-5, 0.2))
-    bins.legend(loc="upper left")
+    bins.legend(loc="lower left")
     away = torch.linspace(0, 1, 300, dtype=torch.float64)
     x0, logvar = levels[128].expand(300), torch.full((300,), 2 * math.log(0.05), dtype=torch.float64)
     tails.plot(away / 0.05, code.decoder_nll(x0, x0 - away, logvar), color=DATA, label="exact")
     tails.axhline(-math.log(1e-12), color=MODEL, linestyle="--", label="where a clamp at 1e-12 stops")
-    tails.set(title="the price, in nats, and its slope", xlabel="σ between byte and mean", xlim=(0, 20), ylim=(0, 210))
+    tails.set(title="the price, in nats", xlabel="σ between byte and mean", xlim=(0, 20), ylim=(0, 210))
     tails.legend(loc="upper left")
     return figure
 

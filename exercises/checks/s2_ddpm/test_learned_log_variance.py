@@ -25,7 +25,7 @@ def test_learned_log_variance_by_hand(code):
     got = code.learned_log_variance(v, torch.tensor([1, 0]), numbers(0.36, 0.75))
     small, large, first = math.log(0.27 / 0.84), math.log(0.75), math.log(0.36)
     want = torch.stack([numbers(small, (small + large) / 2, large), numbers(small, (small + first) / 2, first)])
-    why = "β = (0.36, 0.75): β̃_1 = 0.36 / 0.84 * 0.75, which stands in for β̃_0 = 0, while β_0 is 0.36"
+    why = f"{BETWEEN}, for v = -1, 0, 1; with β = (0.36, 0.75) β̃_1 is 0.36 / 0.84 * 0.75, and stands in for β̃_0 = 0"
     expect.close(got, want, why)
 
 

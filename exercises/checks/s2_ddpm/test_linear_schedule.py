@@ -14,7 +14,9 @@ STRAIGHT = "β_t = beta_start + t / (T-1) (beta_end - beta_start), both ends inc
 def test_linear_schedule_by_hand(code):
     """Numbers that can be worked out by hand."""
     want = numbers(0.1, 0.2, 0.3, 0.4, 0.5, dtype=torch.float32)
-    expect.close(code.linear_schedule(5, 0.1, 0.5), want, "five equal steps from 0.1 to 0.5, both included", **TABLE)
+    expect.close(
+        code.linear_schedule(5, 0.1, 0.5), want, "five values, equally spaced, from 0.1 to 0.5, both included", **TABLE
+    )
 
 
 def test_linear_schedule_of_ddpm(code):
