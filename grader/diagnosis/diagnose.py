@@ -17,7 +17,7 @@ from grader.checks.under_test import UnderTest
 from grader.diagnosis import candidates
 from grader.diagnosis.candidates import Candidate
 from grader.diagnosis.evidence import PASSED, alike, broken, differs, near, same, shape_of, single, thin
-from grader.diagnosis.observed import observed
+from grader.diagnosis.observed import Look, Seen, observed
 from grader.diagnosis.reference import reference
 from grader.diagnosis.replay import Call, Done, calls_of, replay, segments, unrepeated
 
@@ -116,9 +116,15 @@ def _named(patient: "Patient") -> Any:
             if patient.explained_by(candidate):
                 found = patient.needed(candidate)
                 return found.known or Named(found.name, found.explanation)
-    gots = [evidence.got for evidence in patient.failures.values()]
-    seen = observed(stem, exercise, gots, patient.trail)
+    seen = seen_of(patient)
     return seen and Named(*seen)
+
+
+def seen_of(patient: "Patient") -> Seen | None:
+    """What can be said of it where no mistake explains it."""
+    passed = [check.name for check in patient.checks if check.name not in patient.failures]
+    look = Look(patient.stem, patient.exercise, patient.seed, patient.failures, passed, patient.trail)
+    return observed(look)
 
 
 class Patient:

@@ -1,0 +1,64 @@
+"""What can be said of a wrong answer where no mistake explains it: what was seen in the checks that failed.
+
+A weight squared, a result cut off from its gradient, a model told another time, wrong at t = 0 alone: such a name says no
+more than the evidence does, and so is never wrong. Each module here looks at one side of it.
+"""
+
+from collections.abc import Iterator
+from itertools import combinations, islice
+from typing import NamedTuple
+
+from grader.diagnosis.observed.asking import asking
+from grader.diagnosis.observed.factors import exchanged, factors
+from grader.diagnosis.observed.facts import Fact, Look
+from grader.diagnosis.observed.phrases import phrases
+from grader.diagnosis.observed.places import places
+from grader.diagnosis.observed.raising import raising
+from grader.diagnosis.observed.rules import rules
+from grader.diagnosis.observed.weights import weights
+
+__all__ = ["Look", "Seen", "observed"]
+MOST = 24
+"""So many facts are looked at: there are hardly ever more."""
+SIDES = (raising, phrases, exchanged, weights, factors, asking, places, rules)
+"""What is looked at, in this order: what tells most comes first."""
+
+
+class Seen(NamedTuple):
+    """What was seen: a phrase, and what it means."""
+
+    name: str
+    explanation: str
+
+
+def observed(look: Look) -> Seen | None:
+    """What was seen in the checks that failed, one thing or two; None if that is nothing that tells."""
+    facts = list(dict.fromkeys(islice(_all(look), MOST)))
+    told = _chosen(facts, frozenset(look.failures))
+    if not told:
+        return None
+    names = list(dict.fromkeys(fact.says for fact in told))
+    return Seen(" and ".join(names), " ".join(dict.fromkeys(fact.means for fact in told)))
+
+
+def _all(look: Look) -> Iterator[Fact]:
+    merged: dict[tuple[str, str, bool], frozenset[str]] = {}
+    for side in SIDES:
+        for fact in side(look):
+            key = (fact.says, fact.means, fact.sure)
+            merged[key] = merged.get(key, frozenset()) | fact.covers
+    for (says, means, sure), covers in merged.items():
+        yield Fact(says, means, covers, sure)
+
+
+def _chosen(facts: list[Fact], failed: frozenset[str]) -> list[Fact]:
+    """One fact or two: those that were seen in most of the checks that failed, and of such the first that tell what is wrong."""
+
+    def worth(told: tuple[Fact, ...]) -> float:
+        seen = frozenset().union(*(fact.covers for fact in told))
+        return 10 * len(seen & failed) / len(failed) + 2 * all(fact.sure for fact in told) - 0.5 * len(told)
+
+    sets: list[tuple[Fact, ...]] = [(fact,) for fact in facts]
+    sets += combinations(facts, 2)
+    best: tuple[Fact, ...] = max(sets, key=worth, default=())
+    return list(best)

@@ -1,0 +1,125 @@
+"""What is looked at where no mistake explains an answer, and what can be said of it."""
+
+import ast
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from grader.checks.run import Evidence
+from grader.diagnosis.evidence import differs
+from grader.diagnosis.replay import Call, Done
+from grader.diagnosis.words import words
+
+Step = tuple[str, int, Call, Done]
+"""A call of a check that failed: the check, which of its calls, the call, and what the answer did in it."""
+
+
+class Fact(NamedTuple):
+    """One thing that was seen.
+
+    Attributes:
+        says: a phrase, as the name of a mistake.
+        means: a sentence or two to whoever made it.
+        covers: the checks that failed in which it was seen.
+        sure: whether it tells what is wrong; otherwise it tells only where.
+    """
+
+    says: str
+    means: str
+    covers: frozenset[str]
+    sure: bool = True
+
+
+class Look:
+    """A wrong answer as it is looked at.
+
+    Attributes:
+        stem: the section.
+        exercise: the exercise.
+        seed: of the run.
+        failures: by the name of each check that failed, what was left behind.
+        passed: the names of the checks that passed.
+        trail: the calls of the checks that failed, as far as they can be compared.
+    """
+
+    def __init__(
+        self,
+        stem: str,
+        exercise: str,
+        seed: int,
+        failures: dict[str, Evidence],
+        passed: list[str],
+        trail: list[Step],
+    ) -> None:
+        self.stem, self.exercise, self.seed = stem, exercise, seed
+        self.failures, self.passed, self.trail = failures, passed, trail
+
+    @cached_property
+    def telling(self) -> list[Step]:
+        """The calls in which the results are wrong."""
+        return [step for step in self.trail if differs(step[3].result, step[2].right.result)]
+
+    @cached_property
+    def valued(self) -> list[Step]:
+        """Those of them in which numbers came back where numbers are due."""
+        return [step for step in self.telling if not _raised(step[3].result) and not _raised(step[2].right.result)]
+
+    @cached_property
+    def right(self) -> list[Step]:
+        """The calls in which all is right."""
+        wrong = {id(step) for step in self.telling}
+        return [step for step in self.trail if id(step) not in wrong]
+
+    def fact(self, says: str, means: str, steps: list[Step] | None = None, sure: bool = True) -> Fact:
+        """A fact that was seen in these calls, or in all that tell."""
+        return Fact(says, means, frozenset(step[0] for step in (self.telling if steps is None else steps)), sure)
+
+
+def _raised(result: Any) -> bool:
+    return isinstance(result, str) and result.startswith("raised ")
+
+
+def given(call: Call) -> dict[str, Any]:
+    """The arguments of a call by name."""
+    return dict(zip(call.names, call.args, strict=False)) | call.kwargs
+
+
+def called(name: str) -> str:
+    """An argument in the field's words."""
+    return words(ast.Name(name, ast.Load()))
+
+
+def parts(result: Any) -> tuple[Any, ...]:
+    """The results of a call, one or several."""
+    return result if isinstance(result, tuple) else (result,)
+
+
+PARTS = {1: ("the result",), 2: ("the first result", "the second result")}
+
+
+def part_name(call: Call, index: int) -> str:
+    """What one of the results is called."""
+    count = len(parts(call.right.result))
+    names = PARTS.get(count) or tuple(
+        f"the {word} result" for word in ("first", "second", "third", "fourth", "fifth", "sixth")
+    )
+    return names[index] if index < len(names) else "a result"
+
+
+def numbers(value: Any) -> bool:
+    """Whether it is a tensor of real numbers."""
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
+def wrong_parts(steps: list[Step]) -> Iterator[tuple[int, list[tuple[Step, Tensor, Tensor]]]]:
+    """Of each result that is wrong in some call: its number, and where it is so, with what came back and what is right."""
+    counts = {len(parts(step[2].right.result)) for step in steps}
+    if len(counts) != 1 or any(len(parts(step[3].result)) not in counts for step in steps):
+        return
+    for index in range(counts.pop()):
+        pairs = [(step, parts(step[3].result)[index], parts(step[2].right.result)[index]) for step in steps]
+        wrong = [pair for pair in pairs if differs(pair[1], pair[2])]
+        if wrong and all(numbers(mine) and numbers(right) for _, mine, right in wrong):
+            yield index, wrong

@@ -1,0 +1,223 @@
+"""Where an answer is wrong: at which samples, by the value of an argument; in which calls."""
+
+import inspect
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from grader.diagnosis.observed.facts import Fact, Look, Step, called, given, parts
+from grader.diagnosis.reference import reference
+
+MEANS = "At every other place the results are right: look at what the equation is there."
+MOST = 2
+MANY = 4
+ELEMENTS = 200
+
+
+class Spot:
+    """A sample of a call, or an element of it: whether it is wrong, and the values of the arguments there."""
+
+    def __init__(self, check: str, wrong: bool, values: dict[str, float], last: bool, first: bool) -> None:
+        self.check, self.wrong, self.values, self.last, self.first = check, wrong, values, last, first
+
+
+def places(look: Look) -> Iterator[Fact]:
+    """Where the answer is wrong, if that is one kind of place."""
+    if not look.telling:
+        return
+    yield from islice(_samples(look), 1)
+    if {step[0] for step in look.telling} == set(look.failures):
+        yield from _calls(look)
+
+
+def _samples(look: Look) -> Iterator[Fact]:
+    spots = [spot for step in look.trail for spot in _spots(look, step)]
+    yield from _at(look, spots, MOST)
+    spots = [spot for step in look.trail for spot in _elements(look, step)]
+    if spots:
+        yield from _at(look, spots, 2 * MANY)
+
+
+def _at(look: Look, spots: list[Spot], most: int) -> Iterator[Fact]:
+    checks = {step[0] for step in look.telling}
+    wrong, right = [s for s in spots if s.wrong], [s for s in spots if not s.wrong]
+    if {spot.check for spot in wrong} != checks or len(wrong) < most or len(right) < most:
+        return
+    if most > MOST and len({spot.check for spot in right}) < MOST:
+        return
+    names = set.intersection(*(set(spot.values) for spot in spots))
+    for name in sorted(names, key=lambda name: (name != "t", name)):
+        inside = {spot.values[name] for spot in wrong}
+        outside = {spot.values[name] for spot in right}
+        if inside & outside:
+            continue
+        what = f"|{called(name[1:])}|" if name.startswith("|") else called(name)
+        if len(inside) == 1:
+            (value,) = inside
+            yield look.fact(f"wrong where {what} = {value:.4g}, and right elsewhere", MEANS)
+        elif len(outside) == 1 and len(inside) > MOST and len(right) >= MANY and len({s.check for s in right}) >= MOST:
+            (value,) = outside
+            yield look.fact(f"right where {what} = {value:.4g} alone", MEANS)
+        elif max(inside) < min(outside) and len(outside) >= MOST:
+            yield look.fact(f"wrong where {what} is small, up to {max(inside):.3g}", MEANS)
+        elif min(inside) > max(outside) and len(outside) >= MOST:
+            yield look.fact(f"wrong where {what} is large, from {min(inside):.3g}", MEANS)
+    if all(spot.last for spot in wrong) and not any(spot.last for spot in right):
+        yield look.fact("wrong at the last level alone", MEANS)
+    elif all(spot.first for spot in wrong) and not any(spot.first for spot in right):
+        yield look.fact("wrong at the first level alone", MEANS)
+    elif len(right) >= MANY and all(spot.last for spot in right) and not any(spot.last for spot in wrong):
+        yield look.fact("right at the last level alone", MEANS)
+    elif len(right) >= MANY and all(spot.first for spot in right) and not any(spot.first for spot in wrong):
+        yield look.fact("right at the first level alone", MEANS)
+
+
+def _compared(step: Step) -> list[tuple[Tensor, Tensor]]:
+    """The results that came back beside the right ones, if all can be compared."""
+    _, _, call, mine = step
+    pairs = list(zip(parts(mine.result), parts(call.right.result), strict=False))
+    tensors = [
+        (a.detach(), b.detach()) for a, b in pairs
+        if isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape and b.ndim and b.is_floating_point()
+    ]  # fmt: skip
+    return tensors if len(tensors) == len(pairs) else []
+
+
+def _off(look: Look, check: str, a: Tensor, b: Tensor) -> Tensor:
+    """Where they differ, by more than the check allows."""
+    single = 1e-9 if b.dtype == a.dtype == torch.float64 else 1e-4
+    evidence = look.failures.get(check)
+    rtol, atol = evidence.near if evidence else (0.0, 0.0)
+    rtol, atol = max(single, rtol), max(single * 1e-2, atol)
+    return ~torch.isclose(a.double(), b.double(), rtol=rtol, atol=atol, equal_nan=True)
+
+
+def _elements(look: Look, step: Step) -> Iterator[Spot]:
+    """The elements of a result that goes element by element."""
+    tensors = _compared(step)
+    if len(tensors) != 1:
+        return
+    off = _off(look, step[0], *tensors[0])
+    values: dict[str, Tensor] = {}
+    for name, value in given(step[2]).items():
+        if isinstance(value, Tensor) and value.is_floating_point() and value.shape == off.shape:
+            values[name] = value.detach().double().flatten()
+            values["|" + name] = values[name].abs()
+    for at, wrong in enumerate(off.flatten().tolist()[:ELEMENTS]):
+        yield Spot(step[0], wrong, {name: float(value[at]) for name, value in values.items()}, False, False)
+
+
+def _spots(look: Look, step: Step) -> Iterator[Spot]:
+    """The samples of a call, or the entries of a table."""
+    tensors = _compared(step)
+    if not tensors:
+        return
+    here = given(step[2])
+    batch = len(tensors[0][1])
+    if any(len(b) != batch for _, b in tensors):
+        return
+    off = torch.zeros(batch, dtype=torch.bool)
+    for a, b in tensors:
+        off |= _off(look, step[0], a, b).reshape(batch, -1).any(1)
+    values = {
+        name: value.double() for name, value in here.items() if isinstance(value, Tensor) and value.shape == (batch,)
+    }
+    size, t = 0, here.get("t")
+    for name in ("alpha_bar", "betas"):
+        table = here.get(name)
+        if not isinstance(table, Tensor) or table.ndim != 1:
+            continue
+        size = len(table)
+        if isinstance(t, Tensor) and t.shape == (batch,) and not t.is_floating_point():
+            values[name] = table.double()[t.long()]
+        elif len(table) == batch and "t" not in here:
+            values[name] = table.double()
+    for at in range(batch):
+        first, last = at == 0, at == batch - 1
+        if isinstance(t, Tensor):
+            level = float(t[at]) if t.shape == (batch,) else -1.0
+            first, last = level == 0, level == size - 1 and size > 0
+        yield Spot(step[0], bool(off[at]), {name: float(v[at]) for name, v in values.items()}, last, first)
+
+
+def _tensors(step_call: Any) -> list[Tensor]:
+    return [value for value in given(step_call).values() if isinstance(value, Tensor)]
+
+
+def _calls(look: Look) -> Iterator[Fact]:
+    """The calls that are wrong are those of one kind."""
+    wrong = [step[2] for step in look.telling]
+    right = [step[2] for step in look.right]
+    yield from _by_value(look, wrong, right)
+    if len(wrong) >= MOST and len(right) >= MOST:
+        for says, holds in FEATURES.items():
+            if all(map(holds, wrong)) and not any(map(holds, right)):
+                yield look.fact(says, "All other calls gave the right results.")
+                return
+
+
+def _by_value(look: Look, wrong: list[Any], right: list[Any]) -> Iterator[Fact]:
+    """The calls that are wrong are those in which an argument has one value, or another than one."""
+    if len(wrong) < MOST or len(right) < MOST:
+        return
+    found: list[str] = []
+    names = [name for name in wrong[0].names if all(_plain(_value(look, call, name)) for call in (*wrong, *right))]
+    for name in names:
+        mine = {_key(_value(look, call, name)) for call in wrong}
+        fine = {_key(_value(look, call, name)) for call in right}
+        if mine & fine:
+            continue
+        what = called(name)
+        for kind, values, others in (("wrong where", mine, fine), ("right where", fine, mine)):
+            enough = len(right) >= MANY and len(others) >= MOST
+            if len(values) == 1 and (kind == "wrong where" or enough):
+                (value,) = values
+                said = f"{what} is not given" if value is None else f"{what} = {_written(value)}"
+                found.append(f"{kind} {said} alone")
+                break
+    if len(found) == 1:  # of several, nobody knows which it is
+        yield look.fact(found[0], "With other values it is the other way round.")
+
+
+def _value(look: Look, call: Any, name: str) -> Any:
+    """The value of an argument, or its default."""
+    here = given(call)
+    if name in here:
+        return here[name]
+    target = getattr(reference(look.stem).module(look.exercise), call.function)
+    return inspect.signature(target).parameters[name].default
+
+
+def _plain(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _key(value: Any) -> Any:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _written(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else repr(value)
+
+
+def _axes(call: Any) -> int:
+    return max((value.ndim for value in _tensors(call)), default=0)
+
+
+FEATURES: dict[str, Any] = {
+    "wrong for a batch of one alone": lambda call: any(value.ndim > 1 and len(value) == 1 for value in _tensors(call)),
+    "wrong for pictures alone": lambda call: _axes(call) == 4,
+    "wrong for vectors alone": lambda call: _axes(call) == 2,
+    "wrong for data with more than two axes": lambda call: _axes(call) > 2,
+    "right for pictures alone": lambda call: _axes(call) != 4,
+    "right for vectors alone": lambda call: _axes(call) != 2,
+    "wrong where the numbers do not lie in order": lambda call: not all(v.is_contiguous() for v in _tensors(call)),
+    "wrong in float32 alone": lambda call: all(v.dtype != torch.float64 for v in _tensors(call) if v.is_floating_point()),
+    "wrong where data and tables differ in dtype": lambda call: (
+        len({v.dtype for v in _tensors(call) if v.is_floating_point()}) > 1
+    ),
+}  # fmt: skip
+"""Kinds of calls."""

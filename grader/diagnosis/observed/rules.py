@@ -1,0 +1,284 @@
+"""Rules that a check holds an answer to, and what is said where that check alone has seen that one is broken."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor
+
+from grader.checks.collect import collect
+from grader.diagnosis.observed.facts import Fact, Look
+from grader.diagnosis.reference import reference
+
+MEANS = "It is what the check has seen; its message tells with which values."
+
+BROKEN = {
+    # every network
+    "treats_each_sample_by_itself_in_training_too": "samples of a batch influence one another",
+    "tells_one_time_from_another": "some times get the same answer",
+    "tells_one_label_from_another": "the label has no effect",
+    "tells_one_label_from_another_and_none_from_all": "some labels get the same answer",
+    "can_guess_noise_of_either_sign_and_any_size": "an output that is squashed or has one sign",
+    "keeps_all_that_it_is_in_parameters_and_buffers": "something that counts lies in no parameter or buffer",
+    "lets_gradients_through_to_all_that_matters": "a gradient that does not reach all that matters",
+    "answers_zero_in_the_shape_of_x_at_initialisation": "not zero at initialisation",
+    "answers_in_the_shape_of_x_for_t_of_any_size": "no answer in the shape of x for every t",
+    "keeps_the_dtype_and_takes_any_t_once_it_has_learned": "not every t, or not every dtype, is taken",
+    "is_as_wide_as_it_is_told": "the width asked for is not that of the layers",
+    "is_as_wide_inside_as_it_is_told": "the width asked for is not that of the layers inside",
+    "is_as_large_as_it_is_told": "the size asked for is not that of the network",
+    "has_layers_as_wide_as_hidden_says": "the width asked for is not that of the layers",
+    "has_as_many_heads_as_it_is_told": "another number of heads than asked for",
+    "looks_at_every_coordinate_and_guesses_each": "a coordinate that is not looked at, or not guessed",
+    "hands_detail_across_by_skips": "no skips: detail does not get past the bottom",
+    "lets_every_place_see_every_other_by_attention": "places do not see each other: no attention over positions",
+    "lets_every_patch_see_every_other": "patches do not see each other",
+    "lets_every_token_see_every_other_and_itself": "tokens do not see every other token",
+    "can_learn_away_from_its_first_answer": "the network cannot learn away from its first answer",
+    "is_alive_after_one_update": "the network cannot learn away from its first answer",
+    "is_alive_after_an_update": "the network cannot learn away from its first answer",
+    "learns_from_its_initialisation": "the network cannot learn away from its first answer",
+    "takes_no_label_for_none": "a label, or none, is taken for another",
+    "listens_to_time_and_label_before_its_last_map": "time or label does not enter before the last map",
+    "knows_where_a_patch_stands": "the place of a patch has no effect",
+    "learns_no_positions": "the positions are learned",
+    "gives_each_patch_its_own_answer_in_its_place": "patches are put back in other places",
+    "does_not_mind_the_order_of_tokens": "the order of the tokens has an effect",
+    "does_not_mind_the_order_of_tokens_and_lets_each_see_the_others": "the order of the tokens has an effect",
+    "does_not_mind_the_order_of_the_context_or_of_the_places": "the order of the tokens has an effect",
+    "weighs_the_tokens_that_it_asks_by_weights_that_add_up_to_one": "the weights of attention do not add up to one",
+    "adds_nothing_of_its_own": "something is added to what attention gives",
+    "treats_each_query_by_itself": "queries influence one another",
+    "lets_a_third_token_take_from_two_others_alike": "tokens do not take from all others alike",
+    "divides_by_the_root_of_a_heads_size": "not divided by the root of a head's size",
+    "is_the_identity_at_initialisation": "not the identity at initialisation",
+    "answers_to_the_condition_of_each_sample": "the condition is not each sample's own",
+    "modulates_the_tokens_before_attention_and_the_mlp": "tokens not modulated before attention and the MLP",
+    "has_an_mlp_that_bends": "an MLP without a nonlinearity",
+    "puts_attention_first_and_then_the_mlp_on_what_it_left": "not attention first, and then the MLP on what it left",
+    "reads_every_token_of_its_own_context": "not every token of a sample's own context is read",
+    "lets_places_see_each_other_by_self_attention": "places do not see each other: no self-attention",
+    "looks_at_itself_before_it_reads": "not self-attention first, and then the context",
+    "works_on_what_it_has_read_with_an_mlp": "no MLP on what was read",
+    "adds_to_x_what_it_finds": "the result is not added to x",
+    "sees_x_through_a_norm": "x not normalised first",
+    "encodes_to_a_quarter_of_the_side_and_decodes_back": "the latent does not have a quarter of the side",
+    "decodes_one_draw_from_what_it_encoded": "what is decoded is no draw: mean + standard deviation · noise",
+    "decodes_what_it_is_given_and_nothing_else": "the decoder sees more than the latent",
+    "clamps_the_log_variance_alone": "the log variance not clamped, or the mean clamped too",
+    "can_draw_dark_and_light": "pictures that cannot reach dark and light",
+    "learns_to_hand_pictures_through_its_latent": "pictures do not get through the latent",
+    "says_two_things_of_each_number": "mean and log variance are not two things",
+    # loops, losses and samplers
+    "takes_its_randomness_from_the_generator_alone": "randomness that does not come from the generator alone",
+    "take_their_randomness_from_the_generator_alone": "randomness that does not come from the generator alone",
+    "without_a_generator_still_adds_fresh_noise": "no fresh noise without a generator",
+    "with_eta_0_is_the_same_whatever_the_generator": "randomness where eta is 0",
+    "takes_any_callable_as_its_model": "fails for a plain function in the model's place",
+    "takes_any_callable_as_its_denoiser": "fails for a plain function in the denoiser's place",
+    "takes_any_callable_and_keeps_half_precision": "fails for a plain function, or in half precision",
+    "takes_any_callable_as_its_teacher_and_images_as_data": "fails for a plain function as teacher, or images as data",
+    "takes_any_null_any_scale_and_plain_functions": "fails for another null or scale, or for plain functions",
+    "takes_floats_and_tensors": "not the same for floats and tensors",
+    "takes_its_levels_as_a_list_or_a_tensor": "not the same for a list and a tensor",
+    "leaves_mode_and_gradients_to_the_caller": "the model's mode or gradients changed",
+    "leaves_modes_and_gradients_to_the_caller": "the models' modes or gradients changed",
+    "leaves_no_trace_on_the_classifier_or_on_x_t": "a trace left on the classifier or on x_t",
+    "leaves_the_teacher_as_it_is": "the teacher is changed",
+    "carries_no_gradient_to_the_teacher": "a gradient flows to the teacher",
+    "lets_gradients_through_to_the_model_and_not_to_the_autoencoder": "a gradient missing at the model, or flowing to the autoencoder",
+    "sends_gradients_through_the_high_side_only": "gradients do not flow through the high side alone",
+    "keeps_its_target_constant_for_one_network_on_both_sides": "a gradient flows through the target",
+    "records_no_gradient_and_leaves_its_arguments_as_they_were": "gradients recorded, or an argument changed",
+    "records_no_gradient_and_leaves_the_model_alone": "gradients recorded, or the model changed",
+    "works_where_recording_is_off": "fails where the recording of gradients is off",
+    "works_where_gradients_are_not_recorded": "fails where the recording of gradients is off",
+    "goes_backward_once": "more than one backward pass",
+    "keeps_the_dtype_and_leaves_no_trace": "a dtype lost, or a trace left",
+    "adds_no_noise_on_the_last_step": "noise in the last step",
+    "adds_no_noise_where_t_is_0": "noise where t is 0",
+    "does_not_look_at_noise_where_eta_is_0": "the noise is used where eta is 0",
+    "adds_nothing_at_the_lowest_level": "noise added at the lowest level",
+    "ends_with_the_mean_itself": "the last step does not end with the mean itself",
+    "begins_in_pure_static": "fails where the last level is pure static",
+    "clips_the_predicted_data_before_the_posterior_mean": "the predicted data not clipped before the posterior mean",
+    "predicts_noise_with_the_small_variance_by_default": "another default for kind or variance",
+    "adds_fresh_standard_normal_noise_to_the_mean_of_each_step": "not fresh standard normal noise on the mean of each step",
+    "adds_noise_of_the_chosen_variance_to_the_mean_of_each_step": "not noise of the chosen variance on the mean of each step",
+    "adds_fresh_noise_of_the_size_of_the_diffusion_to_each_step": "not fresh noise of the diffusion's size in each step",
+    "adds_fresh_noise_of_size_sigma_to_each_step": "not fresh noise of size σ in each step",
+    "adds_fresh_noise_up_to_each_level": "not fresh noise up to each level",
+    "drops_each_label_independently": "labels not dropped independently of each other",
+    "drops_labels_at_the_rate_p": "labels not dropped at the rate p",
+    "drops_at_the_rate_p": "labels not dropped at the rate p",
+    "drops_none_at_0_and_all_at_1": "not none dropped at p = 0 and all at p = 1",
+    "changes_a_label_to_null_or_leaves_it": "labels that are neither null nor as they were",
+    "draws_levels_and_rows_uniformly": "levels or rows not drawn uniformly",
+    "draws_rows_levels_and_noise_afresh": "rows, levels or noise not drawn afresh",
+    "shows_noised_rows_of_all_the_data_at_levels_of_their_own": "the model not shown noised rows of all the data, each at its own level",
+    "returns_and_descends_the_loss_of_the_guessed_noise": "not the loss of each step returned, or another one descended",
+    "returns_the_loss_of_each_update": "not the loss of each update returned",
+    "moves_every_parameter_and_leaves_it_trainable": "a parameter that is not moved, or not trainable afterwards",
+    "trains_every_parameter_in_place": "a parameter that is not trained in place",
+    "goes_on_where_nothing_is_left_to_learn": "stops where nothing is left to learn",
+    "steps_by_lr_however_steep_the_loss_like_adam": "steps that do not have Adam's size lr",
+    "forgets_old_gradients_and_keeps_its_momentum": "old gradients kept, or Adam's momentum lost, between steps",
+    "has_its_defaults_and_keeps_dtype_and_data": "other defaults, or dtype or data changed",
+    "teaches_at_the_students_own_levels": "the student not taught at its own levels",
+    "lets_the_teacher_take_two_steps": "not two steps of the teacher for one of the student",
+    "shows_teacher_and_student_the_same_noised_rows": "teacher and student not shown the same noised rows",
+    "noises_rows_of_the_data_afresh": "rows not noised afresh",
+    "draws_the_student_to_where_two_steps_of_the_teacher_lead": "the student not drawn to where the teacher's two steps lead",
+    "has_a_loss_of_0_where_the_student_is_perfect": "a loss that is not 0 where the student is perfect",
+    "begins_anew_in_every_call": "something is kept from call to call",
+    "asks_for_both_guesses_whatever_the_scale": "not both guesses asked for whatever the scale",
+    "asks_for_both_guesses_whatever_the_scales_of_the_samples": "not both guesses asked for whatever the scale",
+    "has_a_scale_for_each_sample": "wrong where each sample has its own scale",
+    "decodes_once_at_the_end_what_it_has_unscaled": "not decoded once, at the end, after the scale is taken out",
+    "clamps_the_picture_and_nothing_else": "the picture not clamped, or more than the picture",
+    "shows_each_network_its_own_side_with_the_same_noise": "the networks not shown their own sides with the same noise",
+    "of_equal_levels_and_networks_is_zero": "not zero for equal levels and networks",
+    "keeps_the_tensors_of_the_slow_model_and_all_that_hangs_on_them": "the slow model gets other tensors",
+    "averages_parameters_and_floating_buffers_once_and_copies_the_others": "parameters or buffers not averaged once, or not copied",
+    "closes_in_on_a_model_that_stands_still": "the average does not close in on a model that stands still",
+    "to_clean_data_forgets_the_past": "wrong in the step to clean data that has a past",
+    "to_clean_data_without_a_past": "wrong in the step to clean data",
+    "to_minus_1_is_the_predicted_data": "wrong in the step to clean data",
+    "reaches_both_ends": "wrong where the schedule reaches its end",
+    "at_the_ends_of_a_schedule": "wrong at the ends of a schedule",
+    "at_both_ends_of_time": "wrong at the ends of time",
+    "is_infinite_at_both_ends": "not infinite at both ends",
+    "far_out": "wrong far out",
+    "is_right_far_in_the_tails": "wrong far in the tails",
+    "pulls_mean_and_logvar_back_from_the_tails": "no gradient, or a wrong one, far in the tails",
+    "near_the_end_is_steep": "wrong near the end",
+    "begins_at_noise_and_ends_at_data": "does not begin at noise and end at data",
+    "holds_where_the_classifier_is_sure": "wrong where the classifier is sure",
+    "teaches_a_classifier_that_is_sure_and_wrong": "wrong where the classifier is sure and wrong",
+    "holds_for_small_deviations_and_expanded_samples": "wrong for small deviations or expanded samples",
+    "is_one_number_whatever_the_axes": "not one number over all axes",
+    "works_in_float32": "wrong in float32",
+    "visits_every_level_where_n_is_t": "not every level visited where n is T",
+    "starts_at_the_last_level": "does not start at the last level",
+    "rounds_each_step_and_not_the_stride": "the stride rounded, not each step",
+    "takes_any_of_the_best_where_several_are_equally_good": "fails where several pairings are equally good",
+    "broadcasts_its_arguments": "arguments not broadcast against each other",
+    "at_t_0_is_the_data_without_doubt": "not the data without doubt at t = 0",
+    "of_a_step_that_leaves_nothing": "wrong for a step that leaves nothing",
+    "is_exact_next_to_1_and_next_to_0": "digits lost next to 0 or next to 1",
+    "clips_the_betas_at_the_end": "the betas not clipped at max_beta",
+    "of_pure_static_is_zero": "not zero for pure static",
+    "of_one_level_is_its_start": "wrong for one level",
+    "of_integer_t_of_any_size_is_float32": "wrong for whole numbers t, or not in float32",
+    "gives_each_t_its_own_row_and_leaves_t_alone": "not each t its own row, or t changed",
+    "works_on_any_shape_and_layout": "wrong for some shapes or layouts of the data",
+    "works_on_any_layout_and_dtype_and_leaves_the_picture_alone": "wrong for some layouts or dtypes",
+    "gives_each_sample_its_own_on_any_shape": "not a number of its own for each sample of any shape",
+}
+"""By the name of a check, without the exercise: what is said where it fails and what it looks at is all that is wrong."""
+PATTERNS = [
+    (r"refuses_(.*)", "{} not refused"),
+    (r"lets_gradients_through.*", "a gradient that is wrong or missing"),
+    (r"is_differentiable_in_the_(.*)", "no gradient, or a wrong one, in the {}"),
+    (r"keeps?_the_dtype.*", "a dtype that is not kept, or an argument that is changed"),
+    (r"by_default.*|defaults?_to.*|has_its_defaults.*|starts_at_1e_5_by_default", "another default"),
+    (r"(?:leaves|takes)_.*_by_default|leaves_0_0001.*", "another default"),
+]
+"""The same for names that follow a pattern."""
+WIDE = (
+    "works_on_any",
+    "reaches_both",
+    "at_the_ends",
+    "far_out",
+    "by_default",
+    "default",
+    "keeps?_the_dtype",
+    "on_any_shape",
+    "lets_grad",
+    "floats",
+)
+"""Checks that fail too where the numbers are wrong everywhere: beside a check of numbers alone they tell nothing."""
+FEW = 2
+"""Of so many checks that fail, each tells what is wrong though the numbers are."""
+
+
+def rules(look: Look) -> Iterator[Fact]:
+    """The rules that are broken where the numbers are right, or where few checks fail."""
+    telling = {step[0] for step in look.telling}
+    few = len(look.failures) <= FEW
+    known = {check.name for check in collect(look.stem)}
+    numbers = any(not said_of(name, look.exercise) for name in look.failures)
+    yield from _methods(look)
+    dark = len(look.failures) > 1 and all(_raised(evidence.got) for evidence in look.failures.values())
+    for name, evidence in look.failures.items():
+        if dark and not look.passed:
+            return
+        if name not in known or (name in telling and not few):
+            continue
+        if numbers and any(re.search(part, name) for part in WIDE):
+            continue
+        if "refuses" in name and any(step[0] == name and _raised(step[3].result) for step in look.trail):
+            yield Fact("an exception whose message does not name the argument", MEANS, frozenset([name]))
+            continue
+        for says, sure in _broken(name, evidence.got, look.exercise, name in telling):
+            yield Fact(says, MEANS, frozenset([name]), sure)
+
+
+def _raised(result: Any) -> bool:
+    return isinstance(result, str) and result.startswith("raised ")
+
+
+def _methods(look: Look) -> Iterator[Fact]:
+    """Of a class: which of its methods is wrong, if the checks of the others pass."""
+    target = getattr(reference(look.stem).module(look.exercise), look.exercise)
+    if not inspect.isclass(target):
+        return
+    methods = [name for name, part in vars(target).items() if inspect.isfunction(part) and not name.startswith("_")]
+    names = [name.removeprefix(f"test_{look.exercise}_") for name in (*look.failures, *look.passed)]
+    of = {m: [f"test_{look.exercise}_{n}" for n in names if re.match(f"{m}_(?!and_)", n)] for m in methods}
+    wrong = [m for m in methods if any(name in look.failures for name in of[m])]
+    right = [m for m in methods if of[m] and not any(name in look.failures for name in of[m])]
+    if len(wrong) == 1 and right:
+        says = f"the {wrong[0]} wrong, the {' and the '.join(right)} right"
+        yield Fact(says, MEANS, frozenset(look.failures))
+    elif len(wrong) == len(methods) == FEW and any("tell_of_the_same" in name for name in look.passed):
+        says = f"{' and '.join(wrong)} wrong alike: they tell of the same process, and it is another"
+        yield Fact(says, MEANS, frozenset(look.failures))
+
+
+def _broken(name: str, got: Any, exercise: str, telling: bool) -> Iterator[tuple[str, bool]]:
+    """What is said of a check that failed with this, and whether it tells what is wrong."""
+    says = said_of(name, exercise)
+    if isinstance(got, str) and got.startswith("raised "):
+        if says and any(part in name for part in RAISING):
+            yield says, True
+        elif not telling:
+            yield f"{got.removeprefix('raised ')} raised", False
+    elif isinstance(got, tuple) and got and all(isinstance(side, int) for side in got):
+        yield "a result in another shape", not telling
+    elif isinstance(got, str) and got.startswith("torch."):
+        if not telling:
+            yield f"{got.removeprefix('torch.')} where the data have another dtype", True
+    elif says and not (isinstance(got, Tensor) and any(part in name for part in TELLS)):
+        yield says, True
+
+
+RAISING = (
+    "recording_is_off", "not_recorded", "takes_any", "takes_floats", "takes_its_levels", "begins_in_pure", "refuses", "goes_on_where",
+    "no_label_for_none", "half_precision", "takes_any_t_once", "equally_good", "gradients_through",
+)  # fmt: skip
+"""Checks where an exception is what it means that they fail."""
+TELLS = ("tells_one", "knows_where")
+"""Checks that compare answers: with numbers, something else has failed there."""
+
+
+def said_of(name: str, exercise: str) -> str:
+    """What is said if this check alone fails; "" if that would tell nothing."""
+    suffix = name.split("[")[0].removeprefix(f"test_{exercise}_")
+    if suffix in BROKEN:
+        return BROKEN[suffix]
+    for pattern, template in PATTERNS:
+        if match := re.fullmatch(pattern, suffix):
+            return template.format(*(group.replace("_", " ") for group in match.groups() if group))
+    return ""
