@@ -19,7 +19,7 @@ from grader.diagnosis.candidates import Candidate
 from grader.diagnosis.evidence import PASSED, alike, broken, differs, near, same, shape_of, single, thin
 from grader.diagnosis.observed import Look, Seen, observed
 from grader.diagnosis.reference import reference
-from grader.diagnosis.replay import Call, Done, calls_of, replay, segments, unrepeated
+from grader.diagnosis.replay import Call, Done, calls_of, cost_of, replay, segments, unrepeated
 
 LOG = logging.getLogger(__name__)
 _one_at_a_time = threading.RLock()
@@ -45,8 +45,10 @@ OF_SAMPLES = (
 
 NOT, LOOSELY, FULLY = range(3)
 """How far a candidate agrees with an answer, call by call."""
-EFFORT = 2_000_000
+EFFORT = int(__import__("os").environ.get("EFFORT", 2_000_000))
 """So many steps of the interpreter are spent on the mistakes of a stage: two or three seconds, the same on every machine."""
+HEAVY = 8
+"""So much longer than another is a step of the interpreter in which a network works."""
 MAKING = 150
 """So many steps as it takes to call a function are spent on making a mistake's code."""
 PROVEN = 2
@@ -135,8 +137,9 @@ class Patient:
         exercise: the exercise.
         failures: by the name of the check, what was left.
         seed: the seed of the run.
-        checks: the exercise's checks, those that failed first, where mistakes differ soonest, and of those the cheapest.
-        costs: what the calls cost that each check that failed makes.
+        checks: the exercise's checks, those that failed first, where mistakes differ soonest, and of those the cheapest;
+            of a module the cheapest first, whether it failed or not.
+        costs: what each check costs that failed; of a module, each check.
         thumbs: the trail once more, small, with what the reference did; where the answer is wrong first.
         trail: by the name of each check that failed, its calls with what the answer did in each, as far as can be compared.
         tries: how many mistakes of a stage are tried, by what the cheapest call costs in which the answer is wrong.
@@ -160,14 +163,15 @@ class Patient:
                 self._follow(check.name, unrepeated(done) if hasattr(check.function, "hypothesis") else done)
         costs = {(name, index): call.cost for name, index, call, _ in self.trail}
         self.thumbs.sort(key=lambda step: (not _differ(step[2], step[3]), costs[step[:2]]))
-        self.costs = {name: sum(c.cost for c in calls_of(stem, exercise, name, seed)) for name in failures}
-        self.checks.sort(key=lambda check: (check.name not in failures, self.costs.get(check.name, 0)))
+        self.builds = any("a module" in str(mine.result) for _, _, _, mine in self.trail)
+        weighed = [check.name for check in checks if self.builds or check.name in failures]
+        self.costs = {name: cost_of(stem, exercise, name, seed) for name in weighed}
+        self.checks.sort(key=lambda check: (check.name not in failures and not self.builds, self.costs.get(check.name, 0)))
         self.tries = EFFORT // (MAKING + (costs[self.thumbs[0][:2]] if self.thumbs else 0))
         self.a_class = any(
             function == exercise and inspect.isclass(getattr(reference(stem).module(exercise), exercise))
             for _, _, (function, *_), _ in self.trail
         )
-        self.builds = any("a module" in str(mine.result) for _, _, _, mine in self.trail)
         telling = [single(mine.result) for _, _, call, mine in self.trail if _differ(mine, call.right)]
         self.proven = not all(telling)
         self.dark = len(failures) == len(checks) and all(str(e.got).startswith("raised ") for e in failures.values())
@@ -188,7 +192,8 @@ class Patient:
         """How many candidates that agree call by call are tried on the checks."""
         if stage is candidates.listed:
             return sys.maxsize
-        affordable = EFFORT // (CHECKING + self.costs.get(self.checks[0].name, 0))
+        failed = min(self.costs[name] for name in self.failures)
+        affordable = EFFORT // ((HEAVY if self.builds else 1) * (CHECKING + failed))
         return max(2, min(affordable, CONFIRMED if self.telling else QUIET))
 
     def agreeing(self, stage: Iterable[Candidate], most: int) -> Iterator[Candidate]:

@@ -106,14 +106,24 @@ def unrepeated(calls: list[tuple[str, Done]]) -> list[tuple[str, Done]]:
     return calls
 
 
+_costs: dict[tuple[str, str, str, int], int] = {}
+
+
+def cost_of(stem: str, exercise: str, name: str, seed: int) -> int:
+    """How many steps the interpreter takes for the whole check, as far as they are counted: the same on every machine."""
+    calls_of(stem, exercise, name, seed)
+    return _costs[stem, exercise, name, seed]
+
+
 @lru_cache(maxsize=400)
 def calls_of(stem: str, exercise: str, name: str, seed: int) -> tuple[Call, ...]:
     """The calls that the check called `name` makes of the reference."""
     check = next(check for check in collect(stem) if check.name == name)
     keeper = _Keeper(reference(stem).module(exercise))
-    with tidy(seed), warnings.catch_warnings(action="ignore"):
+    with tidy(seed), warnings.catch_warnings(action="ignore"), counted() as events:
         outcome(check, UnderTest(keeper), seed)
     done = segments(notes.NOTES)
+    _costs[stem, exercise, name, seed] = events[0] + sum(ended.cost for ended in keeper.ended)
     return tuple(
         Call(ended.function, _names(keeper.module, ended.function), *ended[1:], right)
         for ended, (noted, right) in zip(keeper.ended, done, strict=False)
