@@ -10,14 +10,16 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
+from torch import Tensor
+
 from grader.checks.collect import Check, collect
 from grader.checks.run import Evidence, outcome
 from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.diagnosis import candidates
-from grader.diagnosis.candidates import Candidate
+from grader.diagnosis.candidates import Candidate, explained
 from grader.diagnosis.evidence import PASSED, alike, broken, differs, near, same, shape_of, single, thin
-from grader.diagnosis.observed import Look, Seen, observed
+from grader.diagnosis.observed import Look, observed
 from grader.diagnosis.reference import reference
 from grader.diagnosis.replay import Call, Done, calls_of, cost_of, replay, segments, unrepeated
 
@@ -53,6 +55,15 @@ MAKING = 150
 """So many steps as it takes to call a function are spent on making a mistake's code."""
 PROVEN = 2
 """In so many checks an answer must agree, once at least in double precision, if it may part from a candidate elsewhere."""
+
+
+PARTLY = 5
+"""So many mistakes that explain a part of the evidence are tried on the checks."""
+MOSTLY = 0.65
+"""In such a share of the checks in which numbers are wrong they must agree."""
+RICH = 12
+"""So many numbers in which they agree show that it is no chance."""
+BESIDE = "It explains most of the checks that fail, and not all: there is something else beside it."
 
 
 class Named(NamedTuple):
@@ -118,15 +129,32 @@ def _named(patient: "Patient") -> Any:
             if patient.explained_by(candidate):
                 found = patient.needed(candidate)
                 return found.known or Named(found.name, found.explanation)
-    seen = seen_of(patient)
-    return seen and Named(*seen)
+    return _partly(patient) or seen_of(patient)
 
 
-def seen_of(patient: "Patient") -> Seen | None:
-    """What can be said of it where no mistake explains it."""
+def _partly(patient: "Patient") -> Named | None:
+    """A mistake that explains most of the evidence, and what is seen in the rest: there is another one beside it."""
+    for candidate, _ in sorted(patient.partial, key=lambda pair: -pair[1])[:PARTLY]:
+        failed = {check.name: _answer(candidate, check.section, check.name, patient.seed) for check in patient.checks}
+        if any(
+            (found is PASSED) != (name not in patient.failures) for name, found in failed.items() if found is not PASSED
+        ):
+            continue  # it fails a check that the answer passes
+        rest = {name: e for name, e in patient.failures.items() if not same(e.got, failed[name], e.near)}
+        seen = seen_of(patient, rest)
+        names = [candidate.name, *([seen.name] if seen else [])]
+        said = candidate.explanation.strip() if candidate.known else explained()
+        return Named(" and ".join(names), f"{said} {BESIDE}")
+    return None
+
+
+def seen_of(patient: "Patient", failures: dict[str, Evidence] | None = None) -> Named | None:
+    """What can be said of it, or of some of its failures, where no mistake explains it."""
+    failures = patient.failures if failures is None else failures
     passed = [check.name for check in patient.checks if check.name not in patient.failures]
-    look = Look(patient.stem, patient.exercise, patient.seed, patient.failures, passed, patient.trail)
-    return observed(look)
+    trail = [step for step in patient.trail if step[0] in failures]
+    seen = observed(Look(patient.stem, patient.exercise, patient.seed, failures, passed, trail)) if failures else None
+    return seen and Named(*seen)
 
 
 class Patient:
@@ -147,6 +175,7 @@ class Patient:
         a_class: whether the exercise is a class: what its methods do shows in the checks alone.
         builds: whether it is a module, of which the numbers are its own.
         dark: whether nothing is known but that each check ends with an exception.
+        partial: mistakes that do what the answer did in most of the checks that failed, with the number of these.
         proven: whether that is so in double precision often enough for single precision to be no matter.
     """
 
@@ -166,7 +195,9 @@ class Patient:
         self.builds = any("a module" in str(mine.result) for _, _, _, mine in self.trail)
         weighed = [check.name for check in checks if self.builds or check.name in failures]
         self.costs = {name: cost_of(stem, exercise, name, seed) for name in weighed}
-        self.checks.sort(key=lambda check: (check.name not in failures and not self.builds, self.costs.get(check.name, 0)))
+        self.checks.sort(
+            key=lambda check: (check.name not in failures and not self.builds, self.costs.get(check.name, 0))
+        )
         self.tries = EFFORT // (MAKING + (costs[self.thumbs[0][:2]] if self.thumbs else 0))
         self.a_class = any(
             function == exercise and inspect.isclass(getattr(reference(stem).module(exercise), exercise))
@@ -174,6 +205,7 @@ class Patient:
         )
         telling = [single(mine.result) for _, _, call, mine in self.trail if _differ(mine, call.right)]
         self.proven = not all(telling)
+        self.partial: list[tuple[Candidate, int]] = []
         self.dark = len(failures) == len(checks) and all(str(e.got).startswith("raised ") for e in failures.values())
 
     def _follow(self, name: str, done: list[tuple[str, Done]]) -> None:
@@ -201,6 +233,8 @@ class Patient:
         left, loosely = most, []
         for candidate in stage:
             agrees = self._agrees(candidate)
+            if not candidate.parts and (count := self._in_most(candidate)):
+                self.partial.append((candidate, count))
             if agrees == LOOSELY:
                 loosely.append(candidate)
             if agrees == FULLY:
@@ -233,6 +267,26 @@ class Patient:
             else:
                 return NOT
         return agrees if proven >= parted and (double or not parted) else NOT
+
+    def _in_most(self, candidate: Candidate) -> int:
+        """In how many of the checks the candidate gives the wrong numbers of the answer; 0 if these are few, or could be by chance."""
+        if not self.telling:
+            return 0
+        agreed, numbers, wrong = set[str](), set[float](), set[str]()
+        for at, (name, index, mine, right) in enumerate(self.thumbs):
+            theirs = self._does(candidate, name, index)
+            fits = theirs is not None and alike(mine.result, theirs.result, right.result)
+            fits = fits and theirs is not None and alike(mine.asked, theirs.asked, right.asked)
+            is_wrong = differs(mine.result, right.result)
+            if theirs is None or (not fits and (at < PROVEN or not is_wrong)) or broken(mine.result):
+                return 0
+            if is_wrong:
+                wrong.add(name)
+                if fits and not single(mine.result):
+                    agreed.add(name)
+                    numbers |= _numbers(mine.result)
+        enough = len(agreed) >= MOSTLY * len(wrong) and len(agreed) >= PROVEN and len(numbers) >= RICH
+        return len(agreed) if enough else 0
 
     def needed(self, candidate: Candidate) -> Candidate:
         """The one of several mistakes at once that explains the answer alone, if the others change nothing; else all of them."""
@@ -287,6 +341,15 @@ class Patient:
 
 def _differ(mine: Done, right: Done) -> bool:
     return differs(mine.result, right.result) or differs(mine.asked, right.asked)
+
+
+def _numbers(result: Any) -> set[float]:
+    """The numbers in a result."""
+    if isinstance(result, tuple | list):
+        return set().union(*map(_numbers, result))
+    if isinstance(result, Tensor) and result.is_floating_point():
+        return set(result.double().flatten().tolist())
+    return {result} if isinstance(result, float) else set()
 
 
 @lru_cache(maxsize=30_000)

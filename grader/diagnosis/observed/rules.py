@@ -247,9 +247,22 @@ def _methods(look: Look) -> Iterator[Fact]:
         yield Fact(says, MEANS, frozenset(look.failures))
 
 
+def _parts(got: Any) -> str:
+    """The names of the parts that are wrong, if the check tells them with their values, and they are few."""
+    if (
+        isinstance(got, list)
+        and got
+        and all(isinstance(p, tuple) and len(p) == 2 and isinstance(p[0], str) for p in got)
+    ):
+        return " and ".join(name for name, _ in got) if len(got) <= FEW else ""
+    return ""
+
+
 def _broken(name: str, got: Any, exercise: str, telling: bool) -> Iterator[tuple[str, bool]]:
     """What is said of a check that failed with this, and whether it tells what is wrong."""
     says = said_of(name, exercise)
+    if which := _parts(got):
+        yield f"wrong in {which} alone", True
     if isinstance(got, str) and got.startswith("raised "):
         if says and any(part in name for part in RAISING):
             yield says, True
