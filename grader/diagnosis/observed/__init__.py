@@ -9,7 +9,7 @@ from itertools import combinations, islice
 from typing import NamedTuple
 
 from grader.diagnosis.observed.asking import asking
-from grader.diagnosis.observed.factors import exchanged, factors
+from grader.diagnosis.observed.factors import alone, exchanged, factors
 from grader.diagnosis.observed.facts import Fact, Look
 from grader.diagnosis.observed.phrases import phrases
 from grader.diagnosis.observed.places import places
@@ -20,7 +20,7 @@ from grader.diagnosis.observed.weights import weights
 __all__ = ["Look", "Seen", "observed"]
 MOST = 24
 """So many facts are looked at: there are hardly ever more."""
-SIDES = (raising, phrases, exchanged, weights, factors, asking, places, rules)
+SIDES = (raising, phrases, exchanged, weights, factors, asking, places, alone, rules)
 """What is looked at, in this order: what tells most comes first."""
 
 

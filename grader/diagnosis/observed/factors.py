@@ -30,13 +30,32 @@ def factors(look: Look) -> Iterator[Fact]:
             "nothing returned", "The function computes and hands nothing back: the return is missing.", single
         )
     for index, wrong in wrong_parts(look.valued):
-        where = "" if len(parts(wrong[0][0][2].right.result)) == 1 else f" ({part_name(wrong[0][0][2], index)})"
+        part = part_name(look, wrong[0][0][2], index)
+        where = f" ({part})" if part else ""
         steps = [step for step, _, _ in wrong]
         for says, means in _said(wrong):
             yield look.fact(says + where, means, steps)
             break
         if len(wrong) > 1:
             yield from _apart(look, wrong, where)
+
+
+def alone(look: Look) -> Iterator[Fact]:
+    """Of several results, those that are wrong, if the others are right."""
+    steps = [step for step in look.valued if len(parts(step[2].right.result)) > 1]
+    if not steps or len(steps) != len(look.telling) or len({len(parts(step[2].right.result)) for step in steps}) > 1:
+        return
+    count = len(parts(steps[0][2].right.result))
+    if count > FEW or any(len(parts(step[3].result)) != count for step in steps):
+        return
+    wrong = [
+        at for at in range(count) if any(differs(parts(s[3].result)[at], parts(s[2].right.result)[at]) for s in steps)
+    ]
+    names = [part_name(look, steps[0][2], at) for at in range(count)]
+    if 0 < len(wrong) < count and len(steps) >= MOST:
+        right = [name for at, name in enumerate(names) if at not in wrong]
+        says = f"{' and '.join(names[at] for at in wrong)} wrong, {right[0] if len(right) == 1 else 'the others'} right"
+        yield look.fact(says, "Of the results these are wrong in every check that fails.", steps)
 
 
 def exchanged(look: Look) -> Iterator[Fact]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from grader.checks.run import Evidence
 from grader.diagnosis.evidence import differs
+from grader.diagnosis.reference import reference
 from grader.diagnosis.replay import Call, Done
 from grader.diagnosis.words import words
 
@@ -96,16 +97,23 @@ def parts(result: Any) -> tuple[Any, ...]:
     return result if isinstance(result, tuple) else (result,)
 
 
-PARTS = {1: ("the result",), 2: ("the first result", "the second result")}
+WORDS = ("first", "second", "third", "fourth", "fifth", "sixth")
+SHORT = 14
+"""A result is called as the reference calls it if that is no longer."""
 
 
-def part_name(call: Call, index: int) -> str:
-    """What one of the results is called."""
+def part_name(look: Look, call: Call, index: int) -> str:
+    """What one of several results is called; "" of one alone."""
     count = len(parts(call.right.result))
-    names = PARTS.get(count) or tuple(
-        f"the {word} result" for word in ("first", "second", "third", "fourth", "fifth", "sixth")
-    )
-    return names[index] if index < len(names) else "a result"
+    if count == 1:
+        return ""
+    definition = reference(look.stem).definitions.get(call.function)
+    for node in ast.walk(definition) if definition is not None else ():
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == count:
+            said = words(node.value.elts[index])
+            if len(said) <= SHORT:
+                return said
+    return f"the {WORDS[index]} result" if index < len(WORDS) else "a result"
 
 
 def numbers(value: Any) -> bool:

@@ -177,6 +177,33 @@ BROKEN = {
     "gives_each_sample_its_own_on_any_shape": "not a number of its own for each sample of any shape",
 }
 """By the name of a check, without the exercise: what is said where it fails and what it looks at is all that is wrong."""
+ASKING = {
+    "calls_the_model_once_with_the_noised_data_and_its_levels": "the model not called once, with the noised data and its levels",
+    "calls_the_model_once_with_the_noised_data_and_its_times": "the model not called once, with the noised data and its times",
+    "calls_the_model_once_with_noised_data_levels_and_labels": "the model not called once, with noised data, levels and labels",
+    "asks_the_model_once_at_the_point_of_the_line_and_its_time": "the model not asked once, at the point of the line and its time",
+    "asks_the_teacher_along_one_step_of_heun": "the teacher not asked along one step of Heun",
+    "asks_the_network_for_scaled_input_and_level": "the network not asked for scaled input and level",
+    "jumps_once_a_level_and_returns_the_last_answer": "not one jump a level, of which the last answer is returned",
+    "asks_once_a_step_at_the_times_where_the_steps_begin": "the model not asked once a step, at the time where the step begins",
+    "asks_twice_a_step_at_its_beginning_and_in_its_middle": "the model not asked at the beginning and in the middle of each step",
+    "calls_the_model_once_with_each_label_and_with_null": "the model not called once, with each label and with null",
+    "calls_the_model_once_with_both_labels": "the model not called once, with both labels",
+    "walks_down_the_trailing_levels": "not a walk down the trailing levels",
+    "asks_about_each_state_with_its_label_and_with_null": "the model not asked about each state with its label and with null",
+    "shows_the_classifier_noised_data_and_its_levels": "the classifier not shown noised data and its levels",
+    "shows_the_model_the_noised_latent_its_levels_and_labels": "the model not shown the noised latent, its levels and labels",
+    "asks_the_model_at_trailing_times_twice_for_each_latent": "the model not asked at trailing times, twice for each latent",
+    "shows_the_model_the_latents_on_their_way": "the model not shown the latents on their way",
+    "calls_the_denoiser_twice_a_step_and_once_on_the_last": "the denoiser not called twice a step and once on the last",
+    "looks_twice_at_the_start_and_in_the_middle": "the model not asked at the start and in the middle",
+    "asks_the_teacher_at_t_and_at_t_mid": "the teacher not asked at t and at t_mid",
+    "asks_the_model_where_each_of_the_steps_begins": "the model not asked where each of the steps begins",
+    "walks_from_the_given_noise_by_euler": "not Euler's walk from the given noise",
+}
+"""Checks of what models are asked, and what is said where they fail."""
+ZERO = r"of_a_perfect_model.*zero.*|of_a_model_that_knows.*zero|of_equal_levels.*zero|has_a_loss_of_0.*|of_a_perfect_guess.*"
+"""Checks of losses that have nothing to learn left."""
 PATTERNS = [
     (r"refuses_(.*)", "{} not refused"),
     (r"lets_gradients_through.*", "a gradient that is wrong or missing"),
@@ -210,6 +237,7 @@ def rules(look: Look) -> Iterator[Fact]:
     known = {check.name for check in collect(look.stem)}
     numbers = any(not said_of(name, look.exercise) for name in look.failures)
     yield from _methods(look)
+    yield from _asked(look)
     dark = len(look.failures) > 1 and all(_raised(evidence.got) for evidence in look.failures.values())
     for name, evidence in look.failures.items():
         if dark and not look.passed:
@@ -245,6 +273,29 @@ def _methods(look: Look) -> Iterator[Fact]:
     elif len(wrong) == len(methods) == FEW and any("tell_of_the_same" in name for name in look.passed):
         says = f"{' and '.join(wrong)} wrong alike: they tell of the same process, and it is another"
         yield Fact(says, MEANS, frozenset(look.failures))
+
+
+def _asked(look: Look) -> Iterator[Fact]:
+    """Where models note nothing: what the checks say of that which they are asked, and of a model that knows all."""
+    if not look.telling or any(step[2].right.asked for step in look.trail):
+        return
+    failed = {n for name in look.failures if (n := _suffix(name, look.exercise)) in ASKING}
+    passed = [n for name in look.passed if (n := _suffix(name, look.exercise)) in ASKING]
+    perfect = any(re.fullmatch(ZERO, _suffix(name, look.exercise)) for name in look.passed)
+    covers = frozenset(step[0] for step in look.telling)
+    for name in look.failures:
+        if (n := _suffix(name, look.exercise)) in failed:
+            yield Fact(ASKING[n], MEANS, frozenset([name]), not failed - {n})
+    if passed and not failed and perfect:
+        says = "asked rightly, and zero for a perfect model: errors are weighed or averaged in another way"
+        yield Fact(says, MEANS, covers, False)
+    elif passed and not failed:
+        yield Fact("the model is asked rightly; what is made of its answers is wrong", MEANS, covers, False)
+
+
+def _suffix(name: str, exercise: str) -> str:
+    """The name of a check without the exercise and the parameters."""
+    return name.split("[")[0].removeprefix(f"test_{exercise}_")
 
 
 def _parts(got: Any) -> str:
@@ -288,7 +339,7 @@ TELLS = ("tells_one", "knows_where")
 
 def said_of(name: str, exercise: str) -> str:
     """What is said if this check alone fails; "" if that would tell nothing."""
-    suffix = name.split("[")[0].removeprefix(f"test_{exercise}_")
+    suffix = _suffix(name, exercise)
     if suffix in BROKEN:
         return BROKEN[suffix]
     for pattern, template in PATTERNS:

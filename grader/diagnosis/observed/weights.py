@@ -1,10 +1,11 @@
 """Results that are sums of the arguments, each with a weight: which weight is wrong, and what stands in its place."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from grader.diagnosis.observed.facts import Fact, Look, Step, called, given, numbers, part_name, parts, wrong_parts
 from grader.diagnosis.reference import reference
@@ -58,7 +59,7 @@ def _basis(pairs: list[tuple[Step, Tensor]]) -> list[str]:
         if right.ndim == 0:
             return []
         here = [name for name, value in given(step[2]).items() if numbers(value) and value.shape == right.shape]
-        if any(callable(value) for value in given(step[2]).values()):
+        if any(isinstance(v, nn.Module) or inspect.isroutine(v) for v in given(step[2]).values()):
             return []
         found = here if found is None else [name for name in found if name in here]
     return found if found and len(found) <= 4 else []
@@ -67,8 +68,12 @@ def _basis(pairs: list[tuple[Step, Tensor]]) -> list[str]:
 def _samples(look: Look, step: Step, index: int, mine: Tensor, names: list[str]) -> Iterator[Sample]:
     call = step[2]
     values = [given(call)[name].detach().double() for name in names]
+    want = parts(call.right.result)[index].detach()
+    if mine.dtype != torch.float64 or want.dtype != torch.float64 or mine.shape != want.shape:
+        return
     right = linear(look, call, names, index)
-    if right is None or mine.dtype != torch.float64 or mine.shape != right[0].shape:
+    if right is None:
+        yield from _solved(step, mine, want, values)
         return
     batch = len(mine)
     flat = [value.reshape(batch, -1) for value in values]
@@ -94,6 +99,15 @@ def _samples(look: Look, step: Step, index: int, mine: Tensor, names: list[str])
             here = torch.stack([one[rows[0], 0] for one in first])
             there = {says: table[rows[0]] for says, table in others.items()}
             yield Sample(step, solved, here, torch.sign(here), there)
+
+
+def _solved(step: Step, mine: Tensor, want: Tensor, values: list[Tensor]) -> Iterator[Sample]:
+    """The same where the weights hang on the arguments themselves: both sides are solved for, sample by sample."""
+    for at in range(len(mine)):
+        matrix = torch.stack([value[at].flatten() for value in values], dim=1)
+        one, other = (solve(matrix, side[at].detach().double().flatten()) for side in (mine, want))
+        if one is not None and other is not None:
+            yield Sample(step, one, other, torch.sign(other), {})
 
 
 def _levels(call: Call) -> int:
@@ -259,7 +273,8 @@ def _told(look: Look, names: list[str], samples: list[Sample], steps: list[Step]
                 break
         else:
             unknown.append(at)
-    where = "" if len(parts(steps[0][2].right.result)) == 1 else f" in {part_name(steps[0][2], index)}"
+    part = part_name(look, steps[0][2], index)
+    where = f" in {part}" if part else ""
     if unknown and (factor := _constant(samples, unknown)):
         for says, at in factor:
             said.setdefault(says, []).append(names[at])
