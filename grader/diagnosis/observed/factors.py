@@ -13,6 +13,8 @@ from grader.diagnosis.observed.facts import Fact, Look, Step, part_name, parts, 
 Pair = tuple[Step, Tensor, Tensor]
 NEAR = 1e-6
 MOST = 2
+NEARLY = 1e-4
+"""By no more than this of its size, a result is right but for its last digits."""
 FEW = 6
 """So many results at the most come in another order."""
 """So many calls must show what is not plain at once."""
@@ -94,11 +96,13 @@ def _said(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
         return
     if all(_close(mine, right.double()) for _, mine, right in wrong):
         yield from _digits(wrong)
+        yield from _nearly(wrong)
         return
     yield from _powers(wrong)
     yield from _counts(wrong)
     yield from _bounds(wrong)
     yield from _orders(wrong)
+    yield from _nearly(wrong)
 
 
 def _shapes(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
@@ -302,6 +306,23 @@ def _rows(mine: Tensor, right: Tensor) -> bool:
     return bool((apart.min(dim=1).values <= NEAR * (1 + other.abs().max())).all()) and bool(
         (apart.min(dim=0).values <= NEAR * (1 + other.abs().max())).all()
     )
+
+
+def _nearly(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
+    """Right but for the last digits that are asked for."""
+    errors = []
+    for _, mine, right in wrong:
+        there = right.abs() > 1e-6 * right.abs().max()
+        if right.dtype != torch.float64 or not there.any():
+            return
+        errors.append(float(((mine.double() - right.double())[there] / right[there].double()).abs().max()))
+    if errors and max(errors) <= NEARLY:
+        digits = max(1, int(-math.log10(max(errors))))
+        yield (
+            f"right to {digits} digits, and no further",
+            "The formula is right, and the last digits are not: a small number added or a bound against a division by zero, "
+            "a difference of two numbers that are nearly equal, or single precision on the way.",
+        )
 
 
 def _digits(wrong: list[Pair]) -> Iterator[tuple[str, str]]:

@@ -47,9 +47,35 @@ def weights(look: Look) -> Iterator[Fact]:
             continue
         samples = [found for step, mine, _ in wrong for found in _samples(look, step, index, mine, names)]
         steps = [step for step, _, _ in wrong]
+        if not samples and (fact := _apart(look, wrong, names, index)):
+            yield fact
+            continue
         fact = _told(look, names, samples, steps, index)
         if fact is not None:
             yield fact
+
+
+def _apart(look: Look, wrong: list[tuple[Step, Tensor, Tensor]], names: list[str], index: int) -> Fact | None:
+    """Where the right result is no such sum: what parts the answer from it may be one."""
+    found = []
+    for step, mine, right in wrong:
+        if mine.shape != right.shape or mine.dtype != torch.float64:
+            continue
+        off = (mine - right).detach().double()
+        values = [given(step[2])[name].detach().double() for name in names]
+        for at in range(len(off)):
+            solved = solve(torch.stack([value[at].flatten() for value in values], dim=1), off[at].flatten())
+            if solved is not None and solved.abs().max() > NEAR:
+                found.append(solved)
+    if len(found) < ENOUGH:
+        return None
+    told = [called(name) for at, name in enumerate(names) if max(float(one[at].abs()) for one in found) > NEAR]
+    if len(told) == len(names) > 1:
+        return None
+    part = part_name(look, wrong[0][0][2], index)
+    where = f" in {part}" if part else ""
+    says = f"another weight of {' and '.join(told)}, all else right{where}"
+    return look.fact(says, MEANS, [step for step, _, _ in wrong])
 
 
 def _basis(pairs: list[tuple[Step, Tensor]]) -> list[str]:
