@@ -21,7 +21,7 @@ from grader.diagnosis.candidates import Candidate, explained
 from grader.diagnosis.evidence import PASSED, alike, broken, differs, near, same, shape_of, single, thin
 from grader.diagnosis.observed import Look, observed
 from grader.diagnosis.reference import reference
-from grader.diagnosis.replay import Call, Done, calls_of, cost_of, replay, segments, unrepeated
+from grader.diagnosis.replay import Call, Done, calls_of, cost_of, replay, seconds_of, segments, unrepeated
 
 LOG = logging.getLogger(__name__)
 _one_at_a_time = threading.RLock()
@@ -47,8 +47,8 @@ OF_SAMPLES = (
 
 NOT, LOOSELY, FULLY = range(3)
 """How far a candidate agrees with an answer, call by call."""
-EFFORT = int(__import__("os").environ.get("EFFORT", 2_000_000))
-"""So many steps of the interpreter are spent on the mistakes of a stage: two or three seconds, the same on every machine."""
+EFFORT = 800_000
+"""So many steps of the interpreter are spent on the mistakes of a stage: a second or two, the same on every machine."""
 HEAVY = 8
 """So much longer than another is a step of the interpreter in which a network works."""
 MAKING = 150
@@ -195,9 +195,8 @@ class Patient:
         self.builds = any("a module" in str(mine.result) for _, _, _, mine in self.trail)
         weighed = [check.name for check in checks if self.builds or check.name in failures]
         self.costs = {name: cost_of(stem, exercise, name, seed) for name in weighed}
-        self.checks.sort(
-            key=lambda check: (check.name not in failures and not self.builds, self.costs.get(check.name, 0))
-        )
+        took = {name: seconds_of(stem, exercise, name, seed) for name in weighed}
+        self.checks.sort(key=lambda check: (check.name not in failures and not self.builds, took.get(check.name, 0.0)))
         self.tries = EFFORT // (MAKING + (costs[self.thumbs[0][:2]] if self.thumbs else 0))
         self.a_class = any(
             function == exercise and inspect.isclass(getattr(reference(stem).module(exercise), exercise))

@@ -1,8 +1,8 @@
 """Where an answer is wrong: at which samples, by the value of an argument; in which calls."""
 
 import inspect
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
+from itertools import combinations, islice
 from typing import Any
 
 import torch
@@ -53,8 +53,11 @@ def _at(look: Look, spots: list[Spot], most: int) -> Iterator[Fact]:
         inside = {spot.values[name] for spot in wrong}
         outside = {spot.values[name] for spot in right}
         if inside & outside:
+            if len(inside) == 1 and len(outside) > MOST and _rare(name, inside, wrong, right):
+                (value,) = inside
+                yield look.fact(f"wrong only where {_what(name)} = {value:.4g}", MEANS)
             continue
-        what = f"|{called(name[1:])}|" if name.startswith("|") else called(name)
+        what = _what(name)
         if len(inside) == 1:
             (value,) = inside
             yield look.fact(f"wrong where {what} = {value:.4g}, and right elsewhere", MEANS)
@@ -75,6 +78,15 @@ def _at(look: Look, spots: list[Spot], most: int) -> Iterator[Fact]:
         yield look.fact("right at the last level alone", MEANS)
     elif len(right) >= MANY and all(spot.first for spot in right) and not any(spot.first for spot in wrong):
         yield look.fact("right at the first level alone", MEANS)
+
+
+def _what(name: str) -> str:
+    return f"|{called(name[1:])}|" if name.startswith("|") else called(name)
+
+
+def _rare(name: str, values: set[float], wrong: list[Spot], right: list[Spot]) -> bool:
+    """Whether these values are hardly ever right."""
+    return MOST * sum(spot.values[name] in values for spot in right) <= len(wrong)
 
 
 def _compared(step: Step) -> list[tuple[Tensor, Tensor]]:
@@ -125,7 +137,9 @@ def _spots(look: Look, step: Step) -> Iterator[Spot]:
     for a, b in tensors:
         off |= _off(look, step[0], a, b).reshape(batch, -1).any(1)
     values = {
-        name: value.double() for name, value in here.items() if isinstance(value, Tensor) and value.shape == (batch,)
+        name: value.detach().double()
+        for name, value in here.items()
+        if isinstance(value, Tensor) and value.shape == (batch,)
     }
     size, t = 0, here.get("t")
     for name in ("alpha_bar", "betas"):
@@ -134,9 +148,9 @@ def _spots(look: Look, step: Step) -> Iterator[Spot]:
             continue
         size = len(table)
         if isinstance(t, Tensor) and t.shape == (batch,) and not t.is_floating_point():
-            values[name] = table.double()[t.long()]
+            values[name] = table.detach().double()[t.long()]
         elif len(table) == batch and "t" not in here:
-            values[name] = table.double()
+            values[name] = table.detach().double()
     for at in range(batch):
         first, last = at == 0, at == batch - 1
         if isinstance(t, Tensor):
@@ -180,8 +194,28 @@ def _by_value(look: Look, wrong: list[Any], right: list[Any]) -> Iterator[Fact]:
                 said = f"{what} is not given" if value is None else f"{what} = {_written(value)}"
                 found.append(f"{kind} {said} alone")
                 break
+    if not found and len(right) >= MANY:
+        found = _both(look, wrong, right, names)
     if len(found) == 1:  # of several, nobody knows which it is
         yield look.fact(found[0], "With other values it is the other way round.")
+
+
+def _both(look: Look, wrong: list[Any], right: list[Any], names: list[str]) -> list[str]:
+    """The calls that are wrong are those in which two arguments each have one value, or are given."""
+    tests: list[tuple[str, str, Callable[[Any], bool]]] = []
+    for name in names:
+        values = {_key(_value(look, call, name)) for call in wrong}
+        if len(values) == 1:
+            (value,) = values
+            said = "is not given" if value is None else f"= {_written(value)}"
+            tests.append((name, f"{called(name)} {said}", lambda v, value=value: _key(v) == value))  # type: ignore[misc]
+        elif None not in values and any(_value(look, call, name) is None for call in right):
+            tests.append((name, f"{called(name)} is given", lambda v: v is not None))
+    return [
+        f"wrong where {says} and {other_says} alone"
+        for (one, says, holds), (other, other_says, other_holds) in combinations(tests, 2)
+        if not any(holds(_value(look, c, one)) and other_holds(_value(look, c, other)) for c in right)
+    ]
 
 
 def _value(look: Look, call: Any, name: str) -> Any:
