@@ -153,7 +153,10 @@ def seen_of(patient: "Patient", failures: dict[str, Evidence] | None = None) -> 
     failures = patient.failures if failures is None else failures
     passed = [check.name for check in patient.checks if check.name not in patient.failures]
     trail = [step for step in patient.trail if step[0] in failures]
-    seen = observed(Look(patient.stem, patient.exercise, patient.seed, failures, passed, trail)) if failures else None
+    if not failures:
+        return None
+    whole = len(failures) == len(patient.failures)
+    seen = observed(Look(patient.stem, patient.exercise, patient.seed, failures, passed, trail, whole))
     return seen and Named(*seen)
 
 

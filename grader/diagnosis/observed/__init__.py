@@ -18,6 +18,8 @@ from grader.diagnosis.observed.rules import rules
 from grader.diagnosis.observed.weights import weights
 
 __all__ = ["Look", "Seen", "observed"]
+SOME = 0.4
+"""What tells only where it is wrong is told if it was seen in such a share of the checks that failed."""
 MOST = 24
 """So many facts are looked at: there are hardly ever more."""
 SIDES = (raising, phrases, exchanged, weights, factors, asking, places, alone, rules)
@@ -61,4 +63,5 @@ def _chosen(facts: list[Fact], failed: frozenset[str]) -> list[Fact]:
     sets: list[tuple[Fact, ...]] = [(fact,) for fact in facts]
     sets += combinations(facts, 2)
     best: tuple[Fact, ...] = max(sets, key=worth, default=())
-    return list(best)
+    seen = frozenset().union(*(fact.covers for fact in best))
+    return list(best) if any(fact.sure for fact in best) or len(seen) >= SOME * len(failed) else []

@@ -43,6 +43,7 @@ class Look:
         failures: by the name of each check that failed, what was left behind.
         passed: the names of the checks that passed.
         trail: the calls of the checks that failed, as far as they can be compared.
+        whole: whether these are all failures that there are.
     """
 
     def __init__(
@@ -53,9 +54,10 @@ class Look:
         failures: dict[str, Evidence],
         passed: list[str],
         trail: list[Step],
+        whole: bool = True,
     ) -> None:
         self.stem, self.exercise, self.seed = stem, exercise, seed
-        self.failures, self.passed, self.trail = failures, passed, trail
+        self.failures, self.passed, self.trail, self.whole = failures, passed, trail, whole
 
     @cached_property
     def telling(self) -> list[Step]:

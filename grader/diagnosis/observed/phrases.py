@@ -50,6 +50,14 @@ def _phrase(got: Any, look: Look, trail: list[Step]) -> str:
             return TYPES[got]
         wordy = " " in got and not got.startswith(("raised ", "(", "[", "float", "'")) and "=" not in got
         return got if wordy and len(got) <= LONGEST else ""
+    if isinstance(got, tuple) and all(isinstance(side, int) for side in got):
+        if _differ_in(trail, "shape") == "result" or inspect.isclass(_target(look)):
+            return ""
+        return (
+            f"the model called with something of shape {got}"
+            if got
+            else "the model told t of shape (), not one for each sample"
+        )
     return ""
 
 
@@ -66,10 +74,14 @@ def _differ_in(trail: list[Step], what: str) -> str:
     return "asked" if any(other(mine.asked, call.right.asked) for _, _, call, mine in trail) else ""
 
 
+def _target(look: Look) -> Any:
+    """The function or class that the exercise asks for."""
+    return getattr(reference(look.stem).module(look.exercise), look.exercise)
+
+
 def _argument(which: str, look: Look) -> str:
     """The name of an argument that is known by its place."""
     ordinal = which.split()[0]
-    target = getattr(reference(look.stem).module(look.exercise), look.exercise)
-    names = list(inspect.signature(target).parameters)
+    names = list(inspect.signature(_target(look)).parameters)
     place = ORDINALS.index(ordinal) if ordinal in ORDINALS else len(names)
     return names[place] if place < len(names) else which

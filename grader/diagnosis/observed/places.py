@@ -26,7 +26,7 @@ class Spot:
 
 def places(look: Look) -> Iterator[Fact]:
     """Where the answer is wrong, if that is one kind of place."""
-    if not look.telling:
+    if not look.telling or not look.whole:
         return
     yield from islice(_samples(look), 1)
     if {step[0] for step in look.telling} == set(look.failures):

@@ -101,7 +101,7 @@ BROKEN = {
     "does_not_look_at_noise_where_eta_is_0": "the noise is used where eta is 0",
     "adds_nothing_at_the_lowest_level": "noise added at the lowest level",
     "ends_with_the_mean_itself": "the last step does not end with the mean itself",
-    "begins_in_pure_static": "fails where the last level is pure static",
+    "begins_in_pure_static": "wrong where the last level is pure static",
     "clips_the_predicted_data_before_the_posterior_mean": "the predicted data not clipped before the posterior mean",
     "predicts_noise_with_the_small_variance_by_default": "another default for kind or variance",
     "adds_fresh_standard_normal_noise_to_the_mean_of_each_step": "not fresh standard normal noise on the mean of each step",
@@ -128,7 +128,7 @@ BROKEN = {
     "teaches_at_the_students_own_levels": "the student not taught at its own levels",
     "lets_the_teacher_take_two_steps": "not two steps of the teacher for one of the student",
     "shows_teacher_and_student_the_same_noised_rows": "teacher and student not shown the same noised rows",
-    "noises_rows_of_the_data_afresh": "rows not noised afresh",
+    "noises_rows_of_the_data_afresh": "rows of the data not noised as they should be, or not afresh",
     "draws_the_student_to_where_two_steps_of_the_teacher_lead": "the student not drawn to where the teacher's two steps lead",
     "has_a_loss_of_0_where_the_student_is_perfect": "a loss that is not 0 where the student is perfect",
     "begins_anew_in_every_call": "something is kept from call to call",
@@ -202,6 +202,14 @@ ASKING = {
     "walks_from_the_given_noise_by_euler": "not Euler's walk from the given noise",
 }
 """Checks of what models are asked, and what is said where they fail."""
+IN_PART = {
+    "asks_the_teacher_along_one_step_of_heun", "asks_the_network_for_scaled_input_and_level",
+    "jumps_once_a_level_and_returns_the_last_answer", "asks_once_a_step_at_the_times_where_the_steps_begin",
+    "asks_twice_a_step_at_its_beginning_and_in_its_middle", "asks_the_model_where_each_of_the_steps_begins",
+    "asks_the_model_at_trailing_times_twice_for_each_latent", "walks_from_the_given_noise_by_euler",
+    "looks_twice_at_the_start_and_in_the_middle", "asks_the_teacher_at_t_and_at_t_mid",
+}  # fmt: skip
+"""Those of them that pass where some of what is asked may be wrong."""
 ZERO = r"of_a_perfect_model.*zero.*|of_a_model_that_knows.*zero|of_equal_levels.*zero|has_a_loss_of_0.*|of_a_perfect_guess.*"
 """Checks of losses that have nothing to learn left."""
 PATTERNS = [
@@ -249,8 +257,14 @@ def rules(look: Look) -> Iterator[Fact]:
         if "refuses" in name and any(step[0] == name and _raised(step[3].result) for step in look.trail):
             yield Fact("an exception whose message does not name the argument", MEANS, frozenset([name]))
             continue
+        plain = few or _worded(evidence.got) or look.exercise[0].isupper()
         for says, sure in _broken(name, evidence.got, look.exercise, name in telling):
-            yield Fact(says, MEANS, frozenset([name]), sure)
+            yield Fact(says, MEANS, frozenset([name]), sure and plain)
+
+
+def _worded(got: Any) -> bool:
+    """Whether the check tells in words what it has seen: with numbers alone, it may have failed for another reason."""
+    return (isinstance(got, str) and " " in got and not _raised(got)) or (isinstance(got, list) and bool(_parts(got)))
 
 
 def _raised(result: Any) -> bool:
@@ -280,7 +294,7 @@ def _asked(look: Look) -> Iterator[Fact]:
     if not look.telling or any(step[2].right.asked for step in look.trail):
         return
     failed = {n for name in look.failures if (n := _suffix(name, look.exercise)) in ASKING}
-    passed = [n for name in look.passed if (n := _suffix(name, look.exercise)) in ASKING]
+    passed = [n for name in look.passed if (n := _suffix(name, look.exercise)) in ASKING and n not in IN_PART]
     perfect = any(re.fullmatch(ZERO, _suffix(name, look.exercise)) for name in look.passed)
     covers = frozenset(step[0] for step in look.telling)
     for name in look.failures:
@@ -319,8 +333,9 @@ def _broken(name: str, got: Any, exercise: str, telling: bool) -> Iterator[tuple
             yield says, True
         elif not telling:
             yield f"{got.removeprefix('raised ')} raised", False
-    elif isinstance(got, tuple) and got and all(isinstance(side, int) for side in got):
-        yield "a result in another shape", not telling
+    elif isinstance(got, tuple) and all(isinstance(side, int) for side in got):
+        if exercise[0].isupper():  # of a class; of a function it is told by what its calls show
+            yield "a result in another shape", True
     elif isinstance(got, str) and got.startswith("torch."):
         if not telling:
             yield f"{got.removeprefix('torch.')} where the data have another dtype", True
@@ -330,7 +345,7 @@ def _broken(name: str, got: Any, exercise: str, telling: bool) -> Iterator[tuple
 
 RAISING = (
     "recording_is_off", "not_recorded", "takes_any", "takes_floats", "takes_its_levels", "begins_in_pure", "refuses", "goes_on_where",
-    "no_label_for_none", "half_precision", "takes_any_t_once", "equally_good", "gradients_through",
+    "no_label_for_none", "half_precision", "equally_good", "gradients_through",
 )  # fmt: skip
 """Checks where an exception is what it means that they fail."""
 TELLS = ("tells_one", "knows_where")
