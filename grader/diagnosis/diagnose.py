@@ -118,9 +118,9 @@ def _named(patient: "Patient") -> Any:
             continue
         if stage is not candidates.listed and patient.dark:
             continue
-        tried: Iterable[Candidate] = (
-            stage(stem, exercise) if stage is candidates.listed else islice(stage(stem, exercise), patient.tries)
-        )
+        tried: Iterable[Candidate] = stage(stem, exercise)
+        if stage is not candidates.listed:  # of two at once there are many, and few that are somebody's
+            tried = islice(tried, patient.tries // (2 if stage is candidates.pairs else 1))
         if (
             patient.builds and stage is not candidates.listed
         ):  # its numbers are its own: which sample's they are, nobody sees

@@ -344,7 +344,7 @@ def _broken(name: str, got: Any, exercise: str, telling: bool) -> Iterator[tuple
 
 
 RAISING = (
-    "recording_is_off", "not_recorded", "takes_any", "takes_floats", "takes_its_levels", "begins_in_pure", "refuses", "goes_on_where",
+    "recording_is_off", "not_recorded", "takes_any_callable", "takes_any_null", "takes_floats", "takes_its_levels", "begins_in_pure", "refuses", "goes_on_where",
     "no_label_for_none", "half_precision", "equally_good", "gradients_through",
 )  # fmt: skip
 """Checks where an exception is what it means that they fail."""

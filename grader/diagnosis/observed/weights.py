@@ -341,7 +341,7 @@ def _constant(samples: list[Sample], unknown: list[int]) -> list[tuple[str, int]
         size = {round(float(sample.right[at]), 9) for sample in samples}
         none = any(sample.right[at].abs() <= 1e-9 < sample.mine[at].abs() for sample in samples)
         steady = bool(ratios) and max(ratios) - min(ratios) <= NEAR * max(map(abs, ratios))
-        if len(size) >= ENOUGH and steady and not none and abs(ratios[0] - 1) > 1e-4:
+        if len(size - {0.0}) >= ENOUGH and steady and not none and min(abs(ratios[0] - 1), abs(ratios[0])) > 1e-4:
             found.append((f"the weight of {{}} {ratios[0]:.4g} times as large", at))
     return found
 
