@@ -12,6 +12,7 @@ from typing import Any
 from grader.diagnosis.edits import SHAPES, Edit, edits_of
 from grader.diagnosis.kinds import BATCH, Kind, kinds_of
 from grader.diagnosis.listed import Misconception, MisconceptionError, load
+from grader.diagnosis.merging import merged
 from grader.diagnosis.reference import reference
 from grader.diagnosis.words import words
 
@@ -209,10 +210,14 @@ def _listed_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
         for first, second in ((one, other), (other, one)):
             try:
                 text = second.definition(first.definition())
-            except MisconceptionError:  # they overlap: the one has changed what the other would
+            except MisconceptionError:  # the one has changed what the other looks for
                 continue
             yield _together((one, other), stem, exercise, {exercise: text})
             break
+        else:
+            both = merged(one.plain(), one.definition(), other.definition())
+            if both is not None:
+                yield _together((one, other), stem, exercise, {exercise: both})
     for one, other in combinations([c.known for c in listed(stem, exercise) if c.known], 2):
         if one.exercise != other.exercise:
             texts = {known.exercise: known.definition() for known in (one, other)}

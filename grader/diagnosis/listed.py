@@ -56,14 +56,17 @@ class Misconception:
         Raises:
             MisconceptionError: as `source`.
         """
-        if text is None:
-            lines, first, last = self._place()
-            text = "\n".join(lines[first:last])
+        text = self.plain() if text is None else text
         if (count := text.count(self.find)) != 1:
             raise self._error(f"`find` occurs {count} times in the reference; choose text that occurs once")
         if self.find == self.replace:
             raise self._error("`replace` is the same as `find`; write the mistake there")
         return text.replace(self.find, self.replace)
+
+    def plain(self) -> str:
+        """The exercise's function or class in the reference."""
+        lines, first, last = self._place()
+        return "\n".join(lines[first:last])
 
     def module(self) -> ModuleType:
         """A fresh module made from `source`; the other exercises in it are the reference's, and call the wrong one.
