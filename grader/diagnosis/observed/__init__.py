@@ -11,6 +11,7 @@ from typing import NamedTuple
 from grader.diagnosis.observed.asking import asking
 from grader.diagnosis.observed.factors import alone, exchanged, factors
 from grader.diagnosis.observed.facts import Fact, Look
+from grader.diagnosis.observed.passing import passing
 from grader.diagnosis.observed.phrases import phrases
 from grader.diagnosis.observed.places import places
 from grader.diagnosis.observed.raising import raising
@@ -22,7 +23,7 @@ SOME = 0.4
 """What tells only where it is wrong is told if it was seen in such a share of the checks that failed."""
 MOST = 24
 """So many facts are looked at: there are hardly ever more."""
-SIDES = (raising, phrases, exchanged, weights, factors, asking, places, alone, rules)
+SIDES = (raising, phrases, exchanged, weights, factors, asking, places, alone, rules, passing)
 """What is looked at, in this order: what tells most comes first."""
 
 

@@ -299,7 +299,7 @@ def _asked(look: Look) -> Iterator[Fact]:
     covers = frozenset(step[0] for step in look.telling)
     for name in look.failures:
         if (n := _suffix(name, look.exercise)) in failed:
-            yield Fact(ASKING[n], MEANS, frozenset([name]), not failed - {n})
+            yield Fact(ASKING[n], MEANS, covers | {name}, not failed - {n})
     if passed and not failed and perfect:
         says = "asked rightly, and zero for a perfect model: errors are weighed or averaged in another way"
         yield Fact(says, MEANS, covers, False)
