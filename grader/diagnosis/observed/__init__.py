@@ -62,7 +62,7 @@ def _chosen(facts: list[Fact], failed: frozenset[str]) -> list[Fact]:
         return 10 * len(seen & failed) / len(failed) + 2 * all(fact.sure for fact in told) - 0.5 * len(told)
 
     sets: list[tuple[Fact, ...]] = [(fact,) for fact in facts]
-    sets += combinations(facts, 2)
+    sets += combinations([fact for fact in facts if fact.sure], 2)
     best: tuple[Fact, ...] = max(sets, key=worth, default=())
     seen = frozenset().union(*(fact.covers for fact in best))
     return list(best) if any(fact.sure for fact in best) or len(seen) >= SOME * len(failed) else []
