@@ -17,7 +17,7 @@ from grader.checks.run import Evidence, outcome
 from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.diagnosis import candidates
-from grader.diagnosis.candidates import Candidate, explained
+from grader.diagnosis.candidates import Candidate
 from grader.diagnosis.evidence import PASSED, alike, broken, differs, near, same, shape_of, single, thin
 from grader.diagnosis.observed import Look, observed
 from grader.diagnosis.reference import reference
@@ -143,8 +143,7 @@ def _partly(patient: "Patient") -> Named | None:
         rest = {name: e for name, e in patient.failures.items() if not same(e.got, failed[name], e.near)}
         seen = seen_of(patient, rest)
         names = [candidate.name, *([seen.name] if seen else [])]
-        said = candidate.explanation.strip() if candidate.known else explained()
-        return Named(" and ".join(names), f"{said} {BESIDE}")
+        return Named(" and ".join(names), f"{candidate.explanation.strip()} {BESIDE}")
     return None
 
 
@@ -178,7 +177,7 @@ class Patient:
         a_class: whether the exercise is a class: what its methods do shows in the checks alone.
         builds: whether it is a module, of which the numbers are its own.
         dark: whether nothing is known but that each check ends with an exception.
-        partial: mistakes that do what the answer did in most of the checks that failed, with the number of these.
+        partial: listed mistakes that do what the answer did in most of the checks that failed, with the number of these.
         proven: whether that is so in double precision often enough for single precision to be no matter.
     """
 
@@ -235,7 +234,7 @@ class Patient:
         left, loosely = most, []
         for candidate in stage:
             agrees = self._agrees(candidate)
-            if not candidate.parts and (count := self._in_most(candidate)):
+            if candidate.known and (count := self._in_most(candidate)):
                 self.partial.append((candidate, count))
             if agrees == LOOSELY:
                 loosely.append(candidate)
@@ -275,18 +274,18 @@ class Patient:
         if not self.telling:
             return 0
         agreed, numbers, wrong = set[str](), set[float](), set[str]()
-        for at, (name, index, mine, right) in enumerate(self.thumbs):
+        for name, index, mine, right in self.thumbs:
             theirs = self._does(candidate, name, index)
             fits = theirs is not None and alike(mine.result, theirs.result, right.result)
             fits = fits and theirs is not None and alike(mine.asked, theirs.asked, right.asked)
             is_wrong = differs(mine.result, right.result)
-            if theirs is None or (not fits and (at < PROVEN or not is_wrong)) or broken(mine.result):
+            if theirs is None or (not fits and not is_wrong) or broken(mine.result):
                 return 0
             if is_wrong:
                 wrong.add(name)
-                if fits and not single(mine.result):
+                if fits:
                     agreed.add(name)
-                    numbers |= _numbers(mine.result)
+                    numbers |= set() if single(mine.result) else _numbers(mine.result)
         enough = len(agreed) >= MOSTLY * len(wrong) and len(agreed) >= PROVEN and len(numbers) >= RICH
         return len(agreed) if enough else 0
 

@@ -37,7 +37,7 @@ class Seen(NamedTuple):
 def observed(look: Look) -> Seen | None:
     """What was seen in the checks that failed, one thing or two; None if that is nothing that tells."""
     facts = list(dict.fromkeys(islice(_all(look), MOST)))
-    told = _chosen(facts, frozenset(look.failures))
+    told = _chosen(facts, frozenset(look.failures), 2 if look.whole else 1)
     if not told:
         return None
     names = list(dict.fromkeys(fact.says for fact in told))
@@ -54,7 +54,7 @@ def _all(look: Look) -> Iterator[Fact]:
         yield Fact(says, means, covers, sure)
 
 
-def _chosen(facts: list[Fact], failed: frozenset[str]) -> list[Fact]:
+def _chosen(facts: list[Fact], failed: frozenset[str], most: int) -> list[Fact]:
     """One fact or two: those that were seen in most of the checks that failed, and of such the first that tell what is wrong."""
 
     def worth(told: tuple[Fact, ...]) -> float:
@@ -62,7 +62,8 @@ def _chosen(facts: list[Fact], failed: frozenset[str]) -> list[Fact]:
         return 10 * len(seen & failed) / len(failed) + 2 * all(fact.sure for fact in told) - 0.5 * len(told)
 
     sets: list[tuple[Fact, ...]] = [(fact,) for fact in facts]
-    sets += combinations([fact for fact in facts if fact.sure], 2)
+    if most > 1:
+        sets += combinations([fact for fact in facts if fact.sure], 2)
     best: tuple[Fact, ...] = max(sets, key=worth, default=())
     seen = frozenset().union(*(fact.covers for fact in best))
     return list(best) if any(fact.sure for fact in best) or len(seen) >= SOME * len(failed) else []

@@ -174,7 +174,7 @@ def _powers(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
 def _telling(wrong: list[Pair]) -> bool:
     """Whether there are different numbers enough to show a rule."""
     values = torch.cat([right.double().flatten() for _, _, right in wrong])
-    return len(torch.unique(values.round(decimals=9))) >= MOST
+    return len(torch.unique(values.round(decimals=9))) >= 2 * MOST
 
 
 def _ratio(mine: Tensor, right: Tensor) -> float | None:

@@ -11,7 +11,7 @@ from grader.diagnosis.observed.facts import Fact, Look, Step
 from grader.diagnosis.observed.rules import said_of
 from grader.diagnosis.reference import reference
 
-LONGEST = 64
+LONGEST = 72
 """A phrase with more characters is no name."""
 TYPES = {
     "float": "a plain number returned, not a tensor",

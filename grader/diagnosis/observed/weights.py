@@ -45,8 +45,14 @@ def weights(look: Look) -> Iterator[Fact]:
         names = _basis([(step, right) for step, _, right in wrong])
         if not names:
             continue
-        samples = [found for step, mine, _ in wrong for found in _samples(look, step, index, mine, names)]
-        steps = [step for step, _, _ in wrong]
+        samples, steps = [], []
+        for step, mine, right in wrong:
+            found = list(_samples(look, step, index, mine, names))
+            samples += found
+            if found or mine.dtype != torch.float64 or right[0].numel() <= len(names):
+                steps.append(step)  # in the others it is no such sum
+        if not steps:
+            continue
         if not samples and (fact := _apart(look, wrong, names, index)):
             yield fact
             continue
