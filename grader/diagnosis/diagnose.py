@@ -51,6 +51,8 @@ EFFORT = 800_000
 """So many steps of the interpreter are spent on the mistakes of a stage: a second or two, the same on every machine."""
 HEAVY = 8
 """So much longer than another is a step of the interpreter in which a network works."""
+PAIRS = 120
+"""So many pairs are tried, however long each takes: listed ones come first."""
 MAKING = 150
 """So many steps as it takes to call a function are spent on making a mistake's code."""
 PROVEN = 2
@@ -120,7 +122,7 @@ def _named(patient: "Patient") -> Any:
             continue
         tried: Iterable[Candidate] = stage(stem, exercise)
         if stage is not candidates.listed:  # of two at once there are many, and few that are somebody's
-            tried = islice(tried, patient.tries // (2 if stage is candidates.pairs else 1))
+            tried = islice(tried, max(patient.tries // 2, PAIRS) if stage is candidates.pairs else patient.tries)
         if (
             patient.builds and stage is not candidates.listed
         ):  # its numbers are its own: which sample's they are, nobody sees
