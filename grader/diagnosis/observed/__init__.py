@@ -61,7 +61,7 @@ def _chosen(facts: list[Fact], failed: frozenset[str], most: int) -> list[Fact]:
         seen = frozenset().union(*(fact.covers for fact in told))
         return 10 * len(seen & failed) / len(failed) + 2 * all(fact.sure for fact in told) - 0.5 * len(told)
 
-    sets: list[tuple[Fact, ...]] = [(fact,) for fact in facts]
+    sets: list[tuple[Fact, ...]] = [(fact,) for fact in facts if fact.sure or most > 1]
     if most > 1:
         sets += combinations([fact for fact in facts if fact.sure], 2)
     best: tuple[Fact, ...] = max(sets, key=worth, default=())

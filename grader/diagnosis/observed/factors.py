@@ -145,6 +145,7 @@ def _close(mine: Tensor, want: Tensor) -> bool:
     return bool((mine.double() - want).abs().max() <= NEAR * size)
 
 
+ZEROS = "zeros come back"
 POWERS: list[tuple[str, Callable[[Tensor], Tensor]]] = [
     ("the sign of the result turned", lambda r: -r),
     ("the result squared", lambda r: r**2),
@@ -160,14 +161,14 @@ POWERS: list[tuple[str, Callable[[Tensor], Tensor]]] = [
     ("exp of the result", lambda r: r.exp()),
     ("nats where bits are due", lambda r: r * math.log(2)),
     ("bits where nats are due", lambda r: r / math.log(2)),
-    ("zeros come back", lambda r: 0 * r),
+    (ZEROS, lambda r: 0 * r),
 ]
 
 
 def _powers(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
     means = "In every call that is wrong the result is this. Compare what is computed last with the equation."
     for says, change in POWERS:
-        if all(_close(mine, change(right.double())) for _, mine, right in wrong) and _telling(wrong):
+        if all(_close(mine, change(right.double())) for _, mine, right in wrong) and (says == ZEROS or _telling(wrong)):
             yield says, means
 
 
@@ -218,7 +219,7 @@ def _counts(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
         ):
             yield says, "In every call the result is the right one times so many."
     steady = max(found) - min(found) <= 1e-5 * max(map(abs, found))
-    if len(wrong) >= MOST and steady and abs(found[0] - 1) > 1e-4:
+    if len(wrong) >= MOST and steady and min(abs(found[0] - 1), abs(found[0])) > 1e-4:
         yield (
             f"the result {found[0]:.4g} times as large as it should be",
             "In every call the result is the right one times this number. Look for a factor in the equation.",

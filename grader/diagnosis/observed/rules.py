@@ -264,7 +264,7 @@ def rules(look: Look) -> Iterator[Fact]:
 
 def _worded(got: Any) -> bool:
     """Whether the check tells in words what it has seen: with numbers alone, it may have failed for another reason."""
-    return (isinstance(got, str) and " " in got and not _raised(got)) or (isinstance(got, list) and bool(_parts(got)))
+    return (isinstance(got, str) and " " in got and not _raised(got)) or _by_name(got)
 
 
 def _raised(result: Any) -> bool:
@@ -314,13 +314,13 @@ def _suffix(name: str, exercise: str) -> str:
 
 def _parts(got: Any) -> str:
     """The names of the parts that are wrong, if the check tells them with their values, and they are few."""
-    if (
-        isinstance(got, list)
-        and got
-        and all(isinstance(p, tuple) and len(p) == 2 and isinstance(p[0], str) for p in got)
-    ):
-        return " and ".join(name for name, _ in got) if len(got) <= FEW else ""
-    return ""
+    return " and ".join(name for name, _ in got) if _by_name(got) and len(got) <= FEW else ""
+
+
+def _by_name(got: Any) -> bool:
+    """Whether the check tells parts by their names."""
+    pairs = isinstance(got, list) and all(isinstance(part, tuple) and len(part) == FEW for part in got)
+    return bool(pairs and got and all(isinstance(name, str) for name, _ in got))
 
 
 def _broken(name: str, got: Any, exercise: str, telling: bool) -> Iterator[tuple[str, bool]]:
