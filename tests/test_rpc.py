@@ -1,9 +1,16 @@
 """What a check sees through the connection is what it would see in its own process."""
 
+import socket
+
 import pytest
 import torch
 from torch import nn
 
+from exercises.toolkit.processes import Drain
+from grader.rpc.codec import Incoming
+from grader.rpc.connection import Connection
+from grader.rpc.frames import Channel
+from grader.rpc.limits import Violation
 from grader.rpc.plain import Foreign
 from tests.crossing import crossing
 
@@ -49,6 +56,7 @@ def penalty(fn, x):
     return g.square().sum()
 def bad(x): raise ValueError("gamma must be positive")
 def two(x): return (x, [x + 1, {"a": 1.5, "n": None}], True, "text", 3)
+def same(x): return x
 def array(x): return numpy.zeros(3)
 def marginal_sum(sde, x):
     mean, std = sde.marginal(x, like=x)
@@ -420,3 +428,26 @@ def test_tensors_of_every_kind_survive_the_way_there_and_back(code, tensor):
 def test_two_calls_share_the_submissions_state(code):
     first = code.remember(X)
     assert code.remember(X) == first + 1
+
+
+def test_a_given_process_is_called_where_it_is_handed_and_comes_back_as_itself(code):
+    asked = []
+    call, code.connection._serve_call = code.connection._serve_call, lambda *message: asked.append(message)
+    sde = Drain(0.8, 0.5, 0.3, 1.2)
+    try:
+        got = code.marginal_sum(sde, T.double())
+        assert code.same(sde) is sde
+    finally:
+        code.connection._serve_call = call
+    mean, std = sde.marginal(T.double(), T.double())
+    torch.testing.assert_close(got, mean + std)
+    assert asked == []
+
+
+def test_what_is_made_by_name_is_not_taken_from_the_jail():
+    with socket.socket(socket.AF_UNIX) as sock:
+        judge = Connection(
+            Channel(sock), describe_error=dict, build_error=Exception, catches=Exception, open_objects=False
+        )
+        with pytest.raises(Violation, match="unknown tag 'v'"):
+            Incoming(judge, []).decode(["v", 1, "Drain", [0.8, 0.5, 0.3, 1.2]])

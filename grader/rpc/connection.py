@@ -82,6 +82,8 @@ class Connection:
         self._anchor = torch.zeros((), requires_grad=True)
         self.may_read = not open_objects
         """Whether attributes of their objects can be asked for: the judge shows none of its own."""
+        self.believes = open_objects
+        """Whether the other side is the judge, which may name what is to be made here."""
         self._turn = threading.RLock()
         """Who has sent a request goes on until its answer is here: threads take turns."""
 
