@@ -27,6 +27,9 @@ def change_behind_autograd(x): x.data.mul_(2); return x.sum()
 def change_through_numpy(x): x.numpy()[...] = 7; return x.sum()
 def without_grad(model, x, t):
     with torch.no_grad(): return model(x, t)
+def change_some(x): x[..., -1:] = 1; return x.sum()
+def put_other_numbers(x): x.data = x.data * 2; return x.sum()
+def turn(x): x.t_(); return x.sum()
 def require(x): x.requires_grad_(); return x.sum()
 def leave_grad(x): x.requires_grad_(); (x * x).sum().backward(); return 0
 def train(model, data, steps, generator):
@@ -191,6 +194,46 @@ def test_an_argument_changed_through_numpy_is_noticed(code):
     x = torch.ones(4)
     code.change_through_numpy(x)
     assert torch.equal(x, torch.full((4,), 7.0))
+
+
+def test_an_argument_with_other_numbers_put_in_its_place_is_changed(code):
+    x = torch.arange(4.0)
+    code.put_other_numbers(x)
+    assert torch.equal(x, torch.arange(4.0) * 2)
+
+
+def test_an_argument_that_is_turned_in_place_has_its_numbers_in_the_other_order(code):
+    x = torch.arange(4.0).reshape(2, 2)
+    code.turn(x)
+    assert torch.equal(x, torch.tensor([[0.0, 2.0], [1.0, 3.0]]))
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.zeros(2, 3),
+        torch.zeros(2, 3, dtype=torch.bool),
+        torch.zeros(2, 3, dtype=torch.bfloat16),
+        torch.zeros(2, 3, dtype=torch.int64),
+        torch.zeros(3, 2).T,
+        torch.zeros(2, 4)[:, :3],
+        torch.full((2, 3), float("nan")),
+    ],
+    ids=["float", "bool", "bfloat16", "int", "permuted", "with gaps", "nan"],
+)
+def test_a_part_of_an_argument_of_any_kind_that_is_changed_is_changed_at_the_checks_side(code, tensor):
+    want = tensor.clone()
+    want[..., -1:] = 1
+    code.change_some(tensor)
+    torch.testing.assert_close(tensor, want, equal_nan=True)
+
+
+def test_a_result_can_be_changed_in_place_whether_it_has_a_gradient_or_not(code):
+    for x in (X.clone(), X.clone().requires_grad_()):
+        got, (more, _), *_ = code.two(x * 1)
+        more.mul_(2)
+        torch.testing.assert_close(more, 2 * (X + 1))
+        torch.testing.assert_close(got, X)
 
 
 def test_an_argument_can_be_left_with_a_gradient(code):

@@ -98,15 +98,15 @@ class Outgoing:
         return description
 
     def _tensor(self, tensor: Tensor) -> Any:
-        if type(tensor) not in (Tensor, nn.Parameter):
+        if type(tensor) is not Tensor and type(tensor) is not nn.Parameter:
             with torch._C.DisableTorchFunctionSubclass():
                 tensor = tensor.as_subclass(Tensor)
         if not crosses(tensor):
             return ["?", f"{tensor.layout} tensor of {tensor.dtype}"]
-        if id(tensor) not in self._seen:
-            self._seen[id(tensor)] = len(self.tensors)
+        number = self._seen.setdefault(id(tensor), len(self.tensors))
+        if number == len(self.tensors):
             self.tensors.append(tensor)
-        return ["T", self._seen[id(tensor)]]
+        return ["T", number]
 
     def _number(self, tensor: Tensor) -> int:
         self.tensors.append(tensor)
