@@ -23,6 +23,7 @@ from grader import faults
 from grader.judging.results import Row
 from grader.judging.sitting import Request, Sitting
 from grader.rpc.pauses import pause
+from grader.sandbox.guest.confine import keep_freed_memory
 from grader.sandbox.host.sandbox import Sandbox
 from grader.sandbox.host.selftest import proven_sandbox
 
@@ -62,7 +63,7 @@ class Judge:
 def main() -> None:
     """Serve requests until whoever sends them is gone. Arguments: the level of isolation, a socket, a temporary folder."""
     level, descriptor, scratch = sys.argv[1:]
-    torch.set_num_threads(1)
+    settle()
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     as_by_default()
     sock = _out_of_reach(int(descriptor))
@@ -87,6 +88,12 @@ def main() -> None:
     finally:
         if judge is not None:
             judge.close()
+
+
+def settle() -> None:
+    """Have this process compute as a judge does: in one thread, and with the memory of freed tensors used again."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
 
 
 def as_by_default() -> None:

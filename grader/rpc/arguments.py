@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from grader.rpc.limits import Violation
 from grader.rpc.messages import a_list, changes_to
 from grader.rpc.sync import is_index, same_bits
+
+NOTHING = np.empty(0, np.uint8)
+"""The memory of a message without tensors."""
 
 
 class Before:
@@ -17,9 +21,9 @@ class Before:
     """
 
     def __init__(self, arrived: list[Tensor], body: memoryview) -> None:
-        self._body = body
-        self._bytes = bytes(body)
-        self._start = _address(body)
+        self._body = np.frombuffer(body, np.uint8) if len(body) else NOTHING
+        self._copy = self._body.copy()
+        self._start = self._body.__array_interface__["data"][0] if len(body) else 0
         self._forms = [(tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()) for tensor in arrived]
         self._apart = {
             k: arrived[k].clone()
@@ -29,7 +33,7 @@ class Before:
 
     def differs(self, leaves: list[Tensor]) -> list[int]:
         """Which of the arguments are not what they were."""
-        if not self._apart and self._keep_form(leaves) and bytes(self._body) == self._bytes:
+        if not self._apart and self._keep_form(leaves) and not (self._body != self._copy).any():
             return []
         return [k for k, leaf in enumerate(leaves) if not same_bits(leaf, self._rebuilt(k))]
 
@@ -47,14 +51,7 @@ class Before:
         address, dtype, shape, stride = self._forms[k]
         if not shape.numel():
             return torch.empty(shape, dtype=dtype)
-        return torch.frombuffer(bytearray(self._bytes), dtype=dtype, offset=address - self._start).as_strided(
-            shape, stride
-        )
-
-
-def _address(memory: memoryview) -> int:
-    """Where a piece of memory lies."""
-    return torch.frombuffer(memory, dtype=torch.uint8).data_ptr() if len(memory) else 0
+        return torch.frombuffer(self._copy.data, dtype=dtype, offset=address - self._start).as_strided(shape, stride)
 
 
 def changes(leaves: list[Tensor], before: Before, needs: list[bool], tensors: list[Tensor]) -> dict[str, list]:

@@ -32,7 +32,7 @@ PREFIX = struct.Struct("<4sIQ")
 MAGIC = b"UNST"
 ROOM = 1 << 16
 """Bytes that are read at once. A frame within it takes one read; its tensors get memory of their own all the same."""
-_as_json = json.JSONEncoder(separators=(",", ":")).encode
+_as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def write_frame(message: dict, tensors: list[Tensor]) -> list[memoryview | bytes]:

@@ -7,11 +7,9 @@ import contextlib
 import sys
 from collections import Counter
 
-import torch
-
 from grader.course import ROOT, section, sections
 from grader.judging import sitting
-from grader.judging.judge import Judge, Request
+from grader.judging.judge import Judge, Request, settle
 from grader.rpc.connection import Connection
 from grader.sandbox.host import isolation
 
@@ -74,7 +72,7 @@ class Counting:
 
 
 def tables(stems: list[str]) -> str:
-    torch.set_num_threads(1)
+    settle()
     lines: list[str] = []
     with contextlib.closing(Judge(isolation.choose())) as judge:
         for stem in stems:

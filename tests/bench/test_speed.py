@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from grader.course import ROOT, section
-from grader.judging.judge import Judge, Request
+from grader.judging.judge import Judge, Request, settle
 from grader.sandbox.host import isolation
 from grader.sandbox.host.limits import Clock
 from grader.sandbox.host.sandbox import Sandbox
@@ -22,7 +22,7 @@ REFERENCE = (ROOT / "solutions" / f"{STEM}.py").read_text()
 @pytest.fixture
 def session():
     """The reference in a jail, ready to be called."""
-    torch.set_num_threads(1)
+    settle()
     jail = Sandbox(isolation.choose())
     guest = jail.admit(STEM, f"{STEM}.py", REFERENCE, 1, Clock(60))
     with guest.session(Clock(3600)) as session:

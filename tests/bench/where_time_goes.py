@@ -11,14 +11,12 @@ import sys
 import time
 from collections.abc import Callable
 
-import torch
-
 from grader.checks.collect import collect
 from grader.checks.run import outcome
 from grader.checks.state import global_seed, tidy
 from grader.checks.under_test import UnderTest
 from grader.course import ROOT, section, sections
-from grader.judging.judge import Judge, Request
+from grader.judging.judge import Judge, Request, settle
 from grader.sandbox.host import isolation
 from grader.sandbox.host.limits import Clock
 
@@ -38,7 +36,7 @@ def best_of(work: Callable[[], object]) -> float:
 
 
 def table(stems: list[str]) -> str:
-    torch.set_num_threads(1)
+    settle()
     lines = [
         "| section | graded | the checks | to the checks | processes | the connection | a check pays |",
         "| " + "--- | " * 7,
