@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from grader.course import ROOT, section
-from grader.judging.judge import Judge, Request, settle
+from grader.judging.judge import Judge, Request, prepare, settle
 from grader.sandbox.host import isolation
 from grader.sandbox.host.limits import Clock
 from grader.sandbox.host.sandbox import Sandbox
@@ -86,7 +86,8 @@ def test_the_same_small_tensors_through_a_pipe_and_back(benchmark, pipe):
 @pytest.fixture
 def judge():
     judge = Judge(isolation.choose())
-    judge.grade(Request(STEM, f"{STEM}.py", REFERENCE, 1, ("forward_step",)))  # collects the checks, once
+    settle()
+    prepare(STEM)
     yield judge
     judge.close()
 

@@ -16,7 +16,7 @@ from grader.checks.run import outcome
 from grader.checks.state import global_seed, tidy
 from grader.checks.under_test import UnderTest
 from grader.course import ROOT, section, sections
-from grader.judging.judge import Judge, Request, settle
+from grader.judging.judge import Judge, Request, prepare, settle
 from grader.sandbox.host import isolation
 from grader.sandbox.host.limits import Clock
 
@@ -46,6 +46,7 @@ def table(stems: list[str]) -> str:
             text = (ROOT / "solutions" / f"{stem}.py").read_text(encoding="utf-8")
             request = Request(stem, f"{stem}.py", text, SEED, tuple(section(stem).exercises))
             module = importlib.import_module(f"solutions.{stem}")
+            prepare(stem)
             checks = collect(stem)
 
             def at_the_desk(checks=checks, module=module) -> None:
