@@ -78,7 +78,16 @@ def read_frame(head: bytes | memoryview, body: memoryview) -> tuple[dict, list[T
     kinds = [_kind(meta) for meta in metas]
     if sum(written_out for _, _, written_out in kinds) > MAX_EXPANDED:
         raise Violation(f"tensors that take more than {MAX_EXPANDED} bytes when they are written out")
-    return message, [_unpack(meta, dtype, shape, body) for meta, (dtype, shape, _) in zip(metas, kinds, strict=True)]
+    tensors, end = [], 0
+    for meta, (dtype, shape, _) in zip(metas, kinds, strict=True):
+        tensor = _unpack(meta, dtype, shape, body)
+        if tensor.numel():
+            offset = meta["offset"]
+            tensors.append(tensor if offset >= end else tensor.clone())  # or who changes one would change another
+            end = max(end, offset + tensor.untyped_storage().nbytes())
+        else:
+            tensors.append(tensor)
+    return message, tensors
 
 
 class Channel:
