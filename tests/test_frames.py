@@ -216,3 +216,10 @@ def test_the_prefix_has_no_room_for_more_than_the_caps():
     for head, body in [(limits.MAX_HEAD + 1, 0), (0, limits.MAX_BODY + 1), (0xFFFFFFFF, (1 << 64) - 1)]:
         with pytest.raises(Violation):
             read_prefix(struct.pack("<4sIQ", frames.MAGIC, head, body))
+
+
+def test_two_tensors_over_the_same_bytes_are_two_all_the_same():
+    metas = [{"dtype": "int64", "shape": [2], "offset": offset} for offset in (0, 8, 0)]
+    _, found = read_frame(json.dumps({"tensors": metas}).encode(), memoryview(bytearray(24)))
+    found[1].fill_(7)
+    assert [tensor.tolist() for tensor in found] == [[0, 0], [7, 7], [0, 0]]

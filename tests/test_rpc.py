@@ -1,9 +1,16 @@
 """What a check sees through the connection is what it would see in its own process."""
 
+import socket
+
 import pytest
 import torch
 from torch import nn
 
+from exercises.toolkit.processes import Drain
+from grader.rpc.codec import Incoming
+from grader.rpc.connection import Connection
+from grader.rpc.frames import Channel
+from grader.rpc.limits import Violation
 from grader.rpc.plain import Foreign
 from tests.crossing import crossing
 
@@ -20,6 +27,9 @@ def change_behind_autograd(x): x.data.mul_(2); return x.sum()
 def change_through_numpy(x): x.numpy()[...] = 7; return x.sum()
 def without_grad(model, x, t):
     with torch.no_grad(): return model(x, t)
+def change_some(x): x[..., -1:] = 1; return x.sum()
+def put_other_numbers(x): x.data = x.data * 2; return x.sum()
+def turn(x): x.t_(); return x.sum()
 def require(x): x.requires_grad_(); return x.sum()
 def leave_grad(x): x.requires_grad_(); (x * x).sum().backward(); return 0
 def train(model, data, steps, generator):
@@ -49,6 +59,7 @@ def penalty(fn, x):
     return g.square().sum()
 def bad(x): raise ValueError("gamma must be positive")
 def two(x): return (x, [x + 1, {"a": 1.5, "n": None}], True, "text", 3)
+def same(x): return x
 def array(x): return numpy.zeros(3)
 def marginal_sum(sde, x):
     mean, std = sde.marginal(x, like=x)
@@ -183,6 +194,46 @@ def test_an_argument_changed_through_numpy_is_noticed(code):
     x = torch.ones(4)
     code.change_through_numpy(x)
     assert torch.equal(x, torch.full((4,), 7.0))
+
+
+def test_an_argument_with_other_numbers_put_in_its_place_is_changed(code):
+    x = torch.arange(4.0)
+    code.put_other_numbers(x)
+    assert torch.equal(x, torch.arange(4.0) * 2)
+
+
+def test_an_argument_that_is_turned_in_place_has_its_numbers_in_the_other_order(code):
+    x = torch.arange(4.0).reshape(2, 2)
+    code.turn(x)
+    assert torch.equal(x, torch.tensor([[0.0, 2.0], [1.0, 3.0]]))
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.zeros(2, 3),
+        torch.zeros(2, 3, dtype=torch.bool),
+        torch.zeros(2, 3, dtype=torch.bfloat16),
+        torch.zeros(2, 3, dtype=torch.int64),
+        torch.zeros(3, 2).T,
+        torch.zeros(2, 4)[:, :3],
+        torch.full((2, 3), float("nan")),
+    ],
+    ids=["float", "bool", "bfloat16", "int", "permuted", "with gaps", "nan"],
+)
+def test_a_part_of_an_argument_of_any_kind_that_is_changed_is_changed_at_the_checks_side(code, tensor):
+    want = tensor.clone()
+    want[..., -1:] = 1
+    code.change_some(tensor)
+    torch.testing.assert_close(tensor, want, equal_nan=True)
+
+
+def test_a_result_can_be_changed_in_place_whether_it_has_a_gradient_or_not(code):
+    for x in (X.clone(), X.clone().requires_grad_()):
+        got, (more, _), *_ = code.two(x * 1)
+        more.mul_(2)
+        torch.testing.assert_close(more, 2 * (X + 1))
+        torch.testing.assert_close(got, X)
 
 
 def test_an_argument_can_be_left_with_a_gradient(code):
@@ -420,3 +471,26 @@ def test_tensors_of_every_kind_survive_the_way_there_and_back(code, tensor):
 def test_two_calls_share_the_submissions_state(code):
     first = code.remember(X)
     assert code.remember(X) == first + 1
+
+
+def test_a_given_process_is_called_where_it_is_handed_and_comes_back_as_itself(code):
+    asked = []
+    call, code.connection._serve_call = code.connection._serve_call, lambda *message: asked.append(message)
+    sde = Drain(0.8, 0.5, 0.3, 1.2)
+    try:
+        got = code.marginal_sum(sde, T.double())
+        assert code.same(sde) is sde
+    finally:
+        code.connection._serve_call = call
+    mean, std = sde.marginal(T.double(), T.double())
+    torch.testing.assert_close(got, mean + std)
+    assert asked == []
+
+
+def test_what_is_made_by_name_is_not_taken_from_the_jail():
+    with socket.socket(socket.AF_UNIX) as sock:
+        judge = Connection(
+            Channel(sock), describe_error=dict, build_error=Exception, catches=Exception, open_objects=False
+        )
+        with pytest.raises(Violation, match="unknown tag 'v'"):
+            Incoming(judge, []).decode(["v", 1, "Drain", [0.8, 0.5, 0.3, 1.2]])

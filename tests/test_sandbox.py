@@ -16,7 +16,7 @@ from grader import faults
 from grader.course import ROOT
 from grader.judging.judge import Judge, Request
 from grader.judging.process import JudgeProcess
-from grader.sandbox.guest import selftest, walls
+from grader.sandbox.guest import rehearsal, selftest, walls
 from grader.sandbox.host import command, doctor, isolation, scratch
 from grader.sandbox.host.sandbox import Sandbox
 from grader.sandbox.host.selftest import try_out
@@ -129,3 +129,33 @@ def test_a_judge_leaves_nothing_in_the_temporary_folder(tmp_path, monkeypatch, e
                 judge.grade({})
         judge.close()
     assert not list(tmp_path.iterdir())
+
+
+GATHERS = """
+from grader.sandbox.guest.confine import gather_memory
+held = [bytes(200) for _ in range(200_000)]
+def huge():
+    return sum(int(line.split()[1]) for line in open("/proc/self/smaps_rollup") if line.startswith("AnonHugePages"))
+before = huge()
+gather_memory()
+print(before, huge())
+"""
+
+
+@pytest.mark.skipif(not command._gathers(), reason="this kernel makes no huge pages when asked to")
+def test_memory_that_was_in_small_pages_is_gathered_in_huge_ones():
+    said = subprocess.run([sys.executable, "-c", GATHERS], cwd=ROOT, check=True, capture_output=True, text=True)
+    before, after = map(int, said.stdout.split())
+    assert after - before > 20 << 10  # kilobytes, of the 45 MB that are held
+
+
+def test_where_memory_cannot_be_gathered_it_comes_from_malloc(monkeypatch):
+    for gathers in (True, False):
+        monkeypatch.setattr(command, "_gathers", lambda gathers=gathers: gathers)
+        assert ("PYTHONMALLOC" in command.environment("/tmp")) is not gathers
+
+
+def test_a_rehearsal_leaves_no_descriptor_open():
+    before = sorted(os.listdir("/dev/fd"))
+    rehearsal.rehearse()
+    assert sorted(os.listdir("/dev/fd")) == before

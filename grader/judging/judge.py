@@ -6,6 +6,7 @@ object a line, and go answers: {"exercise": ...} as each exercise is done, then 
 
 import contextlib
 import fcntl
+import gc
 import json
 import os
 import queue
@@ -16,13 +17,16 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import cache
 
 import torch
 
 from grader import faults
+from grader.checks.collect import collect
 from grader.judging.results import Row
 from grader.judging.sitting import Request, Sitting
 from grader.rpc.pauses import pause
+from grader.sandbox.guest.confine import keep_freed_memory
 from grader.sandbox.host.sandbox import Sandbox
 from grader.sandbox.host.selftest import proven_sandbox
 
@@ -62,7 +66,7 @@ class Judge:
 def main() -> None:
     """Serve requests until whoever sends them is gone. Arguments: the level of isolation, a socket, a temporary folder."""
     level, descriptor, scratch = sys.argv[1:]
-    torch.set_num_threads(1)
+    settle()
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     as_by_default()
     sock = _out_of_reach(int(descriptor))
@@ -81,12 +85,27 @@ def main() -> None:
             data = json.loads(requests.get())
             data |= {name: tuple(value) for name, value in data.items() if isinstance(value, list)}
             request = Request(**data)
+            prepare(request.stem)
             say({"rows": judge.grade(request, lambda name: say({"exercise": name}))})
     except faults.GraderFault as fault:
         say({"fault": str(fault)})
     finally:
         if judge is not None:
             judge.close()
+
+
+def settle() -> None:
+    """Have this process compute as a judge does: in one thread, and with the memory of freed tensors used again."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+
+
+@cache
+def prepare(stem: str) -> None:
+    """Collect the checks of a section, once; the garbage collector looks at what is there by then, torch above all, no more."""
+    collect(stem)
+    gc.collect()
+    gc.freeze()
 
 
 def as_by_default() -> None:

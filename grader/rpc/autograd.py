@@ -1,6 +1,5 @@
 """A call over the connection as one node of the autograd graph."""
 
-import weakref
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,7 +15,10 @@ class RecordReference:
 
     def __init__(self, number: int, gone: list[int]) -> None:
         self.number: int | Mapped = number
-        weakref.finalize(self, gone.append, number)
+        self._own, self._gone = number, gone
+
+    def __del__(self) -> None:
+        self._gone.append(self._own)
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,23 @@ def in_forward_mode() -> bool:
     return forward_ad._current_level >= 0
 
 
+def ask(connection: Line, request: dict, slot: Slot, sent: list[Tensor]) -> tuple[Tensor, ...]:
+    """Send a request; what the slot is for is found out, and the answer's tensors are ready to be changed in place."""
+    answer, arrived = connection.exchange(request, sent)
+    flags = answer.get("gradient")
+    if not isinstance(flags, list) or len(flags) != len(arrived):
+        raise Violation("an answer that does not say which of its tensors have gradients")
+    slot.answer = answer
+    if answer.get("record") is not None:
+        slot.record = connection.refer(answer["record"])
+    return tuple(tensor.clone() if tensor._is_view() else tensor for tensor in arrived)
+
+
+def transformed() -> bool:
+    """Whether torch.func transforms what is computed now."""
+    return torch._C._are_functorch_transforms_active()
+
+
 class RemoteCall(torch.autograd.Function):
     """`apply(connection, request, slot, anchor, *tensors)` sends a request and returns the answer's tensors.
 
@@ -99,15 +118,8 @@ class RemoteCall(torch.autograd.Function):
 
     @staticmethod
     def forward(connection: Line, request: dict, slot: Slot, anchor: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-        answer, arrived = connection.exchange(request, [tensors[k] for k in slot.sent])
-        flags = answer.get("gradient")
-        if not isinstance(flags, list) or len(flags) != len(arrived):
-            raise Violation("an answer that does not say which of its tensors have gradients")
-        slot.answer, slot.arrived = answer, arrived
-        if answer.get("record") is not None:
-            slot.record = connection.refer(answer["record"])
-        own = (tensor.clone() for tensor in arrived)  # a view of the message could not be changed in place
-        return (*own, anchor.clone())
+        slot.arrived = list(ask(connection, request, slot, [tensors[k] for k in slot.sent]))
+        return (*(tensor.clone() for tensor in slot.arrived), anchor.clone())
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, ...]) -> None:
@@ -177,20 +189,27 @@ def _mapped(grad: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     return grad
 
 
-class PlainCall(torch.autograd.Function):
-    """`RemoteCall` without what `torch.func` needs, which costs a tenth of a small call."""
+class AnswerNode(torch.autograd.Function):
+    """What `RemoteCall` is, for an answer that is here already and has a gradient, where nothing transforms it.
+
+    `apply(connection, slot, answer, anchor, *tensors)` returns the answer's tensors.
+    """
 
     @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, ...]:
-        output = RemoteCall.forward(*inputs)
+    def forward(
+        ctx: Any, connection: Line, slot: Slot, answer: tuple[Tensor, ...], anchor: Tensor, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.connection, ctx.slot = connection, slot
+        flags = slot.answer["gradient"]
+        ctx.mark_non_differentiable(*(out for out, flag in zip(answer, flags, strict=True) if flag is not True))
         ctx.set_materialize_grads(False)
-        RemoteCall.setup_context(ctx, inputs, output)
-        return output
+        ctx.save_for_backward(*tensors)
+        return answer
 
-    backward = RemoteCall.backward
-
-
-def call_node(*inputs: Any, forward_mode: bool) -> tuple[Tensor, ...]:
-    """`RemoteCall.apply(*inputs)`, the quick way where nothing transforms it."""
-    transformed = forward_mode or torch._C._are_functorch_transforms_active()
-    return (RemoteCall if transformed else PlainCall).apply(*inputs)
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        wanted = list(ctx.needs_input_grad[4:])
+        if ctx.slot.record is None or not any(wanted) or all(grad is None for grad in grads):
+            return (None, None, None, None, *(None for _ in wanted))
+        connected = ctx.saved_tensors if torch.is_grad_enabled() else None
+        return (None, None, None, None, *ctx.connection.gradient(ctx.slot.record, connected, list(grads), wanted))

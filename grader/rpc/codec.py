@@ -1,7 +1,8 @@
 """The values of one message: tensors by number, functions, objects, modules and generators by handle.
 
 Functions and objects cross as handles, the owner keeps them. A module's handle comes with its tree and tensors once, a
-generator's with its state. What both sides know already is only named: "mine" or "yours", to whoever sends it.
+generator's with its state. What both sides know already is only named: "mine" or "yours", to whoever sends it. Of the judge's,
+what `grader.rpc.given` says crosses by value.
 """
 
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor, nn
 
+from grader.rpc import given
 from grader.rpc.closures import closed_over
 from grader.rpc.handles import Handles
 from grader.rpc.limits import MAX_DEPTH, Violation
@@ -32,6 +34,7 @@ class End(Caller, Protocol):
     """Whose message it is: a `grader.rpc.connection.Connection`."""
 
     handles: Handles
+    believes: bool
 
     def target(self, number: Any, method: Any) -> Callable: ...
 
@@ -67,6 +70,8 @@ class Outgoing:
             return self._generator(value)
         if isinstance(value, nn.Module):
             return self._module(value)
+        if not self._connection.believes and (apart := given.taken_apart(value)) is not None:
+            return ["v", self._connection.handles.export(value), *apart]
         if type(value).__module__ in ("builtins", "numpy") and not callable(value):
             return ["?", _type_name(value)]
         methods = public_methods(value)
@@ -93,15 +98,15 @@ class Outgoing:
         return description
 
     def _tensor(self, tensor: Tensor) -> Any:
-        if type(tensor) not in (Tensor, nn.Parameter):
+        if type(tensor) is not Tensor and type(tensor) is not nn.Parameter:
             with torch._C.DisableTorchFunctionSubclass():
                 tensor = tensor.as_subclass(Tensor)
         if not crosses(tensor):
             return ["?", f"{tensor.layout} tensor of {tensor.dtype}"]
-        if id(tensor) not in self._seen:
-            self._seen[id(tensor)] = len(self.tensors)
+        number = self._seen.setdefault(id(tensor), len(self.tensors))
+        if number == len(self.tensors):
             self.tensors.append(tensor)
-        return ["T", self._seen[id(tensor)]]
+        return ["T", number]
 
     def _number(self, tensor: Tensor) -> int:
         self.tensors.append(tensor)
@@ -142,6 +147,9 @@ class Incoming:
             return self._ours(*parts)
         if len(parts) == 2 and tag == "G":
             return self._connection.handles.proxy(whole(parts[0]), lambda: self._generator(*parts))
+        if len(parts) == 3 and tag == "v" and self._connection.believes:
+            number, name, numbers = parts
+            return self._connection.handles.proxy(whole(number), lambda: given.put_together(name, numbers))
         if (len(parts) == 3 and tag in ("o", "m")) or (len(parts) == 4 and tag in ("f", "c", "x")):
             number, what, methods, *more = parts
             names = tuple(name for name in a_list(methods) if isinstance(name, str))

@@ -18,23 +18,36 @@ import contextlib
 import copy
 import itertools
 import secrets
+import struct
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from grader.rpc.arguments import apply_changes, changes
-from grader.rpc.autograd import RecordReference, Slot, call_node, in_forward_mode
+from grader.rpc.arguments import Before, apply_changes, changes
+from grader.rpc.autograd import (
+    AnswerNode,
+    RecordReference,
+    Records,
+    RemoteCall,
+    Slot,
+    ask,
+    in_forward_mode,
+    transformed,
+)
 from grader.rpc.codec import Incoming, Outgoing, public_methods
 from grader.rpc.frames import Channel
 from grader.rpc.handles import Handles
 from grader.rpc.limits import Unsendable, Violation
 from grader.rpc.messages import MIRRORED, OUR_VIEW, a_list, flags, is_side, mentions, whole
 from grader.rpc.proxies import FUNCTIONAL
+
+NOTHING_BY_NAME: list = ["d", []]
+"""The keywords of a call that has none."""
 
 
 @dataclass
@@ -78,10 +91,20 @@ class Connection:
         self._records: dict[int, Record] = {}
         self._gone: list[int] = []
         self._numbers = itertools.count(1)
+        self._secrets = _random_numbers()
         self.handles = Handles(self._numbers)
         self._anchor = torch.zeros((), requires_grad=True)
         self.may_read = not open_objects
         """Whether attributes of their objects can be asked for: the judge shows none of its own."""
+        self.believes = open_objects
+        """Whether the other side is the judge, which may name what is to be made here."""
+        self._handlers = {
+            "call": self._serve_call,
+            "grad": self._serve_grad,
+            "get": self._serve_get,
+            "set": self._serve_set,
+            "clone": self._serve_clone,
+        }
         self._turn = threading.RLock()
         """Who has sent a request goes on until its answer is here: threads take turns."""
 
@@ -91,14 +114,16 @@ class Connection:
         """Call one of their objects, or a method of it."""
         with self._turn:
             outgoing = Outgoing(self)
-            request = {"op": "call", "target": target, "method": method}
-            request["args"], request["kwargs"] = outgoing.encode(list(args)), outgoing.encode(kwargs)
+            request = {"op": "call", "target": target, "method": method, "args": outgoing.encode(list(args))}
+            if kwargs:
+                request["kwargs"] = outgoing.encode(kwargs)
             if self.handles.shares("theirs", target):
                 outgoing.mention("yours", target)
-            request["modules"] = outgoing.mentions
-            parameters = [
-                p for side, number in outgoing.mentions for p in self.handles.parameters(OUR_VIEW[side], number)
-            ]
+            parameters: list[Tensor] = []
+            if outgoing.mentions:
+                request["modules"] = outgoing.mentions
+                for side, number in outgoing.mentions:
+                    parameters += self.handles.parameters(OUR_VIEW[side], number)
             return self._decode(*self._request(request, outgoing.tensors, parameters))
 
     def get(self, target: int, name: str) -> Any:
@@ -116,7 +141,11 @@ class Connection:
         return self._decode(*self._request({"op": "clone", "target": target}, [], []))
 
     def gradient(
-        self, record: RecordReference, connected: list[Tensor] | None, grads: list[Tensor | None], wanted: list[bool]
+        self,
+        record: RecordReference | Records,
+        connected: list[Tensor] | None,
+        grads: list[Tensor | None],
+        wanted: list[bool],
     ) -> list[Tensor | None]:
         """A vector-Jacobian product of a record of theirs; with `connected`, the inputs, it is differentiable itself."""
         given = [grad for grad in grads if grad is not None]
@@ -147,12 +176,18 @@ class Connection:
         tensors = [*sent, *connected]
         dual = in_forward_mode()
         _refuse_tracing()
-        request["mode"] = "grad" if dual else _mode()  # derivatives forward are made of those backward
+        if not dual and (mode := _mode()) != "grad":  # derivatives forward are made of those backward
+            request["mode"] = mode
         request["needs"] = [t.requires_grad or (dual and t.is_floating_point()) for t in tensors]
         slot = Slot(range(len(sent)))
-        anchor = self._anchor.detach() if dual else self._anchor
-        *results, _ = call_node(self, request, slot, anchor, *tensors, forward_mode=dual)
-        return slot.answer, tuple(results), sent
+        if dual or transformed():
+            anchor = self._anchor.detach() if dual else self._anchor
+            *results, _ = RemoteCall.apply(self, request, slot, anchor, *tensors)
+            return slot.answer, tuple(results), sent
+        own = ask(self, request, slot, sent)
+        if True in slot.answer["gradient"] and torch.is_grad_enabled():
+            own = AnswerNode.apply(self, slot, own, self._anchor, *tensors)
+        return slot.answer, own, sent
 
     def _decode(self, answer: dict, results: tuple, sent: list[Tensor]) -> Any:
         apply_changes(answer.get("changed"), results, sent)
@@ -166,7 +201,7 @@ class Connection:
             BaseException: what `build_error` makes of an error of theirs.
         """
         with self._turn:
-            request["seq"] = secrets.randbits(48)
+            request["seq"] = next(self._secrets)
             self._send(request, tensors)
             failed: BaseException | None = None
             while True:
@@ -191,14 +226,7 @@ class Connection:
 
     def _serve(self, message: dict, arrived: list[Tensor]) -> BaseException | None:
         """Answer one request; returns the error if the answer was one."""
-        handlers = {
-            "call": self._serve_call,
-            "grad": self._serve_grad,
-            "get": self._serve_get,
-            "set": self._serve_set,
-            "clone": self._serve_clone,
-        }
-        handler = handlers.get(str(message.get("op")))
+        handler = self._handlers.get(str(message.get("op")))
         if handler is None:
             raise Violation("a message with an unknown purpose")
         failed = None
@@ -220,10 +248,10 @@ class Connection:
         needs = flags(message.get("needs"))
         if len(needs) < len(arrived):
             raise Violation("a call that does not say which tensors take gradients")
-        before = [tensor.clone() for tensor in arrived]
+        before = Before(arrived, self.channel.body)
         leaves = [_leaf(tensor, need) for tensor, need in zip(arrived, needs, strict=False)]
         incoming = Incoming(self, leaves)
-        args, kwargs = incoming.decode(message.get("args")), incoming.decode(message.get("kwargs"))
+        args, kwargs = incoming.decode(message.get("args")), incoming.decode(message.get("kwargs", NOTHING_BY_NAME))
         if not isinstance(args, list) or not isinstance(kwargs, dict):
             raise Violation("a call without arguments")
         inputs = [leaf if leaf.requires_grad else None for leaf in leaves]
@@ -232,8 +260,9 @@ class Connection:
         target = self.target(message.get("target"), message.get("method"))
         result = target(*args, **kwargs)
         answer, tensors = self._answer(result, inputs)
-        answer["changed"] = changes(leaves, before, needs, tensors)
-        answer["gradient"] += [False] * (len(tensors) - len(answer["gradient"]))
+        if changed := changes(leaves, before, needs, tensors):
+            answer["changed"] = changed
+            answer["gradient"] += [False] * (len(tensors) - len(answer["gradient"]))
         return answer, tensors
 
     def _serve_grad(self, message: dict, arrived: list[Tensor]) -> tuple[dict, list[Tensor]]:
@@ -321,12 +350,14 @@ class Connection:
             return len(carried) - 1
 
         message["count"] = len(tensors)
-        message["sync"] = [
-            ["mine" if side == "ours" else "yours", key, delta]
-            for (side, key), shared in self.handles.shared.items()
-            if (delta := shared.changes(number)) is not None
-        ]
-        message["gone"], self._gone[:] = list(self._gone), []
+        if self.handles.shared:
+            message["sync"] = [
+                ["mine" if side == "ours" else "yours", key, delta]
+                for (side, key), shared in self.handles.shared.items()
+                if (delta := shared.changes(number)) is not None
+            ]
+        if self._gone:
+            message["gone"], self._gone[:] = list(self._gone), []
         self.channel.send(message, carried)
 
     def _receive(self) -> tuple[dict, list[Tensor]]:
@@ -343,10 +374,18 @@ class Connection:
             if not isinstance(change, list) or len(change) != 3 or not is_side(change[0]):
                 raise Violation("a change to nothing")
             self.handles.sharing(MIRRORED[change[0]], change[1]).apply(change[2], carried)
-        return message, carried[:count]
+        del carried[count:]
+        return message, carried
 
     def refer(self, record: Any) -> RecordReference:
         return RecordReference(whole(record), self._gone)
+
+
+def _random_numbers() -> Iterator[int]:
+    """Numbers of 48 bits that nobody foresees, drawn many at a time."""
+    while True:
+        for number in struct.unpack("<64Q", secrets.token_bytes(512)):
+            yield number >> 16
 
 
 def _leaf(tensor: Tensor, need: bool) -> Tensor:

@@ -30,6 +30,9 @@ from grader.rpc.tensors import ALIGN, _bytes, _kind, _pack, _unpack
 
 PREFIX = struct.Struct("<4sIQ")
 MAGIC = b"UNST"
+ROOM = 1 << 16
+"""Bytes that are read at once. A frame within it takes one read; its tensors get memory of their own all the same."""
+_as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def write_frame(message: dict, tensors: list[Tensor]) -> list[memoryview | bytes]:
@@ -48,14 +51,14 @@ def write_frame(message: dict, tensors: list[Tensor]) -> list[memoryview | bytes
             if padding:
                 pieces.append(bytes(padding))
             offset += size + padding
-    head = json.dumps({**message, "tensors": metas}, separators=(",", ":")).encode()
+    head = _as_json({**message, "tensors": metas}).encode()
     head += b" " * (-len(head) % ALIGN)
     if len(head) > MAX_HEAD or offset > MAX_BODY or len(tensors) > MAX_TENSORS:
         raise Unsendable(f"{(len(head) + offset) >> 20} MiB in {len(tensors)} tensors are too much to hand over")
     return [PREFIX.pack(MAGIC, len(head), offset) + head, *pieces]
 
 
-def read_prefix(prefix: bytes) -> tuple[int, int]:
+def read_prefix(prefix: bytes | memoryview) -> tuple[int, int]:
     """The lengths of head and body."""
     magic, head, body = PREFIX.unpack(prefix)
     if magic != MAGIC or head > MAX_HEAD or body > MAX_BODY:
@@ -66,7 +69,7 @@ def read_prefix(prefix: bytes) -> tuple[int, int]:
 def read_frame(head: bytes | memoryview, body: memoryview) -> tuple[dict, list[Tensor]]:
     """The message and its tensors, built over `body`'s memory."""
     try:
-        message = json.loads(bytes(head))
+        message = json.loads(str(head, "utf-8"))
     except (ValueError, RecursionError) as error:
         raise Violation("a message that is not JSON") from error
     metas = message.pop("tensors", None) if isinstance(message, dict) else None
@@ -75,7 +78,16 @@ def read_frame(head: bytes | memoryview, body: memoryview) -> tuple[dict, list[T
     kinds = [_kind(meta) for meta in metas]
     if sum(written_out for _, _, written_out in kinds) > MAX_EXPANDED:
         raise Violation(f"tensors that take more than {MAX_EXPANDED} bytes when they are written out")
-    return message, [_unpack(meta, dtype, shape, body) for meta, (dtype, shape, _) in zip(metas, kinds, strict=True)]
+    tensors, end = [], 0
+    for meta, (dtype, shape, _) in zip(metas, kinds, strict=True):
+        tensor = _unpack(meta, dtype, shape, body)
+        if tensor.numel():
+            offset = meta["offset"]
+            tensors.append(tensor if offset >= end else tensor.clone())  # or who changes one would change another
+            end = max(end, offset + tensor.untyped_storage().nbytes())
+        else:
+            tensors.append(tensor)
+    return message, tensors
 
 
 class Channel:
@@ -83,35 +95,60 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self.body = memoryview(b"")
+        """The memory in which the tensors of the last message that came lie."""
+        self._room = np.empty(ROOM, np.uint8).data
+        self._filled = 0
+        """So much of the room holds what was read and not yet taken."""
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, 1 << 20)
 
     def send(self, message: dict, tensors: list[Tensor]) -> None:
-        pieces = [memoryview(piece) for piece in write_frame(message, tensors)]
+        pieces = write_frame(message, tensors)
         while pieces:
             try:
                 sent = self._send_some(pieces[:512])
             except (BrokenPipeError, ConnectionResetError) as error:
                 raise Closed from error
-            while sent:
-                if sent >= len(pieces[0]):
-                    sent -= len(pieces.pop(0))
-                else:
-                    pieces[0] = pieces[0][sent:]
-                    sent = 0
+            done = 0
+            while done < len(pieces) and sent >= len(pieces[done]):
+                sent -= len(pieces[done])
+                done += 1
+            del pieces[:done]
+            if sent:
+                pieces[0] = memoryview(pieces[0])[sent:]
 
     def receive(self) -> tuple[dict, list[Tensor]]:
-        head_size, body_size = read_prefix(bytes(self._read(PREFIX.size)))
-        frame = self._read(head_size + body_size)
+        self._fill(PREFIX.size)
+        head_size, body_size = read_prefix(self._room[: PREFIX.size])
+        begin, end = PREFIX.size + head_size, PREFIX.size + head_size + body_size
+        if end <= ROOM:
+            self._fill(end)
+            head = self._room[PREFIX.size : begin]
+            self.body = _copy(self._room[begin:end])
+            found = read_frame(head, self.body)
+            if self._filled > end:  # the beginning of the next
+                self._room[: self._filled - end] = _copy(self._room[end : self._filled])
+            self._filled -= end
+            return found
+        frame = np.empty(head_size + body_size, np.uint8).data  # not zeroed, unlike a bytearray
+        here, self._filled = self._room[PREFIX.size : self._filled], 0
+        frame[: len(here)] = here
+        self._read(frame, len(here))
         body = frame[head_size:]
-        return read_frame(frame[:head_size], body if head_size % ALIGN == 0 else memoryview(bytearray(body)))
+        self.body = body if head_size % ALIGN == 0 else _copy(body)
+        return read_frame(frame[:head_size], self.body)
 
     def close(self) -> None:
         self.sock.close()
 
-    def _read(self, count: int) -> memoryview:
-        view = np.empty(count, np.uint8).data  # not zeroed, unlike a bytearray
-        filled = 0
+    def _fill(self, count: int) -> None:
+        """Read until so much is in the room; more than that may come."""
+        self._filled = self._read(self._room, self._filled, count)
+
+    def _read(self, view: memoryview, filled: int, count: int | None = None) -> int:
+        """Read into the view from there on, until so much of it is filled, or all; returns how much is."""
+        count = len(view) if count is None else count
         while filled < count:
             try:
                 got = self._receive_some(view[filled:])
@@ -120,12 +157,17 @@ class Channel:
             if not got:
                 raise Closed
             filled += got
-        return view
+        return filled
 
-    def _send_some(self, pieces: list[memoryview]) -> int:
+    def _send_some(self, pieces: list[memoryview | bytes]) -> int:
         pause()
         return self.sock.sendmsg(pieces)
 
     def _receive_some(self, view: memoryview) -> int:
         pause()
         return self.sock.recv_into(view)
+
+
+def _copy(view: memoryview) -> memoryview:
+    """The same bytes in memory of their own, which torch may write to and where every number is aligned."""
+    return np.frombuffer(view, np.uint8).copy().data if len(view) else memoryview(bytearray())

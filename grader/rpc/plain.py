@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from grader.rpc.limits import MAX_BITS, MAX_DEPTH, MAX_ITEMS, Unsendable, Violation
 from grader.rpc.tensors import DTYPES
@@ -42,6 +43,11 @@ def encode(value: Any, other: Encoder, depth: int = 0) -> Any:
     """A value as JSON with tags; `other` is asked for everything that is not plain data, tensors included."""
     if depth > MAX_DEPTH:
         raise Unsendable(f"what is nested deeper than {MAX_DEPTH} levels cannot be handed over")
+    kind = type(value)
+    if kind is Tensor:
+        return other(value)
+    if kind is list or kind is tuple:
+        return ["t" if kind is tuple else "l", *[encode(item, other, depth + 1) for item in value]]
     if value is None or value is True or value is False:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -85,11 +91,13 @@ class Decoding:
         self._items += 1
         if self._items > MAX_ITEMS or depth > MAX_DEPTH:
             raise Violation(f"a message holds more than {MAX_ITEMS} values, or nests deeper than {MAX_DEPTH}")
-        if data is None or isinstance(data, bool | int | float | str):
+        if type(data) is not list and (data is None or isinstance(data, bool | int | float | str)):
             return data
         if not isinstance(data, list) or not data or not isinstance(data[0], str):
             raise Violation("a value without a tag")
         tag, *parts = data
+        if tag == "T":
+            return self._other(tag, parts)
         if tag == "l":
             return [self(part, depth + 1) for part in parts]
         if tag == "t":

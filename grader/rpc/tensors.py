@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,6 +29,20 @@ DTYPES = {
 }
 PLAIN = (torch.float32, torch.float64, torch.int64)
 """Those of which Python's memoryview knows the bytes."""
+NUMPY: dict[torch.dtype, Any] = {
+    torch.float64: np.float64,
+    torch.float32: np.float32,
+    torch.float16: np.float16,
+    torch.complex64: np.complex64,
+    torch.complex128: np.complex128,
+    torch.int64: np.int64,
+    torch.int32: np.int32,
+    torch.int16: np.int16,
+    torch.int8: np.int8,
+    torch.uint8: np.uint8,
+    torch.bool: np.uint8,
+}
+"""What numpy calls them, where it has them."""
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -65,9 +80,13 @@ def _pack(tensor: Tensor) -> tuple[dict, Tensor]:
 
 
 def _unpack(meta: dict, dtype: torch.dtype, shape: list[int], body: memoryview) -> Tensor:
-    """The tensor of this kind that `_pack` took apart, over the frame's own memory."""
+    """The tensor of this kind that `_pack` took apart, over the frame's own memory; no view of another, if it is dense."""
     offset, expanded, order = meta.get("offset"), meta.get("expand", []), meta.get("order")
     dims = len(shape)
+    if len(meta) == 3 and type(offset) is int and dtype in NUMPY and dtype is not torch.bool:  # dense, as most are
+        count = math.prod(shape)
+        if count and 0 <= offset <= len(body) - count * dtype.itemsize:
+            return torch.from_numpy(np.frombuffer(body, NUMPY[dtype], count, offset).reshape(shape))
     if not isinstance(expanded, list) or not all(type(d) is int and 0 <= d < dims for d in expanded):
         raise Violation("a tensor expanded along a dimension that it has not")
     if order is not None and not _is_order(order, dims):
@@ -76,14 +95,19 @@ def _unpack(meta: dict, dtype: torch.dtype, shape: list[int], body: memoryview) 
     count = math.prod(stored)
     if type(offset) is not int or offset < 0 or offset + count * dtype.itemsize > len(body):
         raise Violation("a tensor that reaches beyond the message")
-    flat = torch.frombuffer(body, dtype=dtype, count=count, offset=offset) if count else torch.empty(0, dtype=dtype)
-    if dtype is torch.bool:
-        flat = flat.view(torch.uint8) != 0  # any other byte is no bool that torch could compare
-    if order is not None:
-        inverse = [order.index(d) for d in range(dims)]
-        tensor = flat.view([stored[d] for d in order]).permute(inverse)
+    packed = stored if order is None else [stored[d] for d in order]
+    kind = NUMPY.get(dtype)
+    if not count:
+        tensor = torch.empty(packed, dtype=dtype)
+    elif kind is None:
+        tensor = torch.frombuffer(body, dtype=dtype, count=count, offset=offset).view(packed)
     else:
-        tensor = flat.view(stored)
+        array = np.frombuffer(body, kind, count, offset)
+        if dtype is torch.bool:
+            array = array != 0  # any other byte is no bool that torch could compare
+        tensor = torch.from_numpy(array.reshape(packed))
+    if order is not None:
+        tensor = tensor.permute([order.index(d) for d in range(dims)])
     if meta.get("gap") is True and dims:
         roomy = torch.empty([*stored[:-1], stored[-1] + 1], dtype=dtype)[..., :-1]
         tensor = roomy.copy_(tensor)

@@ -1,23 +1,22 @@
-"""Where the time of a grading goes: `python -m tests.bench.where_time_goes` prints a table for the docs.
+"""Where the time of a grading goes: `python -m tests.bench.where_time_goes [section ...]` prints a table for the docs.
 
 the checks      the same checks on the same code in one process, as at the desk
 processes       a fork of the submission for each check, its end, and clearing up after it: checks that call nothing
-the connection      what is left: messages there and back, and the memory that a fresh process touches for the first time
+the connection  what is left: messages there and back, and the memory that a fresh process touches for the first time
 """
 
 import contextlib
 import importlib
+import sys
 import time
 from collections.abc import Callable
-
-import torch
 
 from grader.checks.collect import collect
 from grader.checks.run import outcome
 from grader.checks.state import global_seed, tidy
 from grader.checks.under_test import UnderTest
 from grader.course import ROOT, section, sections
-from grader.judging.judge import Judge, Request
+from grader.judging.judge import Judge, Request, prepare, settle
 from grader.sandbox.host import isolation
 from grader.sandbox.host.limits import Clock
 
@@ -36,17 +35,18 @@ def best_of(work: Callable[[], object]) -> float:
     return min(times)
 
 
-def table() -> str:
-    torch.set_num_threads(1)
+def table(stems: list[str]) -> str:
+    settle()
     lines = [
-        "| section | graded | the checks | processes | the connection | a check pays |",
-        "| " + "--- | " * 6,
+        "| section | graded | the checks | to the checks | processes | the connection | a check pays |",
+        "| " + "--- | " * 7,
     ]
     with contextlib.closing(Judge(isolation.choose())) as judge:
-        for stem in sections():
+        for stem in stems:
             text = (ROOT / "solutions" / f"{stem}.py").read_text(encoding="utf-8")
             request = Request(stem, f"{stem}.py", text, SEED, tuple(section(stem).exercises))
             module = importlib.import_module(f"solutions.{stem}")
+            prepare(stem)
             checks = collect(stem)
 
             def at_the_desk(checks=checks, module=module) -> None:
@@ -56,7 +56,7 @@ def table() -> str:
 
             graded = best_of(lambda request=request: judge.grade(request))
             desk = best_of(at_the_desk)
-            guest = judge.jail.admit(stem, request.filename, text, global_seed(SEED), Clock(60))
+            guest = judge.sandbox.admit(stem, request.filename, text, global_seed(SEED), Clock(60))
             with contextlib.closing(guest):
 
                 def visits(guest=guest, checks=checks) -> None:
@@ -67,11 +67,11 @@ def table() -> str:
                 processes = best_of(visits)
             pays = (graded - desk) / len(checks) * 1000
             lines.append(
-                f"| {stem} | {graded:.1f} s | {desk:.1f} s | {processes:.1f} s "
-                f"| {graded - desk - processes:.1f} s | {pays:.0f} ms |"
+                f"| {stem} | {graded:.2f} s | {desk:.2f} s | {graded / desk:.1f} | {processes:.2f} s "
+                f"| {graded - desk - processes:.2f} s | {pays:.0f} ms |"
             )
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    print(table())
+    print(table(sys.argv[1:] or list(sections())))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from exercises.checks.s3_score_sde.inputs import column
-from exercises.checks.s3_score_sde.processes import Drain
+from exercises.toolkit.processes import Drain
 
 
 def backwards(x: Tensor, t: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:

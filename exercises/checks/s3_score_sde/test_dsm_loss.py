@@ -9,9 +9,9 @@ from exercises.checks.callers import left_to_the_caller
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.expect import left_alone
 from exercises.checks.s3_score_sde.inputs import moments, seeds, times
-from exercises.checks.s3_score_sde.processes import FADING, GROWING, Bent, Drain
 from exercises.checks.s3_score_sde.rules import KEEP, SINGLE
 from exercises.checks.spies import Spy
+from exercises.toolkit.processes import FADING, GROWING, Bent, Drain
 
 MATCH = "the loss is the mean over every element of (std score(x_t, t) + ε)², with x_t = mean_coef x_0 + std ε"
 

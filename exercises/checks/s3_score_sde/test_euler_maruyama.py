@@ -11,9 +11,9 @@ from exercises.checks.s3_score_sde.formulas import affine_score, backwards, grid
 from exercises.checks.s3_score_sde.inputs import seeds, shapes
 from exercises.checks.s3_score_sde.loops import left_as_it_was, looked_at
 from exercises.checks.s3_score_sde.models import timed
-from exercises.checks.s3_score_sde.processes import FADING, GROWING, Bent
 from exercises.checks.s3_score_sde.rules import GRID, KEEP, SINGLE
 from exercises.checks.spies import Spy
+from exercises.toolkit.processes import FADING, GROWING, Bent
 
 ONCE = "the score model is called once a step, `steps` times in all"
 DOWN = "the grid is uniform, from t = 1 down to t_end, and a step is taken with the score where it begins"

@@ -9,9 +9,9 @@ from exercises.checks import expect
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.expect import left_alone
 from exercises.checks.s3_score_sde.formulas import affine_score
-from exercises.checks.s3_score_sde.processes import Drain
 from exercises.checks.s3_score_sde.rules import KEEP, PEOPLE
 from exercises.checks.s3_score_sde.worlds import turned
+from exercises.toolkit.processes import Drain
 from exercises.toolkit.worlds import Correlated
 
 ALONG = "log p(x) = log N(x(1); 0, std(1)² I) + ∫ div v dt along the probability-flow ODE, from t_start to 1, in nats"

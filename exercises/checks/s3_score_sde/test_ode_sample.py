@@ -15,10 +15,10 @@ from exercises.checks.s3_score_sde.formulas import flowing, grid
 from exercises.checks.s3_score_sde.inputs import seeds, shapes
 from exercises.checks.s3_score_sde.loops import left_as_it_was, looked_at
 from exercises.checks.s3_score_sde.models import timed
-from exercises.checks.s3_score_sde.processes import FADING, GROWING, Bent, Drain
 from exercises.checks.s3_score_sde.rules import GRID, KEEP, SINGLE
 from exercises.checks.s3_score_sde.worlds import turned
 from exercises.checks.spies import Spy
+from exercises.toolkit.processes import FADING, GROWING, Bent, Drain
 
 HEUN = "Heun's step is x + dt (slope_1 + slope_2) / 2: slope_1 at (x, t), slope_2 at (x + dt slope_1, t + dt)"
 

@@ -10,8 +10,8 @@ from exercises.checks import cases, expect
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.s3_score_sde.formulas import flowing
 from exercises.checks.s3_score_sde.inputs import column, moments, seeds, times
-from exercises.checks.s3_score_sde.processes import Bent
 from exercises.checks.s3_score_sde.rules import EACH, FLOW, KEEP, SINGLE
+from exercises.toolkit.processes import Bent
 
 HALF = "the probability-flow ODE has drift f(x, t) - ½ g(t)² score: half of what the reverse SDE subtracts"
 

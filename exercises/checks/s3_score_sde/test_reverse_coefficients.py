@@ -10,8 +10,8 @@ from exercises.checks import cases, expect
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.s3_score_sde.formulas import backwards
 from exercises.checks.s3_score_sde.inputs import column, moments, seeds, times
-from exercises.checks.s3_score_sde.processes import Bent
 from exercises.checks.s3_score_sde.rules import EACH, FLOW, KEEP, MOVE, SINGLE
+from exercises.toolkit.processes import Bent
 
 BACK = "the reverse SDE has drift f(x, t) - g(t)² score and the same diffusion g(t), as (B, 1, ..., 1)"
 

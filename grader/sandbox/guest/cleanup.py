@@ -10,9 +10,9 @@ from pathlib import Path
 
 def descendants() -> list[int]:
     """Every living process below us. In a namespace of our own that is every other process."""
-    if not Path("/proc/self").exists():
+    if not os.path.exists("/proc/self"):
         return []
-    parents = {int(entry.name): _parent(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+    parents = {int(name): _parent(name) for name in os.listdir("/proc") if name.isdigit()}
     found = {os.getpid()}
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
@@ -24,13 +24,14 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
         os.kill(pid, number)
 
 
-def _parent(entry: Path) -> int:
+def _parent(pid: str) -> int:
     """The parent of a living process; 0 of one that is dead and not yet reaped."""
     try:
-        state, parent, *rest = (entry / "stat").read_text().rpartition(")")[2].split()
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            state, parent, *rest = stat.read().rpartition(b")")[2].split()
     except (OSError, ValueError):
         return 0
-    dead = state in "ZX" and int(rest[15]) <= 1  # a process whose first thread is gone may live on in others
+    dead = state in b"ZX" and int(rest[15]) <= 1  # a process whose first thread is gone may live on in others
     return 0 if dead else int(parent)
 
 

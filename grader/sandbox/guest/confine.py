@@ -5,6 +5,7 @@ only one. Each function raises OSError where the kernel does not know the layer.
 """
 
 import ctypes
+import mmap
 import os
 import socket
 from collections.abc import Iterable
@@ -24,6 +25,9 @@ SCOPES = 0b11
 """No abstract unix sockets and no signals to processes outside."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+MADV_COLLAPSE = 25
+HUGE = 2 << 20
+"""Bytes of a huge page; where it has more, nothing is gathered."""
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -49,6 +53,36 @@ def keep_freed_memory() -> None:
     if hasattr(libc, "mallopt"):
         libc.mallopt(M_MMAP_THRESHOLD, 64 << 20)
         libc.mallopt(M_TRIM_THRESHOLD, 256 << 20)
+
+
+def gather_memory() -> int:
+    """Have the kernel keep in huge pages what is in small ones, so that a fork has few to copy; returns how many it made.
+
+    Done once, by a process whose forks are many. Linux does it from 6.1 on.
+    """
+    made = 0
+    for start, end in _private_memory():
+        for address in range(-(-start // HUGE) * HUGE, end - HUGE + 1, HUGE):
+            made += libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(HUGE), MADV_COLLAPSE) == 0
+    return made
+
+
+def _private_memory() -> list[tuple[int, int]]:
+    """Where this process has memory that is no file's: the heap, and what was mapped beside it."""
+    with open("/proc/self/maps", encoding="ascii", errors="replace") as maps:
+        lines = [line.split() for line in maps]
+    spans = [line[0].split("-") for line in lines if line[1] == "rw-p" and line[5:] in ([], ["[heap]"])]
+    return [(int(start, 16), int(end, 16)) for start, end in spans]
+
+
+def can_gather_memory() -> bool:
+    """Whether `gather_memory` works on this machine."""
+    with mmap.mmap(-1, 2 * HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as some:
+        some[:] = bytes(2 * HUGE)
+        first = ctypes.c_char.from_buffer(some)
+        address = -(-ctypes.addressof(first) // HUGE) * HUGE
+        del first  # or it could not be unmapped
+        return libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(HUGE), MADV_COLLAPSE) == 0
 
 
 def give_up_privileges() -> None:

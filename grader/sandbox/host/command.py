@@ -5,10 +5,12 @@ import os
 import shutil
 import sys
 import sysconfig
+from functools import cache
 from pathlib import Path
 
 from grader.course import ROOT
 from grader.rpc.pauses import VARIABLE
+from grader.sandbox.guest.confine import can_gather_memory
 
 INSIDE = ("__init__.py", "rpc", "sandbox/__init__.py", "sandbox/guest")
 """What of the grader the jail holds; no more of it is there."""
@@ -131,9 +133,10 @@ def environment(scratch: str) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",  # torch's autograd does not survive a fork where it sees a GPU
         "HIP_VISIBLE_DEVICES": "",
-        "PYTHONMALLOC": "malloc",  # of glibc, and that in huge pages, so that a fork has few to copy
-        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # huge pages, so that a fork has few to copy
     }
+    if not _gathers():
+        known["PYTHONMALLOC"] = "malloc"  # of glibc: Python's own would stay in small pages
     for variable in (
         "OPENBLAS_CORETYPE",
         "OPENBLAS_L2_SIZE",
@@ -142,6 +145,12 @@ def environment(scratch: str) -> dict[str, str]:
         if variable in os.environ:
             known[variable] = os.environ[variable]
     return known
+
+
+@cache
+def _gathers() -> bool:
+    """Whether the fork server can gather its memory in huge pages once it has it."""
+    return sys.platform == "linux" and can_gather_memory()
 
 
 def _host_folders() -> list[Path]:

@@ -1,6 +1,7 @@
 """One check's process as the judge sees it: calls into it, the time they take, and how it ended."""
 
 import contextlib
+import math
 import re
 import select
 import signal
@@ -81,8 +82,10 @@ class WatchedConnection(Connection):
     channel: "WatchedChannel"
 
     def call(self, target: int, method: str | None, args: tuple, kwargs: dict[str, Any]) -> Any:
-        with self.channel.honest():
+        try:
             return super().call(target, method, args, kwargs)
+        except Violation as error:
+            raise self.channel.tampered(error) from error
 
     def get(self, target: int, name: str) -> Any:
         with self.channel.honest():
@@ -97,8 +100,10 @@ class WatchedConnection(Connection):
             return super().clone(target)
 
     def gradient(self, *args: Any) -> list[Tensor | None]:
-        with self.channel.honest():
+        try:
             return super().gradient(*args)
+        except Violation as error:
+            raise self.channel.tampered(error) from error
 
 
 class WatchedChannel(Channel):
@@ -115,22 +120,47 @@ class WatchedChannel(Channel):
         super().__init__(sock)
         sock.setblocking(False)
         self._output, self._control, self._clock, self._lost = output, control, clock, lost
-        self._watched_output = True
+        self._polls = {False: self._watching(select.POLLIN), True: self._watching(select.POLLOUT)}
+        """What is waited for, to read and to write."""
         self.dead: BaseException | None = None
         self._since: float | None = None
         """Since when the clock runs: from when we wait for an answer until it is here, whatever we serve meanwhile."""
 
+    def _watching(self, event: int) -> select.poll:
+        poll = select.poll()
+        for fd, events in (
+            (self.sock.fileno(), event),
+            (self._control.fileno(), select.POLLIN),
+            (self._output.reader, select.POLLIN),
+        ):
+            poll.register(fd, events)
+        return poll
+
     def send(self, message: dict, tensors: list) -> None:
-        with self._faults():
+        if self.dead is not None:
+            raise self.dead
+        try:
             self._charge()
             super().send(message, tensors)
+        except faults.CheckFault as fault:
+            self.dead = fault
+            raise
+        except (Violation, Closed) as error:
+            raise self._fault(error) from error
 
     def receive(self) -> tuple[dict, list]:
-        with self._faults():
+        if self.dead is not None:
+            raise self.dead
+        try:
             if self._since is None:
                 self._since = time.monotonic()
             message, tensors = super().receive()
             self._charge()
+        except faults.CheckFault as fault:
+            self.dead = fault
+            raise
+        except (Violation, Closed) as error:
+            raise self._fault(error) from error
         if message.get("op") in ("return", "raise"):
             self._since = None
         return message, tensors
@@ -154,47 +184,44 @@ class WatchedChannel(Channel):
         try:
             yield
         except Violation as error:
-            self.dead = faults.Tampered(f"it sent {error}")
-            raise self.dead from error
+            raise self.tampered(error) from error
 
-    @contextlib.contextmanager
-    def _faults(self) -> Iterator[None]:
+    def tampered(self, violation: Violation) -> BaseException:
+        """The fault that a violation is, from now on to the end of the check."""
+        self.dead = faults.Tampered(f"it sent {violation}")
+        return self.dead
+
+    def _fault(self, error: Violation | Closed) -> BaseException:
         """What goes wrong on the wire, as the fault that it is; the first one stays."""
-        if self.dead is not None:
-            raise self.dead
-        try:
-            with self.honest():
-                yield
-        except Closed:
-            self.dead = self._how_it_ended()
-            raise self.dead from None
-        except faults.CheckFault as error:
-            self.dead = error
-            raise
+        if isinstance(error, Violation):
+            return self.tampered(error)
+        self.dead = self._how_it_ended()
+        return self.dead
 
     def _receive_some(self, view: memoryview) -> int:
         while True:
+            self._wait(writing=False)
             with contextlib.suppress(BlockingIOError):
                 return super()._receive_some(view)
-            self._wait(writing=False)
 
-    def _send_some(self, pieces: list[memoryview]) -> int:
+    def _send_some(self, pieces: list[memoryview | bytes]) -> int:
         while True:
-            with contextlib.suppress(BlockingIOError):
+            try:
                 return super()._send_some(pieces)
-            self._wait(writing=True)
+            except BlockingIOError:
+                self._wait(writing=True)
 
     def _wait(self, *, writing: bool) -> None:
         """Wait until the process can be read from, or written to."""
-        sock, control, printed = self.sock.fileno(), self._control.fileno(), self._output.reader
-        reading = [control] + ([] if writing else [sock]) + ([printed] if self._watched_output else [])
         asking = self._since is None  # the request itself does not go through
         self._since = self._since or time.monotonic()
         self._charge()
-        readable, writable, _ = select.select(reading, [sock] if writing else [], [], max(self._clock.left, 0))
-        if printed in readable:
-            self._watched_output = self._output.drain()
-        if control in readable and sock not in readable and not writable:
+        poll, sock = self._polls[writing], self.sock.fileno()
+        ready = {fd for fd, _ in poll.poll(math.ceil(max(self._clock.left, 0) * 1000))}
+        if self._output.reader in ready and not self._output.drain():
+            for watching in self._polls.values():
+                watching.unregister(self._output.reader)
+        if self._control.fileno() in ready and sock not in ready:
             raise Closed
         self._charge()
         if asking:
