@@ -9,10 +9,11 @@ from itertools import chain, combinations, count
 from types import CodeType, ModuleType
 from typing import Any
 
-from grader.diagnosis.edits import SHAPES, Edit, edits_of
+from grader.diagnosis.edits import Edit, edits_of
 from grader.diagnosis.kinds import BATCH, Kind, kinds_of
 from grader.diagnosis.listed import Misconception, MisconceptionError, load
 from grader.diagnosis.merging import merged
+from grader.diagnosis.mistaken import SHAPES
 from grader.diagnosis.reference import reference
 from grader.diagnosis.words import words
 
