@@ -1,15 +1,17 @@
 """What the diagnosis makes of mistakes that are in no list: shared by all exercises, derived from the syntax tree, several at once."""
 
 import ast
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from grader.checks.collect import collect
 from grader.diagnosis import candidates
 from grader.diagnosis.edits import edits_of
 from grader.diagnosis.evidence import alike, broken, differs
 from grader.diagnosis.reference import reference
-from grader.diagnosis.replay import calls_of, replay
+from grader.diagnosis.replay import Call, Done, calls_of, replay
 from grader.diagnosis.words import words
 from tests.test_diagnosis import name_of
 
@@ -128,3 +130,12 @@ def test_what_breaks_down_is_no_result():
     assert broken("raised TypeError")
     assert broken((1.0, "raised TypeError"))
     assert not broken(1.0)
+
+
+def test_a_mistake_that_would_fill_the_memory_is_let_go():
+    """One value a sample, shaped for pictures, makes pairs of all samples of a batch of vectors: here 6 GB of them."""
+    x = torch.ones(20_000, 2, dtype=torch.float64)
+    call = Call("step", ("x",), (x,), {}, torch.get_rng_state(), False, 1, Done((), x))
+    wide = SimpleNamespace(step=lambda x: x * x[:, 0].reshape(-1, 1, 1, 1))
+    assert replay(call, wide).result == "raised MemoryError"
+    assert replay(call, SimpleNamespace(step=lambda x: x * x[:, :1])).result == ("large", (20_000, 2))

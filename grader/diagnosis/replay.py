@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from exercises.checks import notes
 from exercises.checks.notes import ASKED, Note, kept
@@ -34,6 +35,10 @@ COUNTED = 100_000
 """So far is counted what a call costs: counting costs too."""
 THUMB = 64
 """So many elements of a tensor are kept to compare."""
+LARGE = 1 << 12
+"""A call that is given a tensor with more elements is watched for tensors that outgrow it: axes that do not fit make one of each pair."""
+OUTGROWN = 64
+"""So many times the largest that it is given."""
 
 
 class Done(NamedTuple):
@@ -202,6 +207,28 @@ class _Keeper:
         return call
 
 
+class _Bounded(TorchFunctionMode):
+    """Refuses to combine tensors to one of more than `most` elements: it would take gigabytes, and tell nothing."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        shapes = [part.shape for part in args if isinstance(part, Tensor)]
+        if len(shapes) > 1:
+            with contextlib.suppress(RuntimeError):  # shapes of what is not combined element by element
+                if torch.broadcast_shapes(*shapes).numel() > self.most:
+                    raise MemoryError
+        return func(*args, **(kwargs or {}))
+
+
+def _bounds(call: Call) -> contextlib.AbstractContextManager:
+    given = (*call.args, *call.kwargs.values())
+    largest = max((value.numel() for value in given if isinstance(value, Tensor)), default=0)
+    return _Bounded(OUTGROWN * largest) if largest > LARGE else contextlib.nullcontext()
+
+
 def replay(call: Call, module: ModuleType) -> Done:
     """What other code does in the same call."""
     before, notes.NOTES[:] = list(notes.NOTES), []
@@ -210,7 +237,7 @@ def replay(call: Call, module: ModuleType) -> Done:
         with warnings.catch_warnings(action="ignore"), torch.set_grad_enabled(call.records):
             torch.set_rng_state(call.state)
             try:
-                with notes.a_call():
+                with notes.a_call(), _bounds(call):
                     result = kept(getattr(module, call.function)(*copied(call.args), **copied(call.kwargs)))
             except Exception as error:
                 result = f"raised {type(error).__name__}"
