@@ -217,7 +217,10 @@ PATTERNS = [
     (r"lets_gradients_through.*", "a gradient that is wrong or missing"),
     (r"is_differentiable_in_the_(.*)", "no gradient, or a wrong one, in the {}"),
     (r"keeps?_the_dtype.*", "a dtype that is not kept, or an argument that is changed"),
-    (r"by_default.*|defaults?_to.*|has_its_defaults.*|starts_at_1e_5_by_default", "another default, or wrong numbers with the defaults"),
+    (
+        r"by_default.*|defaults?_to.*|has_its_defaults.*|starts_at_1e_5_by_default",
+        "another default, or wrong numbers with the defaults",
+    ),
     (r"(?:leaves|takes)_.*_by_default|leaves_0_0001.*", "another default, or wrong numbers with the defaults"),
 ]
 """The same for names that follow a pattern."""
