@@ -134,16 +134,16 @@ def seconds_of(stem: str, exercise: str, name: str, seed: int) -> float:
 def calls_of(stem: str, exercise: str, name: str, seed: int) -> tuple[Call, ...]:
     """The calls that the check called `name` makes of the reference."""
     check = next(check for check in collect(stem) if check.name == name)
-    keeper = _Keeper(reference(stem).module(exercise))
+    recorder = _Recorder(reference(stem).module(exercise))
     began = time.process_time()
     with tidy(seed), warnings.catch_warnings(action="ignore"), counted() as events:
-        outcome(check, UnderTest(keeper), seed)
+        outcome(check, UnderTest(recorder), seed)
     done = segments(notes.NOTES)
-    _costs[stem, exercise, name, seed] = events[0] + sum(ended.cost for ended in keeper.ended)
+    _costs[stem, exercise, name, seed] = events[0] + sum(ended.cost for ended in recorder.ended)
     _seconds[stem, exercise, name, seed] = time.process_time() - began
     return tuple(
-        Call(ended.function, _names(keeper.module, ended.function), *ended[1:], right)
-        for ended, (noted, right) in zip(keeper.ended, done, strict=False)
+        Call(ended.function, _names(recorder.module, ended.function), *ended[1:], right)
+        for ended, (noted, right) in zip(recorder.ended, done, strict=False)
         if noted == ended.function
     )
 
@@ -180,7 +180,7 @@ def counted() -> Iterator[list[int]]:
         sys.setprofile(before)
 
 
-class _Keeper:
+class _Recorder:
     """The reference, whose functions keep copies of what they are called with."""
 
     def __init__(self, module: ModuleType) -> None:
