@@ -45,8 +45,9 @@ FOLDERS = ("checks", "end_to_end", "shortcut")
 """Under exercises/: the graded checks, the reward and the libraries' way, run in this order within a section."""
 LONG = ("slow", "gpu")
 """Marks of what runs only when it is asked for by name: `-m slow`."""
-TRAINING_THREADS = min(2, torch.get_num_threads())
-"""For the rewards, whose networks gain from a second thread and not from many; OMP_NUM_THREADS=1 says that there is none."""
+LONG_TRAINING_THREADS = min(2, torch.get_num_threads())
+"""For rewards that train on images for minutes. The small networks of the others gain nothing from a second thread, and where
+the cores are busy with other things they wait for it ten times as long as they compute."""
 PICTURES = ROOT / "pictures"
 NOT_FINDINGS = (pytest.skip.Exception, pytest.exit.Exception)
 
@@ -257,7 +258,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
         hypothesis.seed(derive(progress.seed, name))(pyfuncitem.obj)
     reward = Training(pyfuncitem, section(place.stem), run) if place.folder == "end_to_end" else None
     seconds = patience.limit() * (1 if place.exercise else patience.LONGER)
-    with tidy(progress.seed, TRAINING_THREADS if reward else 1):
+    with tidy(progress.seed, reward.threads if reward else 1):
         try:
             with patience.within(seconds):
                 result = yield
@@ -286,9 +287,10 @@ class Training:
 
     def __init__(self, item: pytest.Function, of: Section, run: Run) -> None:
         self._item, self._of, self._memory = item, of, run.progress.memory
+        self.threads = LONG_TRAINING_THREADS if any(item.get_closest_marker(mark) for mark in LONG) else 1
         # With other inputs for the checks nothing is remembered, nor which of them pass
         remembers = run.progress.remembers
-        self._key = self._memory.key_of_reward(of, item.path, TRAINING_THREADS) if remembers else ""
+        self._key = self._memory.key_of_reward(of, item.path, self.threads) if remembers else ""
         self._before = _pictures()
         self.known = None if run.fresh else self._memory.reward(of, item.name, self._key)
         if self.known is not None:
