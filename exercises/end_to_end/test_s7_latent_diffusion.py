@@ -175,7 +175,7 @@ def learn(
     code, plan: Plan, real: Tensor, null: int, batch_of: Batches, generator: Generator
 ) -> tuple[nn.Module, Tensor, float | Tensor, nn.Module]:
     """The autoencoder, its latents of real pictures, their scale and the model, after both trainings."""
-    began = time.monotonic()
+    began = time.process_time()
     try:
         autoencoder = code.Autoencoder(1, plan.latent_channels, plan.width).to(real.device)
         learn_to_compress(code, autoencoder, plan, batch_of, generator, began)

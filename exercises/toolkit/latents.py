@@ -48,7 +48,7 @@ class Plan:
         guidance: how much of the label.
         n: steps of the sampler.
         drawn: samples to draw.
-        patience: seconds of training, at most.
+        patience: seconds of the processor for training, at most.
     """
 
     side: int
@@ -152,11 +152,11 @@ def train(
     start = 0.0
     for step, _ in training(model, loss_of, steps, generator=generator, lr=plan.lr, **follow):
         if step == 5:  # the first steps warm up, or compile
-            start = time.monotonic()
-        if step == 15 and (needed := (time.monotonic() - start) / 10 * steps + start - began) > plan.patience:
+            start = time.process_time()
+        if step == 15 and (needed := (time.process_time() - start) / 10 * steps + start - began) > plan.patience:
             name = type(model).__name__
             raise TooSlowError(
-                f"training would take {needed:.0f} seconds on this machine, as it is now, with this {name}"
+                f"training would take {needed:.0f} seconds of the processor on this machine with this {name}"
             )
 
 
