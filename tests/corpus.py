@@ -10,6 +10,7 @@ What is handed in is the reference solution followed by the file: what it does n
 """
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +51,9 @@ class Entry:
         needs = tuple(line.removeprefix("needs: ") for line in text.splitlines() if line.startswith("needs: "))
         return cls(f"{path.parent.name}/{path.stem}", family, tries, expect, needs, f"{REFERENCE}\n\n{text}")
 
-    def grade(self, judge: Judge) -> dict[str, Row]:
-        """The rows of the exercises that it promises something about."""
-        rows = judge.grade(Request(STEM, f"{STEM}.py", self.text, 1, tuple(self.expect)))
+    def grade(self, judge: Judge, time: Mapping[str, float] | None = None) -> dict[str, Row]:
+        """The rows of the exercises that it promises something about; `time` is that of a request."""
+        rows = judge.grade(Request(STEM, f"{STEM}.py", self.text, 1, tuple(self.expect), time=dict(time or {})))
         return {row["exercise"]: row for row in rows}
 
 
