@@ -8,6 +8,7 @@ import torch
 
 from grader.course import find_exercise, sections
 from tests.github import api  # noqa: F401  a fixture
+from tests.judges import idle_judges, judge, lent_judges  # noqa: F401  fixtures
 
 torch.set_num_threads(1)
 

@@ -13,7 +13,6 @@ from grader.judging import sitting
 from grader.judging.judge import Judge, Request
 from grader.judging.results import Row
 from grader.judging.schedule import Unit
-from grader.sandbox.host import isolation
 
 STEM = "s1_forward_reverse"
 TORCH = "import torch"
@@ -23,13 +22,6 @@ Q = """def q_sample(x0, t, noise, alpha_bar):
     return a.sqrt() * x0 + (1 - a).sqrt() * noise"""
 ASKED = ("compute_alpha_bar", "q_sample")
 FULL = dict.fromkeys(ASKED, "pass")
-
-
-@pytest.fixture(scope="module")
-def judge():
-    judge = Judge(isolation.choose())
-    yield judge
-    judge.close()
 
 
 def graded(

@@ -1,24 +1,14 @@
 """A mistake is charged once: each function of each section made wrong in turn, and every other keeps its points."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from grader.course import section, sections
 from grader.diagnosis.listed import load
 from grader.judging.judge import Judge, Request
-from grader.sandbox.host import isolation
 
 SEED = 1
 SHORT = [("s1_forward_reverse", "compute_alpha_bar"), ("s1_forward_reverse", "reverse_step")]
 """What `make test` runs of it: one that much depends on, and one in the middle."""
-
-
-@pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
-    judge = Judge(isolation.choose())
-    yield judge
-    judge.close()
 
 
 def losses(judge: Judge, stem: str, exercise: str) -> dict[str, str]:

@@ -4,7 +4,6 @@ Causes come first: what a check that fails on the reference would say of alterna
 to begin. `make exercise NAME=q_sample` runs this for one exercise.
 """
 
-import contextlib
 import importlib.util
 import warnings
 from functools import cache, lru_cache
@@ -24,8 +23,7 @@ from grader.diagnosis import diagnose as diagnosing
 from grader.diagnosis.candidates import Candidate
 from grader.diagnosis.evidence import PASSED
 from grader.diagnosis.listed import Misconception, load
-from grader.judging.judge import Judge, Request
-from grader.sandbox.host import isolation
+from grader.judging.judge import Request
 from tests.each import alternatives, answers, pytest_generate_tests  # noqa: F401  runs what follows for each
 
 SEED = 1
@@ -104,12 +102,6 @@ def test_the_solution_passes(check):
         f"{check.name} fails on the reference: "
         f"mend {check.exercise} in {where(of.solution)}, or the check in {checks_file(check.exercise, of.stem)}\n{said}"
     )
-
-
-@pytest.fixture(scope="module")
-def judge():
-    with contextlib.closing(Judge(isolation.choose())) as judge:
-        yield judge
 
 
 def test_the_solution_passes_in_the_sandbox_too(judge, exercise):

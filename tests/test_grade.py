@@ -48,6 +48,7 @@ def verdicts(submission):
     return {row["exercise"]: row["verdict"] for row in submission["exercises"]}
 
 
+@pytest.mark.usefixtures("lent_judges")
 def test_the_sample_cohort_gets_what_its_names_promise():
     cohort = sorted(path for path in SAMPLES.iterdir() if path.is_dir())
     assert len(cohort) == 8
@@ -71,6 +72,7 @@ def test_the_sample_cohort_gets_what_its_names_promise():
     assert page.count("<script") == 1  # the page's own
 
 
+@pytest.mark.usefixtures("lent_judges")
 def test_the_json_is_as_documented():
     document = graded(REFERENCE, SAMPLES / "half-done", *QUICK, "--seed", 3)
     assert list(document) == ["schema", "seed", "isolation", "submissions"]
@@ -91,6 +93,7 @@ def test_the_same_seed_gives_the_same_json_but_for_times():
     assert without_times(first) == without_times(second)
 
 
+@pytest.mark.usefixtures("lent_judges")
 def test_what_is_graded_is_not_graded_again():
     first = graded(REFERENCE, *QUICK, "--seed", 1)
     assert graded(REFERENCE, *QUICK, "--seed", 1) == first  # to the times: these rows are the stored ones
@@ -120,6 +123,7 @@ def test_bad_usage_exits_with_2_and_says_what_is_wrong(arguments, says, capsys):
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("lent_judges")
 def test_bad_submissions_are_not_gradable_and_the_others_are_graded():
     Path("link.py").symlink_to(REFERENCE)
     folder = Path("latin")
@@ -138,6 +142,7 @@ def test_bad_submissions_are_not_gradable_and_the_others_are_graded():
     assert good["score"] == 2.0
 
 
+@pytest.mark.usefixtures("lent_judges")
 def test_submissions_of_one_name_are_told_apart():
     for folder in ("a/ada", "b/ada"):
         Path(folder).mkdir(parents=True)

@@ -6,19 +6,11 @@ import pytest
 
 from grader.course import ROOT, section
 from grader.judging import sitting
-from grader.judging.judge import Judge, Request
-from grader.sandbox.host import isolation
+from grader.judging.judge import Request
 
 STEM = "s1_forward_reverse"
 REFERENCE = (ROOT / "solutions" / f"{STEM}.py").read_text()
 ALL = tuple(section(STEM).exercises)
-
-
-@pytest.fixture(scope="module")
-def judge():
-    judge = Judge(isolation.choose())
-    yield judge
-    judge.close()
 
 
 def verdicts(judge, text, only=ALL):

@@ -9,6 +9,7 @@ from grader.cli import main
 from grader.course import section
 
 STEM = "s1_forward_reverse"
+pytestmark = pytest.mark.usefixtures("lent_judges")
 REFERENCE = section(STEM).solution.read_text(encoding="utf-8")
 RIGHT = "return (1 - beta).sqrt() * x + beta.sqrt() * noise"
 QUICK = ["--only", "forward_step", "--seed", "1", "--json", "out.json"]
