@@ -82,18 +82,19 @@ def test_a_compiler_that_dies_is_a_sentence_and_the_next_text_is_read(monkeypatc
 
 
 def test_a_compiler_that_hangs_is_given_up_on(monkeypatch):
-    monkeypatch.setattr(syntax, "SECONDS", 0.2)
     monkeypatch.setattr(
         syntax,
         "_CHILD",
         syntax._CHILD.replace(
-            "line, message = 0", "'hang' in text and __import__('time').sleep(60); line, message = 0"
+            "line, message = 0", "'hang' in text and __import__('time').sleep(600); line, message = 0"
         ),
     )
-    start = time.monotonic()
     with syntax.Compiler() as compiler:
+        assert compiler.problem("x = 1") is None  # it has started, however busy the machine is
+        monkeypatch.setattr(syntax, "SECONDS", 0.2)
+        start = time.monotonic()
         assert "does not survive" in str(compiler.problem("hang"))
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 300
 
 
 def test_all_texts_of_a_submission_have_one_time_to_compile(monkeypatch):
@@ -161,11 +162,11 @@ def test_what_is_no_file_is_never_opened(tmp_path):
 def test_a_file_of_a_hundred_megabytes_is_not_read(tmp_path):
     for name in (PY, "ada.zip", NB):
         os.truncate(write(tmp_path / name), 100 * 10**6)
-    start = time.monotonic()
+    start = time.process_time()
     assert "too large" in problem(tmp_path / PY)
     assert "too large" in problem(tmp_path / NB)
     assert "too large" in problem(tmp_path / "ada.zip", None)
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_a_folder_with_too_many_entries_is_refused(tmp_path):

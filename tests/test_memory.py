@@ -274,7 +274,7 @@ def test_patience_ends_what_runs_in_another_thread_too() -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert said == [patience.told(0.1)]
 
 

@@ -26,8 +26,8 @@ def works_without_end() -> None:
 
 
 def sleeps_for_a_while() -> None:
-    with within(0.3):
-        time.sleep(0.9)
+    with within(0.5):
+        time.sleep(1)
 
 
 def sleeps_without_end() -> None:
