@@ -18,6 +18,9 @@ from grader.site import places
 NAMES = ("status", "next", "watch", "check", "hint", "read", "show", "dial", "capstone", "solution", "reset")
 REMEMBERED = "what was judged so far is remembered, and your files are as they were"
 UNTOUCHED = "your files are as they were"
+NAMED = "an exercise (q_sample) or section (s1); without one, the exercise at hand"
+SECTION_AT_HAND = "a section (s1), whose first exercise to do is named; without one, the exercise at hand"
+BEGIN_WITH = "the exercise (q_sample) or section (s1) to begin with; without one, the exercise at hand"
 
 
 class Usage(ValueError):
@@ -54,8 +57,10 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     """Register the commands; each sets `run`, a function from the options to the exit status."""
     everything, exercise = exercise_or_section, exercise_only
     _add(subparsers, "status", "where you stand, section by section", status, REMEMBERED)
-    _add(subparsers, "next", "what to work on now", next_exercise, REMEMBERED)
-    watching = _add(subparsers, "watch", "run the checks of the exercise at hand whenever you save the file", watch)
+    about = "what to work on now"
+    _add(subparsers, "next", about, next_exercise, REMEMBERED, section_only, example="s1", what=SECTION_AT_HAND)
+    about = "run the checks of the exercise at hand whenever you save the file"
+    watching = _add(subparsers, "watch", about, watch, target=everything, what=BEGIN_WITH)
     watching.add_argument("--once", action="store_true", help="run them now and end")
     checking = _add(subparsers, "check", "run the checks of an exercise or a section", check, REMEMBERED, everything)
     checking.add_argument(
@@ -89,6 +94,7 @@ def _add(
     stopped: str = UNTOUCHED,
     target: Callable[[str], object] | None = None,
     example: str = "q_sample",
+    what: str = NAMED,
 ) -> argparse.ArgumentParser:
     shown = f"unstatic {name}{f' {example}' if target else ''}"
     sentence = f"{about[0].upper()}{about[1:]}."
@@ -96,7 +102,6 @@ def _add(
         name, help=about, description=sentence, epilog=f"example: {shown}"
     )
     if target is not None:
-        what = "an exercise (q_sample) or section (s1); without one, the exercise at hand"
         parser.add_argument("name", metavar="NAME", nargs="?", type=target, help=what)
     parser.set_defaults(run=_interruptible(run, stopped))
     return parser
@@ -159,13 +164,13 @@ def status(options: argparse.Namespace) -> int:
 def next_exercise(options: argparse.Namespace) -> int:
     from grader.desk import practice
 
-    return practice.next_exercise()
+    return practice.next_exercise(options.name)
 
 
 def watch(options: argparse.Namespace) -> int:
     from grader.desk.watch import watch as watching
 
-    return watching(once=options.once)
+    return watching(options.name, once=options.once)
 
 
 def check(options: argparse.Namespace) -> int:

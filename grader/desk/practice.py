@@ -29,9 +29,13 @@ def status() -> int:
     return int(any(standing.state == UNREAD for standing in standings))
 
 
-def next_exercise() -> int:
+def next_exercise(of: Section | None = None) -> int:
+    """Name the exercise at hand, or the first of a section that is to be done."""
     with Progress() as progress:
-        exercise = progress.next(begin())
+        exercise = progress.first(of) if of else progress.next(begin())
+        if of and exercise is None:
+            print(f"All exercises of {of.title} ({of.stem}) pass.")
+            return 0
         tell(terminal.closing(progress, exercise))
         if exercise is None:
             return 0

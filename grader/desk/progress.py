@@ -278,10 +278,20 @@ class Progress:
         return next((found for found in order[start:] + order[:start] if self._is_open(found)), None)
 
     def after(self, exercise: Exercise) -> Exercise | None:
-        """The next exercise to do after this one, by the order of the course; this one again if there is no other."""
-        order = [one for of in sections().values() for one in of.exercises.values()]
-        place = order.index(exercise)
-        return next((one for one in order[place + 1 :] + order[: place + 1] if self._is_open(one)), None)
+        """The next exercise to do after this one, None if all pass.
+
+        It is the next of its section, or the first of that, or one of the sections that follow; or this one again.
+        """
+        stems, own = list(sections()), list(section(exercise.section).exercises.values())
+        place, number = own.index(exercise), stems.index(exercise.section)
+        order = own[place + 1 :] + own[:place]
+        for stem in stems[number + 1 :] + stems[:number]:
+            order += section(stem).exercises.values()
+        return next((one for one in [*order, exercise] if self._is_open(one)), None)
+
+    def first(self, of: Section) -> Exercise | None:
+        """The first exercise of a section that is to be done; None if all pass."""
+        return next((one for one in of.exercises.values() if self._is_open(one)), None)
 
     def _begun(self, known: list[Standing]) -> Standing:
         """The first known exercise of the first section that is begun and not done."""

@@ -255,6 +255,8 @@ def next_up(exercise: Exercise, standing: Standing | None = None) -> RenderableT
     """What to do next, and what helps with it."""
     of = section(exercise.section)
     note = [("note", standing.remark)] if standing is not None and standing.remark else []
+    if standing is not None and standing.state == BLOCKED:
+        note.append(("note", f"it uses {standing.waits_for}, which does not pass yet: begin there"))
     lines = [
         *note,
         ("write", f"{reading.where(of)}{_line(exercise, of)}"),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from rich.text import Text
 
-from grader.course import Exercise, section, sections
+from grader.course import Exercise, Section, section, sections
 from grader.desk import commands, practice, restoring, terminal
 from grader.desk.practice import begin, tell
 from grader.desk.progress import FAIL, Progress
@@ -20,25 +20,36 @@ Key = Callable[[float], str]
 """Waits so many seconds for a key, and gives it, or ""."""
 
 
-def watch(once: bool = False) -> int:
-    """Run the checks of the exercise at hand now, and again whenever a file of the learner's is saved."""
+def watch(begin_with: Exercise | Section | None = None, once: bool = False) -> int:
+    """Run the checks of the exercise at hand now, and again whenever a file of the learner's is saved.
+
+    Args:
+        begin_with: the exercise that is at hand, or the section whose first to do is; by default where the learner has begun.
+        once: end after the first look; the status then tells whether it passes.
+    """
     if once:
-        return 0 if Watch(lambda seconds: "").look() is None else 1
+        at_hand = Watch(lambda seconds: "", begin_with).look()
+        return 1 if at_hand is not None and _is_in(at_hand, begin_with) else 0
     try:
         with keyboard() as key:
-            Watch(key).run()
+            Watch(key, begin_with).run()
     except KeyboardInterrupt:
         print("\nunstatic: watching no more")
     return 0
 
 
 class Watch:
-    """What is watched, and what the keys do."""
+    """What is watched, and what the keys do.
 
-    def __init__(self, key: Key) -> None:
+    Args:
+        key: waits for a key.
+        begin_with: the exercise, or the section, that is looked at first.
+    """
+
+    def __init__(self, key: Key, begin_with: Exercise | Section | None = None) -> None:
         self._key = key
-        self._at_hand: Exercise | None = None
-        self._chosen: Exercise | None = None
+        self._chosen = self._at_hand = begin_with if isinstance(begin_with, Exercise) else None
+        self._section = begin_with if isinstance(begin_with, Section) else None
 
     def run(self) -> None:
         """Look whenever something is saved, until `q`."""
@@ -62,9 +73,7 @@ class Watch:
             before = self._at_hand
             if before is not None and progress.passes(before.name):
                 tell(Text(f"✓ {before.name} passes", style="green"))
-            if self._chosen is not None and progress.passes(self._chosen.name):
-                self._chosen = None
-            exercise = self._at_hand = self._chosen or progress.next(begin())
+            exercise = self._at_hand = self._to_do(progress)
             if exercise is None:
                 tell(terminal.closing(progress, exercise))
             elif not progress.readable(exercise.section):
@@ -78,6 +87,18 @@ class Watch:
             if exercise is not None:
                 tell(terminal.bar(progress, section(exercise.section)))
         return exercise
+
+    def _to_do(self, progress: Progress) -> Exercise | None:
+        """What was chosen, as long as it is to be done, and then what follows it in its section; else where the learner has begun."""
+        of, chosen = self._section, self._chosen
+        self._section = None
+        if of is not None and (chosen := progress.first(of)) is None:
+            tell(Text(f"✓ all exercises of {of.title} pass", style="green"))
+        elif of is None and chosen is not None and progress.passes(chosen.name):
+            following = progress.after(chosen)
+            chosen = following if following is not None and following.section == chosen.section else None
+        self._chosen = chosen
+        return chosen or progress.next(begin())
 
     def _act(self, pressed: str) -> bool:
         """Do what a key stands for; False if it stands for nothing."""
@@ -120,6 +141,11 @@ class Watch:
 
     def _menu(self) -> None:
         print(f"watching; {KEYS}" if sys.stdin.isatty() else "watching; Ctrl-C ends", flush=True)
+
+
+def _is_in(exercise: Exercise, asked: Exercise | Section | None) -> bool:
+    """Whether an exercise is what was asked for, or belongs to it."""
+    return exercise.section == asked.stem if isinstance(asked, Section) else asked in (None, exercise)
 
 
 def _stamps() -> list[int]:

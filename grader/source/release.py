@@ -266,8 +266,8 @@ ROWS
 
 | command | what it does |
 | --- | --- |
-| `unstatic status`, `unstatic next` | what passes, and where to go on |
-| `unstatic check NAME`, `unstatic watch` | run the checks of one exercise; run them whenever you save |
+| `unstatic status`, `unstatic next`, `unstatic next s2` | what passes, and where to go on, in all or in a section |
+| `unstatic check NAME`, `unstatic watch NAME` | run the checks of one exercise; run them whenever you save |
 | `unstatic hint NAME` | three hints, one at a time, from a nudge to nearly there |
 | `unstatic show SECTION` | pictures made by your own functions |
 | `unstatic dial` | quality against calls of the model, for every sampler that you have written |
