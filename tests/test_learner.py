@@ -434,6 +434,15 @@ def test_a_loss_that_went_backward_already_is_told_as_that(desk: Desk) -> None:
     assert "backward" in said
 
 
+def test_what_holds_already_is_said_before_what_does_not(desk: Desk) -> None:
+    said = checked(desk, "q_sample", (JUMP, JUMP.replace("noise", "noise.detach()")))
+    assert (
+        "holds 5 of 6: numbers that can be worked out by hand; each sample jumps to its own level; it works on" in said
+    )
+    assert said.index("holds") < said.index("came back")
+    assert "holds" not in checked(desk, "compute_alpha_bar", (PRODUCT, "return betas.sum()")), "nothing does"
+
+
 # -------------------------------------------------------------------------------------------------- watch, and pictures
 
 

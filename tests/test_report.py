@@ -79,13 +79,14 @@ def test_the_page_tells_each_submissions_verdicts_points_and_messages():
     checks = [{"name": "test_q_sample_keeps_it", "verdict": "fail", "seconds": 0.1},
               {"name": "test_q_sample_keeps_the_dtype", "verdict": "pass", "seconds": 0.1}]  # fmt: skip
     message = "came back  1\nexpected   2\nlooks like no square roots. Variances add."
-    failed = row(verdict="fail", message=message, misconception="no square roots", checks=checks)
+    holds = ["The result has the data's dtype"]
+    failed = row(verdict="fail", message=message, misconception="no square roots", checks=checks, holds=holds)
     page = Page(html(cohort(ada=[failed, row("predict_x0")], bob=[row(), row("predict_x0", "unfinished")])))
     assert "ada 1 of 3 points" in page.words
     assert "✗ fail q_sample 0/2" in page.words
     assert "Looks like: no square roots" in page.words
     assert "came back 1 expected 2 Variances add. ✗ keeps" in page.words
-    assert "✗ keeps it ✓ 1 other check passed" in page.words
+    assert "✗ keeps it ✓ 1 other check passed: the result has the data's dtype" in page.words
     assert "✓ pass 1 of 2: predict_x0 " in page.words
     assert "○ unfinished 1 of 2: predict_x0 " in page.words
     assert "isolation: bwrap+landlock" in page.words

@@ -75,7 +75,9 @@ def test_checks_of_the_instructor_count_beside_ours_and_a_hidden_one_stays_hidde
     told = Path("out/eve.md").read_text()
     assert "A check of your instructor's that is not shown did not pass." in told
     assert "100019" not in told
-    assert "of many" not in told
+    assert "of many secret" not in told
+    assert "holds      " in told
+    assert "of many mine" in told
     assert graded(*cohort, course="") == plain
 
 

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from grader.checks.sentences import ROOM, held
 from grader.course import ROOT, Exercise, Section, section, sections
 from grader.desk import reading
 from grader.desk.progress import BLOCKED, FAIL, PASS, UNFINISHED, UNREAD, Progress, Standing
@@ -152,6 +153,9 @@ def failure(
     parts: list[RenderableType] = [head]
     from grader.desk import trial  # what fails was tried
 
+    if standing.passed:
+        passed = [trial.sentence(check, standing.exercise) for check in standing.passed]
+        parts.append(_facts([("holds", held(passed, _total(standing), 0 if everything else ROOM))]))
     for finding in standing.told if everything else standing.told[:1]:
         lines = [("check", trial.sentence(finding.check, standing.exercise)), *finding.lines]
         parts += [_facts(lines)] if not everything else [_facts(lines), Text("")]
@@ -230,10 +234,14 @@ def _word(standing: Standing) -> str:
 def _count(standing: Standing) -> str:
     if standing.ran_on:
         return "runs on without an end"
-    failed, total = len(standing.findings), max(standing.ran, standing.total)
+    failed, total = len(standing.findings), _total(standing)
     if failed == total:
         return f"all of its {total} checks fail" if total > 1 else "its check fails"
     return f"{failed} of its {total} checks {'fails' if failed == 1 else 'fail'}"
+
+
+def _total(standing: Standing) -> int:
+    return max(standing.ran, standing.total)
 
 
 def about(exercise: Exercise) -> RenderableType:

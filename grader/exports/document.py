@@ -81,6 +81,9 @@ class _Checker:
             self.table(row["late"], f"{where}.late", LATE)
         if "by_hand" in row:
             self.table(row["by_hand"], f"{where}.by_hand", BY_HAND)
+        self.optional(row, where, holds=list)
+        for index, sentence in enumerate(row.get("holds", [])):
+            self._kind(sentence, f"{where}.holds[{index}]", str)
         for index, check in enumerate(row["checks"]):
             self.table(check, f"{where}.checks[{index}]", {"name": str, "verdict": str, "seconds": NUMBER})
 

@@ -47,7 +47,8 @@ class Row(TypedDict):
     """One exercise of one submission. `misconception` is the name of the known mistake that the answer equals.
 
     What a course's own file brings about is in keys of its own: `extra` credit, which counts in no `points`; `late`; `by_hand`;
-    and `hidden` where the message is about a check that learners are not shown.
+    and `hidden` where the message is about a check that learners are not shown. `holds` has what the checks say that passed where
+    another did not; the hidden ones are not among them.
     """
 
     section: str
@@ -62,6 +63,7 @@ class Row(TypedDict):
     late: NotRequired[Late]
     by_hand: NotRequired[ByHand]
     hidden: NotRequired[bool]
+    holds: NotRequired[list[str]]
 
 
 class Graded(TypedDict):

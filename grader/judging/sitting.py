@@ -104,6 +104,12 @@ class Examined:
         return [(c, found) for c, found in zip(self.checks, self.outcomes, strict=True) if found.verdict != "pass"]
 
     @property
+    def holds(self) -> list[str]:
+        """What the checks say that passed, of those that learners are shown."""
+        both = zip(self.checks, self.outcomes, strict=True)
+        return [check.sentence for check, found in both if found.verdict == "pass" and not check.hidden]
+
+    @property
     def verdict(self) -> str:
         return self.failed[0][1].verdict if self.failed else "pass"
 
@@ -322,6 +328,8 @@ class Sitting:
             "misconception": mistake.name if mistake is not None else None,
             "checks": found.rows,
         }
+        if failed and verdict not in ("unfinished", "blocked") and (holds := found.holds):
+            row["holds"] = holds
         return {**row, "hidden": True} if failed and failed[0][0].hidden else row
 
     def _verdict(self, exercise: Exercise, found: Outcome) -> str:

@@ -1,4 +1,4 @@
 """Results for people: a table on the terminal, a page of HTML. `tally` counts what they show.
 
-`feedback` is for one learner. May import `course` and the rows of `judging.results`.
+`feedback` is for one learner. May import `course`, the rows of `judging.results`, and `checks.sentences`.
 """

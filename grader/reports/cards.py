@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from grader.checks.sentences import listed
 from grader.intake.visible import one_line
 from grader.judging.results import Graded, Row
 from grader.reports.tally import LOOKS, columns
@@ -88,6 +89,11 @@ class Card:
         start = f"test_{self.first['exercise']}_"
         failed = [check for check in self.first["checks"] if check["verdict"] != "pass"][:CHECKS_LISTED]
         return [(check["name"].removeprefix(start).replace("_", " "), check["verdict"]) for check in failed]
+
+    @property
+    def holds(self) -> str:
+        """What the checks say that passed beside those that failed; "" where the results do not tell."""
+        return listed(self.first.get("holds", []))
 
     @property
     def passed(self) -> int:

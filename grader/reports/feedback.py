@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from grader.checks.sentences import held
 from grader.course import sections
 from grader.intake.visible import one_line, visible
 from grader.judging.results import Document, Graded, Row, write_atomically
@@ -67,7 +68,11 @@ def _row(row: Row) -> Iterator[str]:
             if row["verdict"] in LOOKS
             else plain(row["verdict"])
         )
-    if text := shown(row).strip():  # four spaces make it text as it is, whatever is in it
+    text = shown(row).strip()
+    if holds := row.get("holds"):
+        shown_checks = sum("hidden" not in check for check in row["checks"])
+        text = f"{'holds':<10} {held(holds, shown_checks, room=0)}\n{text}"
+    if text:  # four spaces make it text as it is, whatever is in it
         yield "\n".join(f"    {line}" for line in visible(text).split("\n"))
 
 
