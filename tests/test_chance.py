@@ -17,7 +17,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 @pytest.mark.parametrize("seed", range(50))
 def test_normal_numbers_pass(seed):
-    chance.standard_normal(normal(*SHAPE, seed=seed), "", AXES)
+    chance.standard_normal(normal(*SHAPE, seed=seed), "", AXES, of="z")
 
 
 WRONG = {
@@ -36,12 +36,20 @@ WRONG = {
 @pytest.mark.parametrize(("z", "says"), WRONG.values(), ids=WRONG)
 def test_other_numbers_alarm_and_say_what_is_wrong(z, says):
     with pytest.raises(Mismatch, match=says):
-        chance.standard_normal(z, "", AXES)
+        chance.standard_normal(z, "", AXES, of="what was added")
+
+
+def test_an_alarm_says_of_what_and_has_the_number_of_each_step():
+    z = normal(*SHAPE) * torch.tensor([1.0, 1.0, 2.0, 1.0])[:, None, None]
+    with pytest.raises(
+        Mismatch, match=r"what was added: variance 1\.7\d \(t = 3: \S+, t = 2: \S+, t = 1: [34]\S+, t = 0: "
+    ):
+        chance.standard_normal(z, "", AXES, of="what was added", rows=["t = 3", "t = 2", "t = 1", "t = 0"])
 
 
 @pytest.mark.parametrize("seed", range(50))
 def test_uniform_levels_pass(seed):
-    chance.uniform(torch.randint(5, (16_384,), generator=Generator().manual_seed(seed)), 5, "")
+    chance.uniform(torch.randint(5, (16_384,), generator=Generator().manual_seed(seed)), 5, "", of="levels")
 
 
 @pytest.mark.parametrize(
@@ -56,4 +64,4 @@ def test_uniform_levels_pass(seed):
 )
 def test_other_levels_alarm(levels):
     with pytest.raises(Mismatch):
-        chance.uniform(levels, 5, "")
+        chance.uniform(levels, 5, "", of="levels")

@@ -4,7 +4,7 @@ A bound alone fails once in 1e10 runs, so that a check can hold numbers against 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
@@ -15,7 +15,7 @@ ALARM = 1e-10
 LOG = math.log(2 / ALARM)
 
 
-def standard_normal(z: Tensor, why: str, axes: Sequence[str] = ()) -> None:
+def standard_normal(z: Tensor, why: str, axes: Sequence[str] = (), *, of: str, rows: Sequence[str] = ()) -> None:
     """Every element of `z` is an independent draw from N(0, 1).
 
     Looks at the mean, the variance, the share within one standard deviation, and for each axis at the sums along it:
@@ -25,21 +25,36 @@ def standard_normal(z: Tensor, why: str, axes: Sequence[str] = ()) -> None:
         z: the numbers.
         why: the reason that teaches.
         axes: what the first axes of z are, in words; sums are taken along these.
+        of: what z is, in words: a message about its variance begins with it.
+        rows: what the parts of z along its first axis are called, if few: the message has the number of each.
     """
     for axis, name in enumerate(axes):  # first, for what repeats spoils the other bounds
         if float(z.square().mean()) < 3 and _spread(z - z.mean(), axis) > 3 * float(z.var()):
             text = f"numbers that repeat along the {name}"
-            raise Mismatch(why, text, text, f"other numbers along the {name}")
+            raise Mismatch(why, text, f"{of}: {text}", f"other numbers along the {name}")
+
+    def inside(part: Tensor) -> float:
+        return (part.abs() < 1).double().mean().item()
+
+    def mean_square(part: Tensor) -> float:
+        return part.square().mean().item()
+
+    def each(measure: Callable[[Tensor], float]) -> str:
+        parts = [f"{row}: {measure(part):.3g}" for row, part in zip(rows, z, strict=bool(rows))]
+        return f" ({', '.join(parts)})" if parts else ""
+
     n = z.numel()
     bound = math.sqrt(2 * LOG / n)  # the mean is N(0, 1/n), and P(|N(0, 1)| > s) < 2 exp(-s²/2)
-    _within(z.mean().item(), -bound, bound, "mean", why)
-    _chi_square(z.square().mean().item(), n, "variance", why)
+    mean = z.mean().item()
+    _within(mean, -bound, bound, "mean", why, of, each(lambda part: part.mean().item()))
+    _chi_square(mean_square(z), n, "variance", why, of, each(mean_square))
     share = math.erf(math.sqrt(0.5))
     bound = math.sqrt(LOG / (2 * n))  # Hoeffding's inequality
-    inside = (z.abs() < 1).double().mean().item()
-    _within(inside, share - bound, share + bound, "share of values within one standard deviation", why)
+    name = "share of values within one standard deviation"
+    _within(inside(z), share - bound, share + bound, name, why, of, each(inside))
     for axis, name in enumerate(axes):
-        _chi_square(_spread(z, axis), n // z.shape[axis], f"variance of √n times the mean over the {name}", why)
+        over = f"variance of √n times the mean over the {name}"
+        _chi_square(_spread(z, axis), n // z.shape[axis], over, why, of)
 
 
 def _spread(z: Tensor, axis: int) -> float:
@@ -47,26 +62,26 @@ def _spread(z: Tensor, axis: int) -> float:
     return float(z.sum(axis).square().mean()) / z.shape[axis]
 
 
-def uniform(values: Tensor, count: int, why: str) -> None:
-    """`values` holds each of 0 .. count-1 equally often, up to chance."""
+def uniform(values: Tensor, count: int, why: str, *, of: str) -> None:
+    """`values`, which are `of` something, holds each of 0 .. count-1 equally often, up to chance."""
     n = values.numel()
     bound = math.sqrt(math.log(2 * count / ALARM) / (2 * n))  # Hoeffding's inequality for each of the count values
     for value in range(count):
         share = (values == value).double().mean().item()
         low = max(1 / count - bound, 0.5 / n)  # at the least it occurs
-        _within(share, low, 1 / count + bound, f"share of {value}", why)
+        _within(share, low, 1 / count + bound, f"share of {value}", why, of)
 
 
-def _chi_square(mean_square: float, n: int, name: str, why: str) -> None:
+def _chi_square(mean_square: float, n: int, name: str, why: str, of: str, each: str = "") -> None:
     """The mean of n squared normals lies in 1 - 2√(x/n) .. 1 + 2√(x/n) + 2x/n but for exp(-x) on either side.
 
     (Laurent & Massart, Annals of Statistics 28, 2000, lemma 1.)
     """
     spread = 2 * math.sqrt(LOG / n)
-    _within(mean_square, 1 - spread, 1 + spread + 2 * LOG / n, name, why)
+    _within(mean_square, 1 - spread, 1 + spread + 2 * LOG / n, name, why, of, each)
 
 
-def _within(value: float, low: float, high: float, name: str, why: str) -> None:
+def _within(value: float, low: float, high: float, name: str, why: str, of: str, each: str = "") -> None:
     if not low <= value <= high:
         rounded = float(f"{value:.0e}")  # one digit: the same mistake with other random numbers gives the same
-        raise Mismatch(why, [name, rounded], f"{name} {value:.3g}", f"between {low:.3g} and {high:.3g}")
+        raise Mismatch(why, [name, rounded], f"{of}: {name} {value:.3g}{each}", f"between {low:.3g} and {high:.3g}")

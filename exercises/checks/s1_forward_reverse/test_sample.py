@@ -64,7 +64,8 @@ def test_sample_adds_fresh_standard_normal_noise_to_the_mean_of_each_step(code, 
         states = chain(code, model, x_T, betas, generator)
         added, axes = surprises(model, states, betas), ("steps", "samples", "elements")
         all_apart(added, FRESH, axes)
-        chance.standard_normal(added, FRESH, axes)
+        rows = [f"from t = {level}" for level in range(len(betas) - 1, 0, -1)]
+        chance.standard_normal(added, FRESH, axes, of="(x_{t-1} - μ̃_t) / √β̃_t over all steps", rows=rows)
 
 
 def test_sample_ends_with_the_mean_itself(code, rng):
@@ -82,7 +83,8 @@ def test_sample_of_a_gaussian_world_has_the_mean_and_variance_of_the_exact_chain
     mean, variance = world.ancestral(betas)
     why = f"with the exact denoiser of N(0.7, 0.25) the chain ends at mean {mean:.4f} and variance {variance:.4f}"
     expect.tensor(result, why, shape=(4096, 2), dtype=torch.float64)
-    chance.standard_normal((result - mean) / variance**0.5, why)
+    of = f"(sample - {mean:.4f}) / √{variance:.4f}, from which the samples' mean and variance are seen"
+    chance.standard_normal((result - mean) / variance**0.5, why, of=of)
 
 
 def test_sample_takes_its_randomness_from_the_generator_alone(code, rng):

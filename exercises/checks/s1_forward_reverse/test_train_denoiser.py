@@ -65,7 +65,9 @@ def test_train_denoiser_shows_noised_rows_of_all_the_data_at_levels_of_their_own
     rows, levels, noise = lessons(attend(code, rng, data)[0], data, STEPS)
     why = "x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε with ε ~ N(0, 1), drawn afresh for each step, row and element"
     all_apart(noise, why, ("steps", "rows", "elements"))
-    chance.standard_normal(noise, why, axes=("steps", "rows", "elements"))
+    chance.standard_normal(
+        noise, why, ("steps", "rows", "elements"), of="(x_t - √ᾱ_t x_0) / √(1-ᾱ_t), the noise in x_t"
+    )
     for batch_rows, batch_levels in zip(rows, levels, strict=True):
         expect.holds(len(batch_levels.unique()) > 1, "each row of a batch has its own t", got=1, want="several t")
         expect.holds(len(batch_rows.unique()) > 1, "a batch is made of many rows", got=1, want="several rows")
@@ -77,8 +79,11 @@ def test_train_denoiser_draws_levels_and_rows_uniformly(code, rng):
     """Levels and rows are drawn uniformly."""
     data = far_apart(rng, 1, rows=8192)
     rows, levels, _ = lessons(attend(code, rng, data, steps=4, batch=4096)[0], data, 4, batch=4096)
-    chance.uniform(levels, len(LEVELS), "t is uniform on 0 .. T-1, both ends included")
-    chance.uniform(rows // 2048, 4, "rows are drawn from all the data alike: as often from each quarter of it")
+    chance.uniform(
+        levels, len(LEVELS), "t is uniform on 0 .. T-1, both ends included", of="the levels t that were drawn"
+    )
+    why = "rows are drawn from all the data alike: as often from each quarter of it"
+    chance.uniform(rows // 2048, 4, why, of="the quarters of the data, 0 to 3, that rows were drawn from")
 
 
 def test_train_denoiser_draws_rows_levels_and_noise_afresh(code, rng):
@@ -97,7 +102,8 @@ def test_train_denoiser_draws_rows_levels_and_noise_afresh(code, rng):
     row, counts = rows.flatten(), rows.flatten().bincount(minlength=ROWS)
     sums = torch.zeros(ROWS, noise.shape[2], dtype=torch.float64).index_add_(0, row, noise.flatten(0, 1))
     sums = sums[counts > 0] / counts[counts > 0].sqrt()[:, None]
-    chance.standard_normal(sums, "a row meets fresh noise each time it is drawn: the mean of n noises is N(0, 1/n)")
+    why = "a row meets fresh noise each time it is drawn: the mean of n noises is N(0, 1/n)"
+    chance.standard_normal(sums, why, of="√n times the mean of the n noises that a row met")
     often = [levels.flatten()[row == index] for index in range(ROWS) if counts[index] > 20]
     fixed = any(len(times.unique()) == 1 for times in often)  # once in 4e12 runs: 40 / 5**20
     why = "a row meets another t each time it is drawn"

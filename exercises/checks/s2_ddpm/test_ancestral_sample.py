@@ -15,6 +15,10 @@ from exercises.toolkit.worlds import Gaussian
 
 ONCE = "the model is called once for each level, T times in all, t = 0 included"
 AXES = ("steps", "samples", "elements")
+ADDED = {
+    "small": "(x_{t-1} - mean) / √β̃_t, what the steps added to their means in small deviations",
+    "large": "(x_{t-1} - mean) / √β_t, what the steps added to their means in large deviations",
+}
 DOWN = "t counts down from T-1 to 0, as int64 of shape (B,): every sample of the batch is at the same level"
 
 
@@ -45,6 +49,13 @@ def surprises(model: Spy, states: list[Tensor], betas: Tensor, **switches) -> Te
         mean, std = step_of(cases.of_step(seen.x_t, seen.answer, level, betas), **switches)
         added.append(((after - mean) / std).flatten(1))
     return torch.stack(added)
+
+
+def normally_added(model: Spy, states: list[Tensor], betas: Tensor, why: str, **switches) -> None:
+    """What the chain added to the mean of each step is N(0, 1) in its standard deviations; where not, it is said of which step."""
+    rows = [f"from t = {level}" for level in range(len(betas) - 1, 0, -1)]
+    of = ADDED[switches.get("variance", "small")]
+    chance.standard_normal(surprises(model, states, betas, **switches), why, axes=AXES, of=of, rows=rows)
 
 
 def rising(rng: Generator) -> Tensor:
@@ -79,7 +90,7 @@ def test_ancestral_sample_adds_noise_of_the_chosen_variance_to_the_mean_of_each_
             x_T, model = 1000 * cases.normal((32, 2, 4, 4), rng), Spy()
             states = chain(code, model, x_T, betas, generator=rng, **switches)
             why = f"with kind {kind!r}, x_{{t-1}} minus the posterior mean, over σ_t, is z ~ N(0, 1), fresh for each step, sample and element; variance {variance!r} is σ_t² = {named[variance]}"  # fmt: skip
-            chance.standard_normal(surprises(model, states, betas, **switches), why, axes=AXES)
+            normally_added(model, states, betas, why, **switches)
 
 
 def test_ancestral_sample_predicts_noise_with_the_small_variance_by_default(code, rng):
@@ -89,7 +100,7 @@ def test_ancestral_sample_predicts_noise_with_the_small_variance_by_default(code
         x_T, model = 1000 * cases.normal((32, 2, 4, 4), rng, layout), Spy()
         states = chain(code, model, x_T, betas, **({"generator": generator} if generator else {}))
         why = "by default the model predicts eps, σ_t² is β̃_t and nothing is clipped"
-        chance.standard_normal(surprises(model, states, betas), why, axes=AXES)
+        normally_added(model, states, betas, why)
 
 
 def test_ancestral_sample_clips_the_predicted_data_before_the_posterior_mean(code, rng):
@@ -100,7 +111,7 @@ def test_ancestral_sample_clips_the_predicted_data_before_the_posterior_mean(cod
         x_T, model = 20 * cases.normal((32, 2, 4, 4), rng), Spy()
         states = chain(code, model, x_T, betas, generator=rng, **switches)
         why = f"clip=True: the x̂_0 that goes with {kind} is clamped to [-1, 1], and then enters the posterior mean, x_t as it is"
-        chance.standard_normal(surprises(model, states, betas, **switches), why, axes=AXES)
+        normally_added(model, states, betas, why, **switches)
         want = last_mean(model, betas, **switches)
         expect.close(states[-1], want, "the last step's result is the clipped x̂_0")
 
@@ -141,7 +152,8 @@ def test_ancestral_sample_of_a_gaussian_world_has_the_moments_of_the_exact_chain
         expect.tensor(result, KEEP, shape=(4096, 2), dtype=torch.float64)
         m, v = moments(world, betas, variance == "large")
         why = f"with the exact denoiser of N(0.7, 0.25) and variance {variance!r} the chain ends at mean {m:.4f} and variance {v:.4f}"  # fmt: skip
-        chance.standard_normal((result - m) / v**0.5, why)
+        of = f"(sample - {m:.4f}) / √{v:.4f}, from which the samples' mean and variance are seen"
+        chance.standard_normal((result - m) / v**0.5, why, of=of)
 
 
 def test_ancestral_sample_takes_its_randomness_from_the_generator_alone(code, rng):

@@ -59,7 +59,9 @@ def test_euler_maruyama_adds_fresh_noise_of_the_size_of_the_diffusion_to_each_st
         steps = zip(states[1:-1], means(model, 5, 0.2)[:-1], strict=True)
         added = torch.stack([((after - mean) / std).flatten(1) for after, (mean, std) in steps])
         why = "x - (x_before + drift dt), over diffusion √|dt|, is z ~ N(0, 1), fresh for each step, sample and element"
-        chance.standard_normal(added, why, ("steps", "samples", "elements"))
+        rows = [f"to t = {time:.2g}" for time in grid(5, 0.2)[1:-1]]
+        of = "what the steps added to x_before + drift dt, over diffusion √|dt|"
+        chance.standard_normal(added, why, ("steps", "samples", "elements"), of=of, rows=rows)
 
 
 @settings(max_examples=10)
@@ -92,7 +94,8 @@ def test_euler_maruyama_of_a_gaussian_world_has_the_mean_and_variance_of_the_exa
         result = code.euler_maruyama(sde, score, x_T, steps, t_end=t_end, generator=rng)
         expect.tensor(result, KEEP, shape=(512, 8), dtype=torch.float64)
         why = f"with the exact score of N(0.7, 0.25) the chain ends at mean {mean:.4f} and variance {variance:.4f}"
-        chance.standard_normal((result - mean) / variance**0.5, why)
+        of = f"(sample - {mean:.4f}) / √{variance:.4f}, from which the samples' mean and variance are seen"
+        chance.standard_normal((result - mean) / variance**0.5, why, of=of)
 
 
 def test_euler_maruyama_takes_its_randomness_from_the_generator_alone(code, rng):

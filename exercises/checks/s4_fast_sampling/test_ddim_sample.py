@@ -96,7 +96,8 @@ def test_ddim_sample_adds_fresh_noise_of_size_sigma_to_each_step(code, rng):
             mean = ddim(seen.x_t, seen.answer, a, b, eta)
             added.append(((states[i + 1] - mean) / fresh(a, b, eta)).flatten(1))
         why = "(x_prev - √ᾱ_prev x̂_0 - √(1-ᾱ_prev-σ²) eps) / σ is N(0, 1), fresh for each step, sample and element"
-        chance.standard_normal(torch.stack(added), why, ("steps", "samples", "elements"))
+        of, rows = "what the steps added to their means, over σ", [f"to level {prev}" for prev in levels[1:]]
+        chance.standard_normal(torch.stack(added), why, ("steps", "samples", "elements"), of=of, rows=rows)
 
 
 def test_ddim_sample_without_a_generator_still_adds_fresh_noise(code, rng):
@@ -105,7 +106,8 @@ def test_ddim_sample_without_a_generator_still_adds_fresh_noise(code, rng):
     states = walked(code, model, x_T, 3, eta=1.0)
     a, b = level(alpha_bar, 11), level(alpha_bar, 7)
     added = (states[1] - ddim(x_T, model.seen[0].answer, a, b, 1.0)) / fresh(a, b, 1.0)
-    chance.standard_normal(added, "generator=None draws from torch's own generator", ("samples", "elements"))
+    why, of = "generator=None draws from torch's own generator", "what the first step added to its mean, over σ"
+    chance.standard_normal(added, why, ("samples", "elements"), of=of)
 
 
 def test_ddim_sample_takes_its_randomness_from_the_generator_alone(code, rng):

@@ -123,7 +123,9 @@ def test_distill_noises_rows_of_the_data_afresh(code, rng):
     rows = ((x_t / a.sqrt()).flatten(1).mean(1) / 1000).round().long().clamp(1, ROWS) - 1
     noise = ((x_t - a.sqrt() * data[rows]) / (1 - a).sqrt()).reshape(STEPS, BATCH, -1)
     why = "x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε with ε ~ N(0, 1), drawn afresh for each update, row and element"
-    chance.standard_normal(noise, why, ("updates", "rows", "elements"))
+    chance.standard_normal(
+        noise, why, ("updates", "rows", "elements"), of="(x_t - √ᾱ_t x_0) / √(1-ᾱ_t), the noise in x_t"
+    )
     nearest = torch.pdist(noise.flatten(1), p=math.inf).min()  # of 80 numbers each
     expect.holds(bool(nearest > 1e-6), why, got="the same noise in two updates", want="other noise in all updates")
     first, *later = rows.reshape(STEPS, BATCH).sort(1).values

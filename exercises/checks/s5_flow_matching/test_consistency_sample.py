@@ -56,9 +56,11 @@ def test_consistency_sample_adds_fresh_noise_up_to_each_level(code, rng):
         z = torch.stack(added(f, sigmas, sigma_min)).flatten(2)
         # 6144 numbers: a deviation is seen to within some 10 %, and 0.45 instead of √(0.45² - 0.4²) is off by half
         why = f"(what f sees - its last answer) / √(σ² - σ_min²) is N(0, 1), with σ_min = {sigma_min}; {AGAIN}"
-        for level in z:
-            chance.standard_normal(level, why, ("samples", "elements"))
-        chance.standard_normal(z, why, ("levels", "samples", "elements"))
+        for sigma, level in zip(sigmas[1:], z, strict=True):
+            of = f"the noise before the jump at σ = {sigma:g}, over √(σ² - σ_min²)"
+            chance.standard_normal(level, why, ("samples", "elements"), of=of)
+        of = "the noise before all jumps, over √(σ² - σ_min²)"
+        chance.standard_normal(z, why, ("levels", "samples", "elements"), of=of)
 
 
 def test_consistency_sample_adds_nothing_at_the_lowest_level(code, rng):
@@ -81,7 +83,11 @@ def test_consistency_sample_of_the_exact_function_is_data_at_the_lowest_level(co
         expect.tensor(got, KEEP, shape=x.shape, dtype=x.dtype)
         z = (got - 0.7) / (0.25 + sigma_min**2) ** 0.5
         # 4096 numbers: a variance is seen to within 22 %; noise of deviation σ would make it 33 % larger
-        chance.standard_normal(z, f"(sample - 0.7) / √(0.25 + σ_min²) is N(0, 1), with σ_min = {sigma_min}; {AGAIN}")
+        chance.standard_normal(
+            z,
+            f"(sample - 0.7) / √(0.25 + σ_min²) is N(0, 1), with σ_min = {sigma_min}; {AGAIN}",
+            of="(sample - 0.7) / √(0.25 + σ_min²)",
+        )
 
 
 def test_consistency_sample_takes_its_randomness_from_the_generator_alone(code, rng):

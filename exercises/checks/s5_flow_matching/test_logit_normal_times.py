@@ -31,6 +31,7 @@ def test_logit_normal_times_have_a_normal_logit(code, rng):
             z.reshape(50, 80),
             f"with mean = {mean} and std = {std}, (logit(t) - mean) / std; {LAW}",
             ("batches", "times"),
+            of="(logit(t) - mean) / std",
         )
 
 
@@ -44,9 +45,11 @@ def test_logit_normal_times_of_a_high_mean_are_near_data(code, rng):
 
 def test_logit_normal_times_default_to_the_standard_normal(code, rng):
     """Without mean and std it is N(0, 1), and they may be given by name."""
-    chance.standard_normal(drawn(code, 4000, generator=rng), f"by default mean = 0 and std = 1; {LAW}")
+    chance.standard_normal(drawn(code, 4000, generator=rng), f"by default mean = 0 and std = 1; {LAW}", of="logit(t)")
     z = (drawn(code, 4000, std=0.5, mean=1.0, generator=rng) - 1.0) / 0.5
-    chance.standard_normal(z, f"with mean = 1 and std = 0.5, (logit(t) - mean) / std; {LAW}")
+    chance.standard_normal(
+        z, f"with mean = 1 and std = 0.5, (logit(t) - mean) / std; {LAW}", of="(logit(t) - mean) / std"
+    )
 
 
 def test_logit_normal_times_take_their_randomness_from_the_generator_alone(code, rng):
