@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -11,6 +12,10 @@ SMALL = 8
 """A tensor with up to this many elements is written out; a larger one is named by dtype and shape."""
 LONG = 200
 """Text from the code under test is cut after this many characters."""
+
+
+MADE: WeakKeyDictionary[torch.nn.Module, str] = WeakKeyDictionary()
+"""The networks that the code under test made, each with the call that made it."""
 
 
 @dataclass
@@ -37,6 +42,21 @@ def _as_it_is(value: Any) -> Any:
     return value.detach().clone() if written else value
 
 
+def network_called(network: torch.nn.Module) -> str:
+    """How a network that is called stands in a message: with its arguments, and its mode where that is not the usual one."""
+    made = MADE.get(network, f"<model {type(network).__name__}>")
+    return made if network.training else f"{made}.eval()"
+
+
+def at_length(value: Any) -> str:
+    """A value in a few words, and of a tensor that is too large to be written out between what its elements lie."""
+    text = describe(value)
+    if isinstance(value, Tensor) and value.is_floating_point() and value.numel() > SMALL:
+        least, most = value.detach().aminmax()
+        return f"{text}, from {least.item():.3g} to {most.item():.3g}"
+    return text
+
+
 def describe(value: Any) -> str:
     """A value in a few words: small tensors written out, large ones by dtype and shape."""
     if isinstance(value, torch.nn.Module):
@@ -47,6 +67,7 @@ def describe(value: Any) -> str:
         return "<generator>"
     if isinstance(value, tuple | list):
         text = ", ".join(describe(item) for item in value[:SMALL]) + (", ..." if len(value) > SMALL else "")
+        text += "," if isinstance(value, tuple) and len(value) == 1 else ""
         return f"({text})" if isinstance(value, tuple) else f"[{text}]"
     if isinstance(value, float):
         return f"{value:.6g}"

@@ -10,13 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from exercises.checks.describe import Call, describe, differences
+from exercises.checks.describe import Call, at_length, describe, differences, network_called
 
 LAST_CALL: list[Call] = []
 """The calls into the code under test since the check began; the last one is what a failure talks about."""
 
 PARTS: list[tuple[Tensor, str]] = []
 """The parts of the tuple that was taken apart last, with what a message calls them."""
+GIVEN: list[tuple[Any, str]] = []
+"""What the models that a check hands out were called with since the check began, with what a message calls it."""
+MOST_WORDS = 8
+"""Of a list of words so many are told."""
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 TOLERANCES = {
@@ -29,6 +33,17 @@ TOLERANCES = {
 }
 """Relative and absolute, for each dtype as in torch.testing, whose import takes longer than the checks of a section; whole
 numbers are equal or they are not."""
+
+
+def given(**values: Any) -> None:
+    """A model was called with these: a message about one of them says so."""
+    GIVEN.extend((value, f"the {name} that the model was given") for name, value in values.items())
+
+
+def calling(network: torch.nn.Module, method: str, *args: Any) -> Any:
+    """What a method of a network of the code under test returns; a failure talks about this call."""
+    LAST_CALL[:] = [Call(f"{network_called(network)}.{method}", args)]
+    return getattr(network, method)(*args)
 
 
 class Mismatch(AssertionError):
@@ -68,14 +83,13 @@ def close(got: Any, want: Tensor, why: str, *, rtol: float | None = None, atol: 
     """
     tensor(got, why, shape=want.shape, dtype=want.dtype, device=want.device)
     finite(got, why)
-    part = _part(got)
-    got, want = got.detach(), want.detach()
+    whole, got, want = got, got.detach(), want.detach()
     if rtol is None or atol is None:
         rtol, atol = TOLERANCES.get(want.dtype, (0.0, 0.0))
     near = torch.isclose(got, want, rtol=rtol, atol=atol)
     if not near.all():
         came_back, expected = differences(got, want, near)
-        raise Mismatch(why, got, f"{part}{came_back}", expected, near=(rtol, atol))
+        raise Mismatch(why, got, f"{_part(whole)}{came_back}", expected, near=(rtol, atol))
 
 
 def tensor(
@@ -88,25 +102,24 @@ def tensor(
 ) -> None:
     """`got` is a tensor, of this shape, dtype and device where they are given."""
     if not isinstance(got, Tensor):
-        raise Mismatch(why, type(got).__name__, describe(got), f"a tensor{_shape_text(shape)}")
-    part = _part(got)
+        raise Mismatch(why, type(got).__name__, f"{_part(got)}{describe(got)}", f"a tensor{_shape_text(shape)}")
     if shape is not None and tuple(got.shape) != tuple(shape):
-        came_back = f"{part}shape {tuple(got.shape)}{_other_with(got, shape)}"
+        came_back = f"{_part(got)}shape {tuple(got.shape)}{_other_with(got, shape)}"
         raise Mismatch(why, tuple(got.shape), came_back, f"shape {tuple(shape)}")
     if dtype is not None and got.dtype != dtype:
-        raise Mismatch(why, str(got.dtype), f"{part}dtype {got.dtype}", f"dtype {dtype}")
+        raise Mismatch(why, str(got.dtype), f"{_part(got)}dtype {got.dtype}", f"dtype {dtype}")
     if device is not None and got.device != device:
-        raise Mismatch(why, str(got.device), f"{part}a tensor on {got.device}", f"a tensor on {device}")
+        raise Mismatch(why, str(got.device), f"{_part(got)}a tensor on {got.device}", f"a tensor on {device}")
 
 
 def _part(got: Any) -> str:
-    """Which part of a tuple this is, for the beginning of a message; "" if it is none."""
-    return next((f"{name}: " for part, name in PARTS if part is got), "")
+    """What this is where it is not the result itself, for the beginning of a message: a part of a tuple, or given to a model."""
+    return next((f"{name}: " for part, name in (*PARTS, *GIVEN) if part is got), "")
 
 
 def _other_with(got: Tensor, shape: Sequence[int]) -> str:
     """Of a part that has another shape than it should: which of the others has that one."""
-    if not _part(got):
+    if not any(part is got for part, _ in PARTS):
         return ""
     others = [name for part, name in PARTS if part is not got and tuple(part.shape) == tuple(shape)]
     return f" (what came as {others[0]} has this shape: is the order right?)" if others else ""
@@ -123,6 +136,22 @@ def finite(got: Tensor, why: str) -> None:
         where = tuple(bad.nonzero()[0].tolist())
         came_back = f"{_part(got)}{got.detach()[where].item()} at {list(where)}"
         raise Mismatch(why, got.detach(), came_back, "finite numbers")
+
+
+UNCHOSEN = (
+    "where the value is a number and the gradient is not, look at what torch.where, a mask or a clamp did not choose: backward it still "
+    "counts, 0 times its slope, and 0 times infinity is NaN (the slope of a logarithm, a root or a quotient at 0). Make it finite "
+    "before it is chosen from"
+)
+
+
+def finite_slope(grad: Tensor, why: str) -> None:
+    """No element of a gradient is NaN or infinite; where one is, it is said how that comes about."""
+    bad = ~torch.isfinite(grad.detach())
+    if bad.any():
+        where = tuple(bad.nonzero()[0].tolist())
+        came_back = f"a gradient of {grad.detach()[where].item()} at {list(where)} ({int(bad.sum())} of {bad.numel()})"
+        raise Mismatch(f"{why}; {UNCHOSEN}", grad.detach(), came_back, "a finite gradient")
 
 
 def tensors(got: Any, count: int, why: str, names: Sequence[str] = ()) -> tuple[Tensor, ...]:
@@ -144,16 +173,37 @@ def tensors(got: Any, count: int, why: str, names: Sequence[str] = ()) -> tuple[
     return tuple(got)
 
 
-def equal(got: Any, want: Any, why: str) -> None:
-    """`got` is exactly `want`: counts, names, shapes, flags, lists of them."""
+def equal(got: Any, want: Any, why: str, *, of: str = "") -> None:
+    """`got` is exactly `want`: counts, names, shapes, flags, lists of them; counts are `of` something, in words."""
     if isinstance(got, Tensor) or type(got) is not type(want) or got != want:
-        raise Mismatch(why, got, describe(got), describe(want))
+        said = f" {of}" if of else ""
+        raise Mismatch(why, got, f"{describe(got)}{said}", f"{describe(want)}{said}")
 
 
-def holds(condition: bool, why: str, *, got: Any, want: str) -> None:
-    """A property holds; `got` is the measurement behind it, or words of the check's, and `want` says what it should be."""
+def holds(condition: bool, why: str, *, got: Any, want: str, told: str = "") -> None:
+    """A property holds.
+
+    Args:
+        condition: whether it does.
+        why: the reason that teaches.
+        got: the measurement behind it, or words of the check's: by it a mistake is recognised.
+        want: what it should be.
+        told: what is said to have come back, where the measurement alone does not say of what it is.
+    """
     if not condition:
-        raise Mismatch(why, got, got if isinstance(got, str) else describe(got), want)
+        raise Mismatch(why, got, told or _in_words(got), want)
+
+
+def _in_words(got: Any) -> str:
+    """A measurement in a message: words as they are, of a list of words each once, and of numbers between what they lie."""
+    if isinstance(got, str):
+        return got
+    if isinstance(got, list) and got and all(isinstance(word, str) for word in got):
+        words = list(dict.fromkeys(got))
+        return ", ".join(words[:MOST_WORDS]) + (
+            f" and {len(words) - MOST_WORDS} more" if len(words) > MOST_WORDS else ""
+        )
+    return at_length(got)
 
 
 def none(found: Collection[str], why: str, *, verb: str, want: str) -> None:
@@ -233,7 +283,16 @@ def gradients(
         raise Mismatch(why, "no backward pass", said, wanted) from None
     for (name, (value, want)), grad in zip(inputs.items(), found, strict=True):
         reason = f"{why} (the gradient with respect to {name})"
+        if grad is not None:
+            finite_slope(grad, reason)
         close(torch.zeros_like(value) if grad is None else grad, want, reason, rtol=rtol, atol=atol)
+
+
+PLAIN = (
+    "torch does not look into a plain list, tuple or dict: what is in one is not in parameters(), so that no optimiser trains it, not in "
+    "state_dict(), so that it is not saved, and not moved by to(). It sees what is assigned to self as a module, an nn.ModuleList, an "
+    "nn.Sequential, an nn.ModuleDict or an nn.Parameter, and what register_buffer is given"
+)
 
 
 def module(got: Any, why: str) -> None:
@@ -241,7 +300,8 @@ def module(got: Any, why: str) -> None:
     if not isinstance(got, torch.nn.Module):
         raise Mismatch(why, type(got).__name__, describe(got), "an nn.Module")
     if not any(parameter.requires_grad for parameter in got.parameters()):
-        raise Mismatch(why, "no parameters", "a module without parameters", "a module with parameters to train")
+        came_back = "a module without parameters: torch finds no layer in it"
+        raise Mismatch(f"{why}; {PLAIN}", "no parameters", came_back, "a module with parameters to train")
 
 
 def left_alone(model: torch.nn.Module) -> None:

@@ -1,8 +1,12 @@
 """The rules of the course, as the checks of several sections say them, and how near is near."""
 
+from exercises.checks.expect import PLAIN
+
 KEEP = "results keep the data's dtype and device, whatever the tables come in, and arguments stay as they are"
 FLOW = "the result is differentiable in data, noise and predictions"
 EACH = "each sample has its own level: a value (B,) must become (B, 1, ..., 1) before it multiplies (B, *S)"
+KEPT = f"two networks with equal parameters and buffers are equal; {PLAIN}"
+TWIN = "another answer from a second network that was given the first one's state_dict()"
 
 SINGLE = {"rtol": 1e-4, "atol": 1e-4}
 """For float32 in data or tables. With betas from 0.1 an honest coefficient is off by some 10 ulp after the cancellation

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from exercises.checks.describe import Call
-from exercises.checks.expect import LAST_CALL, unchanged
+from exercises.checks.describe import MADE, Call, network_called
+from exercises.checks.expect import GIVEN, LAST_CALL, unchanged
 from exercises.checks.notes import NOTES, a_call, note
 from grader.faults import Missing, Raised
 
@@ -27,6 +27,7 @@ class UnderTest:
         self._module = module
         LAST_CALL.clear()
         NOTES.clear()
+        GIVEN.clear()
 
     def __getattr__(self, name: str) -> Any:
         if not hasattr(self._module, name):
@@ -51,7 +52,8 @@ def _noting(name: str, target: Callable) -> Callable:
         # Checks compute what they expect from what they hand out: it must be what it was
         unchanged(KEEP, **{where: (before, value.detach()) for where, value, before in given})
         if isinstance(result, nn.Module) and not any(result is arg for arg in args):
-            result.register_forward_pre_hook(_note_forward(name), with_kwargs=True)
+            MADE[result] = str(Call(name, args, kwargs))
+            result.register_forward_pre_hook(_note_forward, with_kwargs=True)
         return result
 
     return call
@@ -65,9 +67,5 @@ def _tensors(args: tuple, kwargs: dict[str, Any]) -> Iterator[tuple[str, Tensor]
             yield name, value
 
 
-def _note_forward(name: str) -> Callable:
-    def note(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
-        LAST_CALL.append(Call(f"{name}.forward", args, kwargs))
-        del LAST_CALL[:-1]
-
-    return note
+def _note_forward(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
+    LAST_CALL[:] = [Call(network_called(module), args, kwargs)]

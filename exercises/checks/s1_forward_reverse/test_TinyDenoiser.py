@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from exercises.checks import expect
-from exercises.checks.rules import KEEP
+from exercises.checks.rules import KEEP, KEPT, TWIN
 
 FAR = 10_000
 NETWORK = "TinyDenoiser is an nn.Module, and its layers are registered in it"
@@ -94,8 +94,14 @@ def test_TinyDenoiser_has_layers_as_wide_as_hidden_says(code):
         counts.append(sum(parameter.numel() for parameter in model.parameters()))
     narrow, wide, widest, default = counts
     why = "hidden is the width of the layers"
-    expect.holds(narrow < wide < widest, why, got=counts[:3], want="more parameters with a larger hidden")
-    expect.equal(default, widest, "by default hidden is 128 and dim 2: so many parameters")
+    expect.holds(
+        narrow < wide < widest,
+        why,
+        got=counts[:3],
+        want="more parameters with a larger hidden",
+        told=f"{narrow}, {wide} and {widest} parameters with hidden 16, 64 and 128",
+    )
+    expect.equal(default, widest, "by default hidden is 128 and dim 2: so many parameters", of="parameters")
 
 
 def test_TinyDenoiser_looks_at_every_coordinate_and_guesses_each(code, rng):
@@ -106,9 +112,17 @@ def test_TinyDenoiser_looks_at_every_coordinate_and_guesses_each(code, rng):
         moved = x.clone()
         moved[:, axis] += 1
         change = furthest(guess(model, moved, t), before)
-        expect.holds(change > 0, f"x[:, {axis}] was moved by 1", got=change, want="another answer")
+        expect.holds(
+            change > 0, f"x[:, {axis}] was moved by 1", got=change, want="another answer", told="the same answer"
+        )
         change = furthest(before[:, axis], before[:, axis - 1])
-        expect.holds(change > 0, "each coordinate has noise of its own", got=change, want="different columns")
+        expect.holds(
+            change > 0,
+            "each coordinate has noise of its own",
+            got=change,
+            want="different columns",
+            told="two equal columns",
+        )
 
 
 def test_TinyDenoiser_can_guess_noise_of_either_sign_and_any_size(code, rng):
@@ -120,7 +134,8 @@ def test_TinyDenoiser_can_guess_noise_of_either_sign_and_any_size(code, rng):
     reached = torch.cat(outputs)
     both = [bool(reached.min() < -1.5), bool(reached.max() > 1.5)]
     why = "noise has either sign and no bound, so nothing may squash the output: ten random networks were tried"
-    expect.holds(all(both), why, got=both, want="some outputs below -1.5 and some above 1.5")
+    told = f"outputs from {reached.min():.3g} to {reached.max():.3g}"
+    expect.holds(all(both), why, got=both, want="some outputs below -1.5 and some above 1.5", told=told)
 
 
 def test_TinyDenoiser_keeps_all_that_it_is_in_parameters_and_buffers(code, rng):
@@ -132,8 +147,7 @@ def test_TinyDenoiser_keeps_all_that_it_is_in_parameters_and_buffers(code, rng):
     x, t = points(rng, 8, 2)
     expected = guess(model, x, t)
     same = furthest(guess(twin, x, t), expected) <= 1e-4 * float(expected.abs().max())
-    why = "two networks with equal parameters and buffers are equal: a layer in a plain list is not trained or saved"
-    expect.holds(same, why, got="another answer from the twin", want="the same answer")
+    expect.holds(same, KEPT, got="another answer from the twin", want="the same answer", told=TWIN)
 
 
 def test_TinyDenoiser_lets_gradients_through_to_all_that_matters(code, rng):

@@ -33,7 +33,7 @@ def test_simple_loss_calls_the_model_once_with_the_noised_data_and_its_levels(co
     for case in corners(rng):
         model = Spy()
         got = code.simple_loss(model, case.x0, case.t, case.noise, case.alpha_bar)
-        expect.equal(len(model.seen), 1, "one call of the model is enough")
+        expect.equal(len(model.seen), 1, "one call of the model is enough", of="calls of the model")
         expect.close(model.seen[0].x_t, jump(case), "the model sees x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε")
         expect.close(model.seen[0].t, case.t, "the model is told the level of each sample, t itself")
         expect.close(got, mse(case), MEAN)

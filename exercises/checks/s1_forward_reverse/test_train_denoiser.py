@@ -26,7 +26,7 @@ def school(code, generator: Generator | None, model: nn.Module, data: Tensor, st
     kinds = {"float" if isinstance(loss, float) else type(loss).__name__ for loss in losses} if whole else set()
     came = [type(losses).__name__, *sorted(kinds)]
     expect.holds(kinds == {"float"}, FLOATS, got=came, want=f"a list of {steps} floats")
-    expect.equal(len(losses), steps, FLOATS)
+    expect.equal(len(losses), steps, FLOATS, of="losses")
     return list(losses)
 
 
@@ -38,7 +38,7 @@ def far_apart(rng: Generator, *shape: int, rows: int = ROWS) -> Tensor:
 
 def lessons(model: Spy, data: Tensor, steps: int, batch: int = BATCH) -> tuple[Tensor, Tensor, Tensor]:
     """What the model was shown: rows and levels, (steps, batch), and the noise in x_t, (steps, batch, elements)."""
-    expect.equal(len(model.seen), steps, "each step calls the model once, with one batch")
+    expect.equal(len(model.seen), steps, "each step calls the model once, with one batch", of="calls of the model")
     rows, noises = [], []
     for seen in model.seen:
         expect.tensor(seen.x_t, SHOWN, shape=(batch, *data.shape[1:]), dtype=data.dtype)
@@ -69,8 +69,20 @@ def test_train_denoiser_shows_noised_rows_of_all_the_data_at_levels_of_their_own
         noise, why, ("steps", "rows", "elements"), of="(x_t - √ᾱ_t x_0) / √(1-ᾱ_t), the noise in x_t"
     )
     for batch_rows, batch_levels in zip(rows, levels, strict=True):
-        expect.holds(len(batch_levels.unique()) > 1, "each row of a batch has its own t", got=1, want="several t")
-        expect.holds(len(batch_rows.unique()) > 1, "a batch is made of many rows", got=1, want="several rows")
+        expect.holds(
+            len(batch_levels.unique()) > 1,
+            "each row of a batch has its own t",
+            got=1,
+            want="several t",
+            told="one t for the whole batch",
+        )
+        expect.holds(
+            len(batch_rows.unique()) > 1,
+            "a batch is made of many rows",
+            got=1,
+            want="several rows",
+            told="one row, again and again",
+        )
     missed = sorted(set(range(ROWS)) - set(rows.flatten().tolist()))
     expect.holds(not missed, f"{STEPS * BATCH} draws reach each of {ROWS} rows", got=missed, want="no row left out")
 
@@ -162,7 +174,7 @@ def stroll(code, rng: Generator, turning: bool = False, **rest: float) -> Tensor
     """Where 40 steps take the parameters of `Slopes`, (41, 2)."""
     model = Slopes(turning)
     school(code, rng, model, cases.normal((ROWS, 2), rng), 40, batch_size=BATCH, **rest)
-    expect.equal(len(model.path), 40, "each step calls the model once, with one batch")
+    expect.equal(len(model.path), 40, "each step calls the model once, with one batch", of="calls of the model")
     return model.walk()
 
 
@@ -170,21 +182,40 @@ def test_train_denoiser_steps_by_lr_however_steep_the_loss_like_adam(code, rng):
     """A step is as long as lr says, however steep the loss: as with Adam."""
     path = stroll(code, rng, lr=1e-3) / 1e-3
     downhill = (path[1:] < path[:-1]).sum(0).tolist()
-    expect.equal(downhill, [40, 40], "each of 40 steps moves each parameter of the model downhill, in place")
+    expect.equal(
+        downhill,
+        [40, 40],
+        "each of 40 steps moves each parameter of the model downhill, in place",
+        of="steps downhill, of each of two parameters",
+    )
     ratio = float(path[-1, 1] / path[-1, 0])
     why = "Adam moves by about lr a step however small the gradient: here one is 100 times the other"
-    expect.holds(0.8 < ratio < 1.25, why, got=round(ratio, 2), want="equal distances, a ratio of 1")
+    expect.holds(
+        0.8 < ratio < 1.25,
+        why,
+        got=round(ratio, 2),
+        want="equal distances, a ratio of 1",
+        told=f"a ratio of {ratio:.2f}",
+    )
     way = -float(path[-1, 0])
     why = (
         "with a steady gradient Adam moves by lr a step: 40 lr in 40 steps, or less with a slow start like RAdam's 3 lr"
     )
-    expect.holds(2 < way < 60, why, got=round(way), want="between 2 and 60")
+    expect.holds(
+        2 < way < 60, why, got=round(way), want="between 2 and 60 times lr", told=f"a way of {way:.1f} times lr"
+    )
     late = float(((path[40] - path[20]) / path[20]).min())
     why = "Adam does not tire: with a steady gradient its later steps are as long as the first"
     expect.holds(late > 0.7, why, got=round(late, 1), want="1 or more")
     slow = float((stroll(code, rng, lr=1e-4)[-1, 0] / 1e-4) / path[-1, 0])
     why = "the learning rate is lr: a tenth of it goes a tenth of the way"
-    expect.holds(0.8 < slow < 1.25, why, got=round(slow, 1), want="the same way in units of lr, a ratio of 1")
+    expect.holds(
+        0.8 < slow < 1.25,
+        why,
+        got=round(slow, 1),
+        want="the same way in units of lr, a ratio of 1",
+        told=f"a ratio of {slow:.2f}",
+    )
 
 
 def test_train_denoiser_forgets_old_gradients_and_keeps_its_momentum(code, rng):
@@ -192,10 +223,22 @@ def test_train_denoiser_forgets_old_gradients_and_keeps_its_momentum(code, rng):
     steady, turning = stroll(code, rng), stroll(code, rng, turning=True)
     drift = float((turning[-1] / steady[-1]).abs().max())
     why = "gradients that change sign each step lead nowhere, unless those of earlier steps are still added in"
-    expect.holds(drift < 0.25, why, got=round(drift, 1), want="hardly a move, below 0.25 of the steady way")
+    expect.holds(
+        drift < 0.25,
+        why,
+        got=round(drift, 1),
+        want="hardly a move, below 0.25 of the steady way",
+        told=f"{drift:.2f} of the steady way",
+    )
     swing = float(((turning[-1] - turning[-2]) / (steady[-1] - steady[-2])).abs().max())
     why = "Adam's moments live through the whole training: made anew each step, it swings back and forth by lr"
-    expect.holds(swing < 0.8, why, got=round(swing, 1), want="shorter swings, below 0.8 of a steady step")
+    expect.holds(
+        swing < 0.8,
+        why,
+        got=round(swing, 1),
+        want="shorter swings, below 0.8 of a steady step",
+        told=f"{swing:.2f} of a steady step",
+    )
 
 
 def test_train_denoiser_takes_its_randomness_from_the_generator_alone(code, rng):
@@ -220,11 +263,15 @@ def test_train_denoiser_has_its_defaults_and_keeps_dtype_and_data(code, rng):
     """The defaults are those of the signature; dtype and data stay as they are."""
     data, alpha_bar, spy, slopes = cases.normal((512, 2), rng).float(), numbers(*LEVELS), Spy(), Slopes()
     expect.untouched(lambda data, table: code.train_denoiser(spy, data, table, 3), KEEP, data=data, alpha_bar=alpha_bar)
-    expect.equal(len(spy.seen), 3, "each step calls the model once, with one batch")
+    expect.equal(len(spy.seen), 3, "each step calls the model once, with one batch", of="calls of the model")
     for seen in spy.seen:
         expect.tensor(seen.x_t, "256 rows a step by default, in the data's dtype", shape=(256, 2), dtype=torch.float32)
     school(code, None, slopes, data, 40)
     ratio = float(slopes.walk()[-1, 0] / stroll(code, rng, lr=1e-3)[-1, 0])
     expect.holds(
-        0.8 < ratio < 1.25, "lr is 1e-3 by default", got=round(ratio, 1), want="the way of lr=1e-3, a ratio of 1"
+        0.8 < ratio < 1.25,
+        "lr is 1e-3 by default",
+        got=round(ratio, 1),
+        want="the way of lr=1e-3, a ratio of 1",
+        told=f"a ratio of {ratio:.2f}",
     )

@@ -11,4 +11,7 @@ def slopes_in(got: object, pull: Tensor, why: str, *inputs: Tensor, keep: bool =
     expect.tensor(got, why, shape=pull.shape, dtype=pull.dtype)
     expect.holds(got.requires_grad, why, got="a result without a gradient", want="a result with one")
     found = torch.autograd.grad(got, inputs, pull, retain_graph=keep, allow_unused=True)
+    for grad in found:
+        if grad is not None:
+            expect.finite_slope(grad, why)
     return [torch.zeros_like(value) if grad is None else grad for value, grad in zip(inputs, found, strict=True)]

@@ -5,7 +5,7 @@ from torch import Generator, Tensor, nn
 
 from exercises.checks import cases, expect
 from exercises.checks.cases import numbers
-from exercises.checks.rules import KEEP
+from exercises.checks.rules import KEEP, KEPT, TWIN
 from exercises.checks.s2_ddpm.slopes import slopes_in
 
 LARGE_T = 10_000
@@ -90,9 +90,12 @@ def test_UNet_is_as_wide_as_it_is_told(code):
         return sum(parameter.numel() for parameter in made(code, *args).parameters())
 
     why = "a level has width times its multiplier channels: more of either are more parameters"
-    sizes = [size(1, 8, (1, 1)), size(1, 16, (1, 1)), size(1, 16, (2, 1)), size(1, 16, (2, 2))]
-    expect.holds(sizes == sorted(set(sizes)), why, got=sizes, want="more parameters each time")
-    expect.equal(size(), size(1, 32, (1, 2, 2)), "by default one channel, width 32 and multipliers (1, 2, 2)")
+    made_with = [(1, 8, (1, 1)), (1, 16, (1, 1)), (1, 16, (2, 1)), (1, 16, (2, 2))]
+    sizes = [size(*arguments) for arguments in made_with]
+    told = "; ".join(f"UNet{arguments}: {count}" for arguments, count in zip(made_with, sizes, strict=True))
+    expect.holds(sizes == sorted(set(sizes)), why, got=sizes, want="more parameters each time", told=told)
+    why = "UNet() is UNet(1, 32, (1, 2, 2)): by default one channel, width 32 and multipliers (1, 2, 2)"
+    expect.equal(size(), size(1, 32, (1, 2, 2)), why, of="parameters")
 
 
 def unlike(one: Tensor, other: Tensor) -> bool:
@@ -108,8 +111,10 @@ def test_UNet_tells_one_time_from_another(code, rng):
     outputs = [answer(network, x, torch.full((2,), t)).detach() for t in times]
     for one in range(len(times)):
         for other in range(one):
-            why = f"the answer depends on the level: t = {times[other]} and t = {times[one]} differ"
-            expect.holds(unlike(outputs[one], outputs[other]), why, got="the same answer", want="another answer")
+            why = "the answer depends on the level: another t, another answer"
+            told = f"the same answer for t = {times[other]} and for t = {times[one]}"
+            different = unlike(outputs[one], outputs[other])
+            expect.holds(different, why, got="the same answer", want="another answer", told=told)
 
 
 def test_UNet_tells_one_label_from_another(code, rng):
@@ -122,8 +127,10 @@ def test_UNet_tells_one_label_from_another(code, rng):
         outputs = answer(network, x, t, y).detach()
         for one in range(classes):
             for other in range(one):
-                why = f"the answer depends on the label of the sample: y = {other} and y = {one} differ"
-                expect.holds(unlike(outputs[one], outputs[other]), why, got="the same answer", want="another answer")
+                why = "the answer depends on the label of the sample: another y, another answer"
+                told = f"the same answer for y = {other} and for y = {one}"
+                different = unlike(outputs[one], outputs[other])
+                expect.holds(different, why, got="the same answer", want="another answer", told=told)
         got = network(x, t, y=y.flip(0))
         expect.tensor(got, "y is an argument of forward, by name too", shape=x.shape)
         why = "each sample has its own label: labels in another order give the answers in another order"
@@ -184,7 +191,13 @@ def test_UNet_hands_detail_across_by_skips(code, rng):
     rows = torch.randperm(512, generator=rng)[:160]
     passed = rank(slopes(network, x, rows).flatten(1))
     why = "without a skip at full resolution all detail would have to pass the level below, which holds 128 numbers"
-    expect.holds(passed > 128, why, got=passed, want="an output that depends on the image in more than 128 ways")
+    expect.holds(
+        passed > 128,
+        why,
+        got=passed,
+        want="an output that depends on the image in more than 128 ways",
+        told=f"an output that depends on it in {passed} ways",
+    )
 
 
 def test_UNet_lets_every_place_see_every_other_by_attention(code, rng):
@@ -196,7 +209,13 @@ def test_UNet_lets_every_place_see_every_other_by_attention(code, rng):
     rows = torch.arange(4 * 102 * 2).reshape(4, 102, 2)[:, :first].flatten()
     passed = rank(slopes(network, x, rows)[:, :, last:].flatten(1))
     why = "self-attention brings each place what it asks for from all others: what reaches 288 outputs from the far end fills about 288 numbers, where the means and variances of normalisations are some 100"  # fmt: skip
-    expect.holds(passed > 264, why, got=passed, want="an influence of the far end in more than 264 ways")
+    expect.holds(
+        passed > 264,
+        why,
+        got=passed,
+        want="an influence of the far end in more than 264 ways",
+        told=f"an influence of the far end in {passed} ways",
+    )
 
 
 def test_UNet_can_guess_noise_of_either_sign_and_any_size(code, rng):
@@ -208,7 +227,8 @@ def test_UNet_can_guess_noise_of_either_sign_and_any_size(code, rng):
     reached = torch.cat(outputs)
     both = [bool(reached.min() < -1.5), bool(reached.max() > 1.5)]
     why = "noise has either sign and no bound, so nothing may squash the output: five random networks were tried"
-    expect.holds(all(both), why, got=both, want="some outputs below -1.5 and some above 1.5")
+    told = f"outputs from {reached.min():.3g} to {reached.max():.3g}"
+    expect.holds(all(both), why, got=both, want="some outputs below -1.5 and some above 1.5", told=told)
 
 
 def test_UNet_lets_gradients_through_to_all_that_matters(code, rng):
@@ -220,7 +240,9 @@ def test_UNet_lets_gradients_through_to_all_that_matters(code, rng):
     every = [x, *(parameter for parameter in network.parameters() if parameter.requires_grad)]
     why = "the gradient is the slope of the answer: nothing on the way is detached or computed under no_grad"
     got = answer(network, x, t, y)
-    expect.equal(got.requires_grad, True, why)
+    expect.holds(
+        got.requires_grad, why, got=False, want="an answer with a gradient", told="an answer without a gradient"
+    )
     found = torch.autograd.grad((got * pull).sum(), every, allow_unused=True)
     for first in range(4):
         some = [(value, grad) for value, grad in list(zip(every, found, strict=True))[first::4]]
@@ -240,7 +262,13 @@ def test_UNet_lets_gradients_through_to_all_that_matters(code, rng):
             measured.append((ends[0] - ends[1]) / (2 * step))
         size, slope = sum(part**2 for part in parts) ** 0.5, min(measured, key=lambda slope: abs(sum(parts) - slope))
         near = abs(sum(parts) - slope) <= 1e-3 * (size + abs(slope))
-        expect.holds(near, why, got=sum(parts), want=f"{slope:.6g}, the slope measured")
+        expect.holds(
+            near,
+            why,
+            got=sum(parts),
+            want=f"{slope:.6g}, the slope measured",
+            told=f"a gradient along which the answer should rise by {sum(parts):.6g}",
+        )
 
 
 def test_UNet_keeps_all_that_it_is_in_parameters_and_buffers(code, rng):
@@ -252,9 +280,8 @@ def test_UNet_keeps_all_that_it_is_in_parameters_and_buffers(code, rng):
     x, t = images(rng, 3, 1, 4, 4)
     expected = answer(network, x, t, torch.tensor([2, 0, 1])).detach()
     got = answer(twin, x, t, torch.tensor([2, 0, 1])).detach()
-    why = "two networks with equal parameters and buffers are equal: a layer in a plain list is not trained or saved"
     same = float((got - expected).abs().max()) <= 1e-6 * float(expected.abs().max())
-    expect.holds(same, why, got="another answer from the twin", want="the same answer")
+    expect.holds(same, KEPT, got="another answer from the twin", want="the same answer", told=TWIN)
 
 
 def test_UNet_can_learn_away_from_its_first_answer(code, rng):

@@ -27,7 +27,7 @@ def chain(code, model: Spy, x_T: Tensor, betas: Tensor, **switches) -> list[Tens
     result = code.ancestral_sample(model, x_T, betas, **switches)
     expect.tensor(result, KEEP, shape=x_T.shape, dtype=x_T.dtype, device=x_T.device)
     expect.finite(result, "samples are finite")
-    expect.equal(len(model.seen), len(betas), ONCE)
+    expect.equal(len(model.seen), len(betas), ONCE, of="calls of the model")
     for seen in model.seen:
         expect.tensor(seen.x_t, "the model sees x_t, in x_T's shape and dtype", shape=x_T.shape, dtype=x_T.dtype)
     return [*(seen.x_t for seen in model.seen), result]

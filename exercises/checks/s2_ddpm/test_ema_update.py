@@ -49,12 +49,30 @@ def averaged(slow: dict[str, Tensor], fast: dict[str, Tensor], decay: float) -> 
 
 def compare(model: Assorted, want: dict[str, Tensor], why: str) -> None:
     found = model.tensors()
-    expect.equal(sorted(found), sorted(want), "shared tensors stay shared, and none is lost")
+    why_shared, names = "shared tensors stay shared, and none is lost", sorted(found)
+    strange = [f"{name} a tensor of its own" for name in names if name not in want]
+    strange += [f"no {name}" for name in want if name not in found]
+    expect.holds(
+        not strange, why_shared, got=names, want=f"the tensors {', '.join(sorted(want))}", told=", ".join(strange)
+    )
     for name, tensor in found.items():
         expect.tensor(tensor, f"{why} ({name})", shape=want[name].shape, dtype=want[name].dtype)
     wrong = [(name, tensor.detach()) for name, tensor in found.items() if not near(tensor.detach(), want[name])]
-    parts = ", ".join(f"{name} {describe(want[name])}" for name, _ in wrong)
-    expect.holds(not wrong, why, got=wrong, want=parts)
+    if not wrong:
+        return
+    first, tensor = wrong[0]
+    others = [name for name, _ in wrong[1:]]
+    too = f"; {', '.join(others)} {'is' if len(others) == 1 else 'are'} wrong too" if others else ""
+    told = f"{_kind(model, first)} {first}: {describe(tensor)}{too}"
+    expect.holds(False, why, got=wrong, want=f"{first}: {describe(want[first])}", told=told)
+
+
+def _kind(model: Assorted, name: str) -> str:
+    """What a tensor of the model is."""
+    if name in dict(model.named_parameters()):
+        return "the frozen parameter" if name == "frozen" else "the parameter"
+    tensor = dict(model.named_buffers())[name]
+    return "the floating-point buffer" if tensor.is_floating_point() else "the buffer of whole numbers or flags"
 
 
 def near(got: Tensor, want: Tensor) -> bool:

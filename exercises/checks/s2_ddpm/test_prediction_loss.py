@@ -92,7 +92,7 @@ def test_prediction_loss_calls_the_model_once_with_the_noised_data_and_its_level
     for number, case in enumerate(cases.corners(rng)):
         model, kind, gamma = Spy(), KINDS[number % 3], (None, 5)[number % 2]
         got = code.prediction_loss(model, case.x0, case.t, case.noise, case.alpha_bar, kind, gamma)
-        expect.equal(len(model.seen), 1, "one call of the model is enough")
+        expect.equal(len(model.seen), 1, "one call of the model is enough", of="calls of the model")
         expect.close(model.seen[0].x_t, jump(case), "the model sees x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε, whatever it predicts")
         expect.close(model.seen[0].t, case.t, "the model is told the level of each sample, t itself")
         expect.close(got, loss_of(case, kind, gamma), EACH)
@@ -143,7 +143,7 @@ def test_prediction_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
                 KEEP, x0=case.x0, t=case.t, noise=case.noise, alpha_bar=case.alpha_bar,
             )  # fmt: skip
             expect.close(got, loss_of(case.exactly(), kind, gamma).to(case.x0.dtype), KEEP, **SINGLE)
-            expect.equal(len(model.seen), 1, "one call of the model is enough")
+            expect.equal(len(model.seen), 1, "one call of the model is enough", of="calls of the model")
             expect.tensor(model.seen[0].x_t, "the model works in the data's dtype: x_t keeps it", dtype=case.x0.dtype)
             left_alone(model)
 

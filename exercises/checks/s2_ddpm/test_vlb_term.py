@@ -22,7 +22,8 @@ from exercises.checks.s2_ddpm.slopes import slopes_in
 from exercises.toolkit.worlds import Gaussian
 
 TERM = "KL(q(x_{t-1} | x_t, x_0) to p) = (μ̃(x_0) - μ̃(x̂_0))² / (2 β̃_t), the mean over each sample's elements, over ln 2"
-LAST = "at t = 0: decoder_nll of x0 under the predicted mean, which is x̂_0, with the posterior variance of t = 1"
+LAST = "at t = 0: decoder_nll of x0 under the predicted mean, which is x̂_0, with the posterior variance of t = 1: its own is 0 there, of which there is no logarithm"
+AT_0 = "at t = 0 the posterior's variance is 0: neither its logarithm nor a division by it may be on the way, chosen or not"
 
 
 def of_bytes(case: Case) -> Case:
@@ -131,7 +132,7 @@ def test_vlb_term_lets_gradients_through(code, rng):
     """Gradients flow back through it, and they are the exact ones."""
     case = of_bytes(cases.make((5, 2, 2), cases.schedule(4, rng), rng))
     (eps,) = tracked(case.eps)
-    pull, why = numbers(1.0, -2.0, 0.5, 3.0, 1.5), FLOW + " (the gradient with respect to eps)"
+    pull, why = numbers(1.0, -2.0, 0.5, 3.0, 1.5), f"{FLOW} (the gradient with respect to eps; {AT_0})"
     (found,) = slopes_in(code.vlb_term(case.x0, case.x_t, case.t, eps, case.betas), pull, why, eps)
     (signal, static), guess = roots(case), guess_of(case)
     of_x0, _, _ = posterior(case)
@@ -149,7 +150,7 @@ def test_vlb_term_lets_gradients_through_to_the_data(code, rng):
     case = of_bytes(cases.make((5, 2, 2), cases.schedule(4, rng), rng))
     x0, x_t = tracked(case.x0, case.x_t)
     pull = numbers(1.0, -2.0, 0.5, 3.0, 1.5)
-    in_x0, in_x_t = slopes_in(code.vlb_term(x0, x_t, case.t, case.eps, case.betas), pull, FLOW, x0, x_t)
+    in_x0, in_x_t = slopes_in(code.vlb_term(x0, x_t, case.t, case.eps, case.betas), pull, f"{FLOW}; {AT_0}", x0, x_t)
     (signal, _), guess = roots(case), guess_of(case)
     of_x0, _, _ = posterior(case)
     later = case.t > 0  # there the term is of_x0² (x_0 - x̂_0)² / (2 β̃), and x̂_0 moves with x_t / √ᾱ

@@ -56,7 +56,7 @@ def test_dsm_loss_calls_the_model_once_with_the_noised_data_and_its_times(code, 
     for case in cases.corners(rng):
         model, t = Spy(), moments(case, rng)
         code.dsm_loss(model, case.x0, t, case.noise, Bent())
-        expect.equal(len(model.seen), 1, "one call of the model is enough")
+        expect.equal(len(model.seen), 1, "one call of the model is enough", of="calls of the model")
         expect.close(model.seen[0].x_t, noised(case, t, Bent())[0], "the model sees x_t = mean_coef x_0 + std ε")
         expect.close(model.seen[0].t, t, "the model is told the time of each sample, t itself")
 

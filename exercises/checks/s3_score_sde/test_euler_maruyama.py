@@ -24,7 +24,7 @@ def walk(code, model: Spy, x_T: Tensor, steps: int, generator: Generator | None 
     result = code.euler_maruyama(Bent(), model, x_T, steps, generator=generator, **t_end)
     expect.tensor(result, KEEP, shape=x_T.shape, dtype=x_T.dtype, device=x_T.device)
     expect.finite(result, "samples are finite")
-    expect.equal(len(model.seen), steps, ONCE)
+    expect.equal(len(model.seen), steps, ONCE, of="calls of the model")
     looked_at(model, x_T)
     return [*(seen.x_t for seen in model.seen), result]
 

@@ -76,7 +76,9 @@ def test_hutchinson_divergence_goes_backward_once(code, rng):
     field = Field(20, times(2, rng), rng, pitch=30.0, offset=1e8)  # differences of values would lose their digits
     expect.close(code.hutchinson_divergence(field, x, probe), field.estimate(x, probe), PROBE)
     why = "one vector-Jacobian product is enough: the Jacobian itself costs one for each of a sample's numbers"
-    expect.holds(field.pulls <= 1, why, got=field.pulls, want="one backward pass")
+    expect.holds(
+        field.pulls <= 1, why, got=field.pulls, want="one backward pass", told=f"{field.pulls} backward passes"
+    )
 
 
 def test_hutchinson_divergence_keeps_the_dtype_and_leaves_no_trace(code, rng):

@@ -124,11 +124,29 @@ def test_log_likelihood_asks_the_model_where_each_of_the_steps_begins(code, rng)
             time = 0.1 + 0.9 * step / steps
             found = bool(((seen - time).abs() < 1e-5).all(1).any()) if len(seen) else False
             why = "the steps are uniform from t_start to 1, and each looks at the score where it begins"
-            expect.holds(found, why, got=seen, want=f"a call with t = {time:.3g}")
+            expect.holds(
+                found,
+                why,
+                got=seen,
+                want=f"a call with t = {time:.3g}",
+                told=f"{len(seen)} calls, with t = {[round(t, 3) for t in seen[:, 0].tolist()][:8]}",
+            )
         outside = bool(((seen < 0.1 - 1e-5) | (seen > 1 + 1e-5)).any())
-        expect.holds(not outside, "times stay between t_start and 1", got=seen, want="0.1 <= t <= 1")
+        expect.holds(
+            not outside,
+            "times stay between t_start and 1",
+            got=seen,
+            want="0.1 <= t <= 1",
+            told=f"times from {seen.min():.3g} to {seen.max():.3g}",
+        )
         why = "`steps` says how many steps there are, of a few calls each"
-        expect.holds(len(seen) <= 20 * steps, why, got=len(seen), want=f"a few times {steps} calls")
+        expect.holds(
+            len(seen) <= 20 * steps,
+            why,
+            got=len(seen),
+            want=f"a few times {steps} calls",
+            told=f"{len(seen)} calls in {steps} steps",
+        )
 
 
 def test_log_likelihood_keeps_the_dtype_its_arguments_and_the_model(code, rng):

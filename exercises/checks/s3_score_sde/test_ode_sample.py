@@ -44,7 +44,13 @@ def descend(code, model: Spy, x_T: Tensor, steps: int, **t_end: float) -> Tensor
     expect.tensor(result, KEEP, shape=x_T.shape, dtype=x_T.dtype, device=x_T.device)
     expect.finite(result, "samples are finite")
     why = "Heun's method looks twice a step: at most 2 * steps calls of the score model"
-    expect.holds(0 < len(model.seen) <= 2 * steps, why, got=len(model.seen), want=f"at most {2 * steps} calls")
+    expect.holds(
+        0 < len(model.seen) <= 2 * steps,
+        why,
+        got=len(model.seen),
+        want=f"at most {2 * steps} calls",
+        told=f"{len(model.seen)} calls in {steps} steps",
+    )
     looked_at(model, x_T)
     return result
 
@@ -87,8 +93,8 @@ def test_ode_sample_follows_the_exact_flow_of_gaussian_data_to_second_order(code
             errors.append(float((got - want).abs().max()))
         why = "each step is of second order: half the step makes a quarter of the error"
         order = math.log2(errors[0] / max(errors[1], 1e-12))
-        expect.holds(errors[1] < 0.05, "along the exact flow each axis keeps its place within the spread", got=errors[1], want="an error below 0.05 in 40 steps")  # fmt: skip
-        expect.holds(order > 1.6, why, got=order, want="an order of about 2")
+        expect.holds(errors[1] < 0.05, "along the exact flow each axis keeps its place within the spread", got=errors[1], want="an error below 0.05 in 40 steps", told=f"an error of {errors[1]:.3g}")  # fmt: skip
+        expect.holds(order > 1.6, why, got=order, want="an order of about 2", told=f"an order of {order:.2f}")
 
 
 def test_ode_sample_keeps_the_dtype_and_ends_by_default_at_0_001(code, rng):

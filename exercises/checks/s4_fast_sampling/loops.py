@@ -18,11 +18,11 @@ def called(model: Spy, x: Tensor, levels: list[int], why: str) -> None:
     """The model was called once at each of the levels, in this order, with x as it should be."""
     found = told(model)
     what = f"{len(levels)} calls, at {levels}"
-    expect.holds(len(found) == len(levels), why, got=found, want=what)
+    expect.holds(len(found) == len(levels), why, got=found, want=what, told=f"{len(found)} calls, at {found}")
     for seen in model.seen:
         expect.tensor(seen.x_t, SHOWN, shape=x.shape, dtype=x.dtype)
         expect.tensor(seen.t, PEOPLE, shape=x.shape[:1], dtype=torch.int64)
-    expect.holds(found == levels, why, got=found, want=what)
+    expect.holds(found == levels, why, got=found, want=what, told=f"{len(found)} calls, at {found}")
 
 
 def sampled(result: Tensor, x: Tensor) -> Tensor:

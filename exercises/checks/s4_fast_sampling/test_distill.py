@@ -50,7 +50,7 @@ def school(
     kinds = set(map(kind, losses)) if whole else set()
     came = [type(losses).__name__, *sorted(kinds)]
     expect.holds(kinds == {"float"}, FLOATS, got=came, want=f"a list of {steps} floats")
-    expect.equal(len(losses), steps, FLOATS)
+    expect.equal(len(losses), steps, FLOATS, of="losses")
     return list(losses)
 
 
@@ -67,13 +67,25 @@ def shown(student: Spy, data: Tensor, steps: int) -> tuple[Tensor, Tensor]:
         expect.tensor(seen.t, PEOPLE, shape=seen.x_t.shape[:1], dtype=torch.int64)
     count = sum(len(seen.x_t) for seen in student.seen)
     what = f"{BATCH} rows an update, {steps * BATCH} in all"
-    expect.holds(count == steps * BATCH, SHOWN, got=[len(seen.x_t) for seen in student.seen], want=what)
+    expect.holds(
+        count == steps * BATCH,
+        SHOWN,
+        got=[len(seen.x_t) for seen in student.seen],
+        want=what,
+        told=f"{count} rows in {len(student.seen)} calls of the student",
+    )
     return torch.cat([seen.x_t for seen in student.seen]), torch.cat([seen.t for seen in student.seen])
 
 
 def among(found: list[int], wanted: list[int], why: str) -> None:
     """Just these levels occur."""
-    expect.holds(sorted(set(found)) == sorted(wanted), why, got=sorted(set(found)), want=f"the levels {sorted(wanted)}")
+    expect.holds(
+        sorted(set(found)) == sorted(wanted),
+        why,
+        got=sorted(set(found)),
+        want=f"the levels {sorted(wanted)}",
+        told=f"the levels {sorted(set(found))}",
+    )
 
 
 def test_distill_teaches_at_the_students_own_levels(code, rng):
@@ -217,7 +229,13 @@ def test_distill_draws_the_student_to_where_two_steps_of_the_teacher_lead(code, 
         got = {t: middle(found) for t, found in sorted(aims.items())}
         want = {t: round(value, 5) for t, value in sorted(shares(n).items())}
         why = f"{AIM}; here the teacher answers multiples of x_t, and so should the student"
-        expect.holds(between, why, got=got, want=f"by level, answers of {want} times x_t")
+        expect.holds(
+            between,
+            why,
+            got=got,
+            want=f"by level, answers of {want} times x_t",
+            told=f"by level, answers of {got} times x_t",
+        )
 
 
 def test_distill_has_a_loss_of_0_where_the_student_is_perfect(code, rng):
@@ -232,7 +250,13 @@ def test_distill_has_a_loss_of_0_where_the_student_is_perfect(code, rng):
     expect.holds(left == "no loss", why, got=left, want="losses of 0")
     losses = school(code, linear(FACTORS), fan(gains + 1), data, 6, 12, rng, batch_size=BATCH, lr=1e-12)
     signs = sorted({(loss > 0) - (loss < 0) for loss in losses})
-    expect.holds(signs == [1], "a squared error is above 0", got=signs, want="losses above 0")
+    expect.holds(
+        signs == [1],
+        "a squared error is above 0",
+        got=signs,
+        want="losses above 0",
+        told=f"losses from {min(losses):.3g} to {max(losses):.3g}",
+    )
 
 
 def test_distill_returns_the_loss_of_each_update(code, rng):
@@ -291,7 +315,7 @@ def stroll(code, rng: Any, turning: bool = False, **rest: float) -> Tensor:
         batch_size=BATCH,
         **rest,
     )
-    expect.equal(len(student.path), 40, "each update asks the student once, about one batch")
+    expect.equal(len(student.path), 40, "each update asks the student once, about one batch", of="calls of the model")
     return student.walk()
 
 
@@ -299,16 +323,35 @@ def test_distill_steps_by_lr_however_steep_the_loss_like_adam(code, rng):
     """Updates are Adam's: by about lr, however steep the loss."""
     path = stroll(code, rng, lr=1e-3) / 1e-3
     downhill = (path[1:] < path[:-1]).sum(0).tolist()
-    expect.equal(downhill, [40, 40], "each of 40 updates moves each parameter of the student downhill, in place")
+    expect.equal(
+        downhill,
+        [40, 40],
+        "each of 40 updates moves each parameter of the student downhill, in place",
+        of="steps downhill, of each of two parameters",
+    )
     ratio = float(path[-1, 1] / path[-1, 0])
     why = "Adam moves by about lr an update however small the gradient: here one is 100 times the other"
-    expect.holds(0.8 < ratio < 1.25, why, got=round(ratio, 2), want="equal distances, a ratio of 1")
+    expect.holds(
+        0.8 < ratio < 1.25,
+        why,
+        got=round(ratio, 2),
+        want="equal distances, a ratio of 1",
+        told=f"a ratio of {ratio:.2f}",
+    )
     way = -float(path[-1, 0])
     why = "with a steady gradient Adam moves by lr an update: 40 lr in 40, or less with a slow start like RAdam's 3 lr"
-    expect.holds(2 < way < 60, why, got=round(way), want="between 2 and 60")
+    expect.holds(
+        2 < way < 60, why, got=round(way), want="between 2 and 60 times lr", told=f"a way of {way:.1f} times lr"
+    )
     slow = float((stroll(code, rng, lr=1e-4)[-1, 0] / 1e-4) / path[-1, 0])
     why = "the learning rate is lr: a tenth of it goes a tenth of the way"
-    expect.holds(0.8 < slow < 1.25, why, got=round(slow, 1), want="the same way in units of lr, a ratio of 1")
+    expect.holds(
+        0.8 < slow < 1.25,
+        why,
+        got=round(slow, 1),
+        want="the same way in units of lr, a ratio of 1",
+        told=f"a ratio of {slow:.2f}",
+    )
 
 
 def test_distill_forgets_old_gradients_and_keeps_its_momentum(code, rng):
@@ -316,10 +359,22 @@ def test_distill_forgets_old_gradients_and_keeps_its_momentum(code, rng):
     steady, turning = stroll(code, rng), stroll(code, rng, turning=True)
     drift = float((turning[-1] / steady[-1]).abs().max())
     why = "gradients that change sign each update lead nowhere, unless those of earlier updates are still added in"
-    expect.holds(drift < 0.25, why, got=round(drift, 1), want="hardly a move, below 0.25 of the steady way")
+    expect.holds(
+        drift < 0.25,
+        why,
+        got=round(drift, 1),
+        want="hardly a move, below 0.25 of the steady way",
+        told=f"{drift:.2f} of the steady way",
+    )
     swing = float(((turning[-1] - turning[-2]) / (steady[-1] - steady[-2])).abs().max())
     why = "Adam's moments live through the whole training: made anew each update, it swings back and forth by lr"
-    expect.holds(swing < 0.8, why, got=round(swing, 1), want="shorter swings, below 0.8 of a steady update")
+    expect.holds(
+        swing < 0.8,
+        why,
+        got=round(swing, 1),
+        want="shorter swings, below 0.8 of a steady update",
+        told=f"{swing:.2f} of a steady step",
+    )
 
 
 def test_distill_takes_its_randomness_from_the_generator_alone(code, rng):
@@ -378,9 +433,17 @@ def test_distill_has_its_defaults_and_keeps_dtype_and_data(code, rng):
         expect.tensor(seen.x_t, "rows come in the data's dtype", shape=(len(seen.x_t), 2), dtype=torch.float32)
     counts = [len(seen.x_t) for seen in student.seen]
     expect.holds(
-        sum(counts) == 3 * 256, "256 rows an update by default", got=counts, want="256 rows in each of 3 updates"
+        sum(counts) == 3 * 256,
+        "256 rows an update by default",
+        got=counts,
+        want="256 rows in each of 3 updates",
+        told=f"calls of the student with {counts} rows",
     )
     ratio = float(stroll(code, None)[-1, 0] / stroll(code, rng, lr=1e-3)[-1, 0])
     expect.holds(
-        0.8 < ratio < 1.25, "lr is 1e-3 by default", got=round(ratio, 1), want="the way of lr=1e-3, a ratio of 1"
+        0.8 < ratio < 1.25,
+        "lr is 1e-3 by default",
+        got=round(ratio, 1),
+        want="the way of lr=1e-3, a ratio of 1",
+        told=f"a ratio of {ratio:.2f}",
     )

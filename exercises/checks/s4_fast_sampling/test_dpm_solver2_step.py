@@ -69,7 +69,11 @@ def test_dpm_solver2_step_looks_twice_at_the_start_and_in_the_middle(code, rng):
         numeric = len(found) == 2 and all(isinstance(value, float | int) for value in found)
         near = numeric and all(abs(one - other) < 1e-6 for one, other in zip(found, want, strict=True))
         expect.holds(
-            near, "eps_fn is called twice: with λ_s and with the middle of λ_s and λ_t", got=found, want=f"λ = {want}"
+            near,
+            "eps_fn is called twice: with λ_s and with the middle of λ_s and λ_t",
+            got=found,
+            want=f"λ = {want}",
+            told=f"λ = {found}",
         )
         for seen in model.seen:
             small = torch.as_tensor(seen.t).numel() in (1, len(x))
@@ -115,6 +119,7 @@ def test_dpm_solver2_step_is_of_second_order(code, rng):
         "DPM-Solver-2 is of order 2: half the step, a quarter of the error",
         got=found,
         want="an order of about 2",
+        told=f"an order of {found:.2f}",
     )
 
 

@@ -111,6 +111,7 @@ def test_dpmpp_2m_step_is_of_second_order(code, rng):
         "2M is of order 2: half the step, a quarter of the error",
         got=found,
         want="an order of about 2",
+        told=f"an order of {found:.2f}",
     )
 
 

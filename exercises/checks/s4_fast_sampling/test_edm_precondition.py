@@ -42,7 +42,8 @@ def compare(code, values: tuple[float, ...], *data: float) -> None:
     if not near.all():
         row, place = (int(index) for index in (~near).nonzero()[0])
         what = f"{NAMES[row]} = {want[row, place].item():.6g} at σ = {values[place]:.6g}, σ_data = {(data or (0.5,))[0]:.6g}"
-        expect.holds(False, FORMULAS[row], got=found, want=what)
+        came = f"{NAMES[row]} = {found[row, place].item():.6g}"
+        expect.holds(False, FORMULAS[row], got=found, want=what, told=came)
 
 
 def test_edm_precondition_by_hand(code):

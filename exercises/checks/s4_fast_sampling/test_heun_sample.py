@@ -55,7 +55,7 @@ def walked(code, model: Spy, x: Tensor, sigmas: Any) -> list[Tensor]:
     result = sampled(code.heun_sample(model, x, sigmas), x)
     found, want = told(model), asked([float(sigma) for sigma in sigmas])
     what = f"{len(want)} calls, at {want}"
-    expect.holds(len(found) == len(want), CALLS, got=found, want=what)
+    expect.holds(len(found) == len(want), CALLS, got=found, want=what, told=f"{len(found)} calls, at {found}")
     for seen in model.seen:
         expect.tensor(seen.x_t, SHOWN, shape=x.shape, dtype=x.dtype)
         expect.tensor(seen.t, LEVEL, shape=x.shape[:1])
@@ -64,7 +64,7 @@ def walked(code, model: Spy, x: Tensor, sigmas: Any) -> list[Tensor]:
     near = all(
         isinstance(one, float) and abs(one - other) <= 1e-6 * other for one, other in zip(found, want, strict=True)
     )
-    expect.holds(near, CALLS, got=found, want=what)
+    expect.holds(near, CALLS, got=found, want=what, told=f"{len(found)} calls, at {found}")
     return [*(seen.x_t for seen in model.seen), result]
 
 
@@ -136,6 +136,7 @@ def test_heun_sample_is_of_second_order(code, rng):
         "Heun's method is of order 2: half the step, a quarter of the error",
         got=found,
         want="an order of about 2",
+        told=f"an order of {found:.2f}",
     )
 
 

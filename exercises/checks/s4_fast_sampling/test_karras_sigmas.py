@@ -22,9 +22,15 @@ def levels(got: Tensor, n: int) -> Tensor:
     """What came back, in float64; it is a tensor (n+1,) of float32 or float64."""
     why = "n levels and a final 0: a tensor of shape (n+1,)"
     expect.tensor(got, why)
-    expect.holds(tuple(got.shape) == (n + 1,), why, got=got.double(), want=f"shape {(n + 1,)}")
     expect.holds(
-        got.dtype in (torch.float32, torch.float64), "levels come in float32", got=str(got.dtype), want="float32"
+        tuple(got.shape) == (n + 1,), why, got=got.double(), want=f"shape {(n + 1,)}", told=f"shape {tuple(got.shape)}"
+    )
+    expect.holds(
+        got.dtype in (torch.float32, torch.float64),
+        "levels come in float32",
+        got=str(got.dtype),
+        want="dtype torch.float32",
+        told=f"dtype {got.dtype}",
     )
     return got.double()
 

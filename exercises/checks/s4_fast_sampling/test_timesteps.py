@@ -26,7 +26,10 @@ def compare(code, pairs: list[tuple[int, int]], why: str = TRAILING) -> None:
     wrong = next((i for i, (one, other) in enumerate(zip(got, want, strict=True)) if one != other), None)
     if wrong is not None:
         T, n = pairs[wrong]
-        expect.holds(False, f"{why}; here T = {T}, n = {n}", got=got, want=f"{want[wrong]} for T = {T}, n = {n}")
+        told = f"{got[wrong]} for T = {T}, n = {n}"
+        expect.holds(
+            False, f"{why}; here T = {T}, n = {n}", got=got, want=f"{want[wrong]} for T = {T}, n = {n}", told=told
+        )
 
 
 def test_timesteps_by_hand(code):

@@ -50,6 +50,7 @@ class Model(nn.Module):
         answer = self.formula(x, _shaped(t, x))
         noted = t.detach().clone() if isinstance(t, Tensor) else t
         self.seen.append(Seen(x.detach().clone(), noted, answer.detach().clone(), x.requires_grad))
+        expect.given(x=self.seen[-1].x, t=noted)
         return answer
 
     def formula(self, x: Tensor, t: Tensor) -> Tensor:

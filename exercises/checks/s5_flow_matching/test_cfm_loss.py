@@ -40,7 +40,7 @@ def test_cfm_loss_asks_the_model_once_at_the_point_of_the_line_and_its_time(code
     for batch in batches.corners(rng):
         model = Model()
         got = code.cfm_loss(model, batch.noise, batch.data, batch.t)
-        expect.equal(len(model.seen), 1, "one call of the model is enough")
+        expect.equal(len(model.seen), 1, "one call of the model is enough", of="calls of the model")
         expect.close(model.seen[0].x, line(batch), f"the model sees x_t = (1-t) noise + t data; {ENDS}")
         expect.close(model.seen[0].t, batch.t, "the model is told the time of each sample, t itself, of shape (B,)")
         expect.close(got, floor(batch, model), MATCH)

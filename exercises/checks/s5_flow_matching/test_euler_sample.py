@@ -65,7 +65,13 @@ def test_euler_sample_is_of_first_order(code, rng):
     order = math.log2(errors[0] / errors[1]) if min(errors) > 0 else 0.0
     # The next term of the error is some 1/16 of the first: 0.1 in the order
     why = "Euler's error falls like 1 / steps: twice the steps, half of it"
-    expect.holds(abs(order - 1) < 0.2, why, got=[round(error, 7) for error in errors], want="an error that halves")
+    expect.holds(
+        abs(order - 1) < 0.2,
+        why,
+        got=[round(error, 7) for error in errors],
+        want="an error that halves",
+        told=f"errors of {errors[0]:.3g}, then {errors[1]:.3g} with twice the steps",
+    )
 
 
 def test_euler_sample_keeps_the_dtype(code, rng):

@@ -69,7 +69,13 @@ def test_midpoint_sample_is_of_second_order(code, rng):
     order = math.log2(errors[0] / errors[1]) if min(errors) > 0 else 0.0
     # The next term of the error is some 1/10 of the first: 0.2 in the order
     why = "along v = (1+t) x, which ends at exp(3/2) noise, the error falls like 1 / steps²: twice the steps, a quarter of it"
-    expect.holds(abs(order - 2) < 0.3, why, got=[round(error, 9) for error in errors], want="an error that quarters")
+    expect.holds(
+        abs(order - 2) < 0.3,
+        why,
+        got=[round(error, 9) for error in errors],
+        want="an error that quarters",
+        told=f"errors of {errors[0]:.3g}, then {errors[1]:.3g} with twice the steps",
+    )
 
 
 def test_midpoint_sample_keeps_the_dtype(code, rng):

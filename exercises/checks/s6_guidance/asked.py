@@ -11,7 +11,7 @@ from exercises.checks.s6_guidance.rules import BOTH, DOUBLED, TOLD
 def doubled(model: Told, calls: int, count: int, why: str = DOUBLED) -> list[Asked]:
     """The calls of the model: so many, each of 2 * count samples with a level and a label of their own."""
     sizes = [len(call.x_t) for call in model.asked]
-    expect.equal(sizes, [2 * count] * calls, why + " (the sizes of the batches that it got)")
+    expect.equal(sizes, [2 * count] * calls, why, of="samples in the batches that it got")
     for call in model.asked:
         for name, value in (("t", call.t), ("y", call.y)):
             expect.tensor(value, f"{TOLD}: this is {name}", shape=(2 * count,), dtype=torch.int64)

@@ -21,11 +21,23 @@ def at_rate(draw: Callable[[int], Tensor], p: float) -> None:
     shares = [draw(512).double().mean().item() for _ in range(16)]
     whole = sorted({share for share in shares if share in (0.0, 1.0)})
     why = f"{INDEPENDENT}: of 512 labels some are, and some are not (the shares of calls that dropped all or none)"
-    expect.holds(not whole, why, got=whole, want=f"shares near {p:g}")
+    expect.holds(
+        not whole,
+        why,
+        got=whole,
+        want=f"shares near {p:g}",
+        told=f"calls that dropped a share of {' and '.join(map(str, whole))}",
+    )
     n, share = 16 * 512, sum(shares) / 16
     bound = math.sqrt(LOG / (2 * n))
     why = f"{INDEPENDENT}: of {n} labels a share of {p:g} ± {bound:.2g}"
-    expect.holds(abs(share - p) <= bound, why, got=round(share, 1), want=f"a share of {p:g}")
+    expect.holds(
+        abs(share - p) <= bound,
+        why,
+        got=round(share, 1),
+        want=f"a share of {p:g}",
+        told=f"a share of {share:.3f} dropped",
+    )
 
 
 def independent(draw: Callable[[int], Tensor]) -> None:

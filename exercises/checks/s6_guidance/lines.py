@@ -47,7 +47,13 @@ def asked_for_both(ask: Ask, y: Tensor, other: Tensor, scales: Sequence[float | 
         sizes.append([len(call.x_t) for call in model.asked])
     text = ", ".join(f"{size} at {describe(scale)}" for size, scale in zip(sizes, scales, strict=True))
     why = f"{DOUBLED} (batches of {text})"
-    expect.holds(all(size == [6] for size in sizes), why, got=sizes, want="a batch of 6 for 3 samples, at each scale")
+    expect.holds(
+        all(size == [6] for size in sizes),
+        why,
+        got=sizes,
+        want="a batch of 6 for 3 samples, at each scale",
+        told=f"batches of {text}",
+    )
 
 
 def scaled_apart(ask: Ask, case: Case, y: Tensor, other: Tensor, own: Tensor, line: str) -> None:

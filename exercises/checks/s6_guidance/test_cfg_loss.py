@@ -38,9 +38,7 @@ def apart(seed: int) -> Generator:
 
 def once(model: Told, case: Case) -> None:
     """The model was called once, with a level and a label for each sample."""
-    expect.equal(
-        [len(call.x_t) for call in model.asked], [len(case.x0)], ONE + " (the sizes of the batches that it got)"
-    )
+    expect.equal([len(call.x_t) for call in model.asked], [len(case.x0)], ONE, of="samples in the batches that it got")
     (call,) = model.asked
     for name, value in (("t", call.t), ("y", call.y)):
         why = f"the model is told a level and a label for each sample: this is {name}"
@@ -93,7 +91,7 @@ def dropped(code, count: int, p: float, generator: Generator | None) -> Tensor:
     t = torch.zeros(len(y), dtype=torch.int64)
     got = code.cfg_loss(model, torch.zeros_like(noise), y, t, noise, numbers(0.5), 9, p, generator)
     expect.close(got, numbers(4.0)[0], f"every sample is off by 2, with its label or without; {MEAN}")
-    expect.equal([len(rows) for rows in shown], [len(y)], ONE + " (the sizes of the batches that it got)")
+    expect.equal([len(rows) for rows in shown], [len(y)], ONE, of="samples in the batches that it got")
     expect.tensor(shown[0], "the model is told a label for each sample", shape=y.shape, dtype=torch.int64)
     return shown[0] == 9
 

@@ -10,9 +10,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from exercises.checks import expect
+from exercises.checks.rules import KEPT, TWIN
 
 ALONE = "a sample's output depends on what belongs to that sample, and on nothing else: no batch norm, no dropout"
-KEPT = "two networks with equal parameters and buffers are equal: a layer in a plain list is not trained or saved"
 SLOPE = "the gradient is the slope of the answer: nothing on the way is detached or computed under no_grad"
 
 
@@ -100,7 +100,9 @@ def twins_agree(one: nn.Module, other: nn.Module, call: Callable[[nn.Module], Te
     with torch.no_grad():
         for kept, copied in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
             copied.copy_(kept)
-    alike(call(other), call(one), KEPT, "another answer from the twin")
+    got, want = call(other), call(one)
+    expect.tensor(got, KEPT, shape=want.shape)
+    expect.holds(_near(got, want), KEPT, got="another answer from the twin", want="the same answer", told=TWIN)
 
 
 def honest_slopes(call: Callable[[], Tensor], network: nn.Module, rng: Generator, **inputs: Tensor) -> None:
@@ -203,7 +205,13 @@ def grows(why: str, first: nn.Module, **larger: nn.Module) -> None:
     """Each network has more parameters than the one before it; the names say what it was given more of."""
     sizes = [size_of(network) for network in (first, *larger.values())]
     still = [name.replace("_", " ") for name, before, size in zip(larger, sizes, sizes[1:], strict=False) if size <= before]  # fmt: skip
-    expect.holds(not still, why, got=["no more parameters for", *still], want="more parameters each time")
+    expect.holds(
+        not still,
+        why,
+        got=["no more parameters for", *still],
+        want="more parameters each time",
+        told=f"no more parameters for: {', '.join(still)}",
+    )
 
 
 def by_default(short: nn.Module, spelt_out: nn.Module, why: str) -> None:

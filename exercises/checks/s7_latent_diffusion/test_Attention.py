@@ -81,7 +81,9 @@ def test_Attention_lets_every_token_see_every_other_and_itself(code, rng):
             for seer in range(4)
             if float((whole[1 + token, seer] - whole[0, seer]).abs().max()) < 1e-9
         ]
-        expect.holds(not blind, why, got=["blind", *blind[:6]], want="every answer moves")
+        expect.holds(
+            not blind, why, got=["blind", *blind[:6]], want="every answer moves", told=f"blind: {', '.join(blind[:6])}"
+        )
 
 
 def test_Attention_does_not_mind_the_order_of_tokens(code, rng):
@@ -200,7 +202,13 @@ def test_Attention_divides_by_the_root_of_a_heads_size(code, rng):
     ratio = math.sqrt(found[0] / (2 * SMALL**2))
     nearest = 2.0 ** round(math.log2(ratio))
     why = "scores are q · k / √d with d = dim / heads: without it the softmax of a wide head sees only the largest"
-    expect.holds(nearest == 1.0, why, got=nearest, want="1 times the size that the weights give them")
+    expect.holds(
+        nearest == 1.0,
+        why,
+        got=nearest,
+        want="1 times the size that the weights give them",
+        told=f"scores of about {nearest:g} times the size that the weights give them",
+    )
 
 
 def test_Attention_treats_each_sample_by_itself_in_training_too(code, rng):

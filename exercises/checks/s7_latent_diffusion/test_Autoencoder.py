@@ -39,7 +39,7 @@ def small(code, rng: Generator) -> nn.Module:
 
 
 def encoded(network: nn.Module, x: Tensor, channels: int) -> tuple[Tensor, Tensor]:
-    got = expect.tensors(network.encode(x), 2, PAIR, ("mean", "logvar"))
+    got = expect.tensors(expect.calling(network, "encode", x), 2, PAIR, ("mean", "logvar"))
     for part in got:
         expect.tensor(part, PAIR, shape=(len(x), channels, x.shape[2] // 4, x.shape[3] // 4), dtype=x.dtype)
         expect.finite(part, PAIR)
@@ -47,7 +47,7 @@ def encoded(network: nn.Module, x: Tensor, channels: int) -> tuple[Tensor, Tenso
 
 
 def decoded(network: nn.Module, z: Tensor, channels: int = 1) -> Tensor:
-    got = network.decode(z)
+    got = expect.calling(network, "decode", z)
     expect.tensor(got, PICTURE, shape=(len(z), channels, 4 * z.shape[2], 4 * z.shape[3]), dtype=z.dtype)
     expect.finite(got, PICTURE)
     return got

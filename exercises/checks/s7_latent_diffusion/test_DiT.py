@@ -104,7 +104,13 @@ def test_DiT_learns_from_its_initialisation(code, rng):
         if not heard
     ]
     why = "what is zero at first must get a gradient soon: a zero behind a zero never does"
-    expect.holds(not silent, why, got=["no influence of", *silent], want="time, label and patches that have a say")
+    expect.holds(
+        not silent,
+        why,
+        got=["no influence of", *silent],
+        want="time, label and patches that have a say",
+        told=f"no influence of: {', '.join(silent)}",
+    )
 
 
 def test_DiT_tells_one_time_from_another(code, rng):
@@ -184,7 +190,13 @@ def test_DiT_lets_every_patch_see_every_other(code, rng):
     """Move one patch, and the whole answer moves."""
     moved = influence(small(code, rng), cases.normal((1, 2, 6, 6), rng))
     blind = [f"patch {seer} to patch {patch}" for patch in range(9) for seer in range(9) if moved[patch, seer] < 1e-9]
-    expect.holds(not blind, "attention brings every patch to every other", got=["blind", *blind[:6]], want="all seen")
+    expect.holds(
+        not blind,
+        "attention brings every patch to every other",
+        got=["blind", *blind[:6]],
+        want="all seen",
+        told=f"blind: {', '.join(blind[:6])}",
+    )
 
 
 def test_DiT_gives_each_patch_its_own_answer_in_its_place(code, rng):
@@ -203,7 +215,13 @@ def test_DiT_gives_each_patch_its_own_answer_in_its_place(code, rng):
     own = moved.diagonal()
     why = "patches leave in the order in which they came in: what is left of x stays in its place"
     lost = [f"patch {patch}" for patch in range(9) if not own[patch] > moved[:, patch].mean()]
-    expect.holds(not lost, why, got=["answered elsewhere", *lost], want="each patch in its place")
+    expect.holds(
+        not lost,
+        why,
+        got=["answered elsewhere", *lost],
+        want="each patch in its place",
+        told=f"answered elsewhere: {', '.join(lost)}",
+    )
 
 
 def test_DiT_is_as_large_as_it_is_told(code):
@@ -235,7 +253,8 @@ def test_DiT_can_guess_noise_of_either_sign_and_any_size(code, rng):
     reached = torch.cat(outputs)
     both = [bool(reached.min() < -1.5), bool(reached.max() > 1.5)]
     why = "noise has either sign and no bound, so nothing may squash the output: five random networks were tried"
-    expect.holds(all(both), why, got=both, want="some outputs below -1.5 and some above 1.5")
+    told = f"outputs from {reached.min():.3g} to {reached.max():.3g}"
+    expect.holds(all(both), why, got=both, want="some outputs below -1.5 and some above 1.5", told=told)
 
 
 def test_DiT_lets_gradients_through_to_all_that_matters(code, rng):

@@ -86,7 +86,7 @@ def test_DiTBlock_answers_to_the_condition_of_each_sample(code, rng):
         back = answer(network, x.expand(9, 4, 8), torch.cat([c.expand(8, 8), many[2:3]])).detach()
         deaf += ["moved by another sample's"] * unlike(by_others[4], whole[0])
         deaf += ["moved by the last sample's"] * unlike(back[4], whole[0])
-    expect.holds(not deaf, "every number of a sample's condition has a say", got=["deaf to", *deaf], want="other answers")  # fmt: skip
+    expect.holds(not deaf, "every number of a sample's condition has a say", got=["deaf to", *deaf], want="other answers", told=f"deaf to: {', '.join(deaf)}")  # fmt: skip
     back = answer(network, x.expand(9, 4, 8), many.flip(0)).detach().flip(0)
     alike(back, whole, "each sample has its own condition", "an answer to another sample's condition")
 
@@ -114,7 +114,13 @@ def test_DiTBlock_modulates_the_tokens_before_attention_and_the_mlp(code, rng):
         sizes = torch.linalg.svdvals(matrix)
         ranks.append(int((sizes > 1e-4 * sizes[0]).sum()))
     why = "adaLN: the norm is followed by modulate, x (1 + scale) + shift, with both from the condition"
-    expect.holds(max(ranks) > 2, why, got=max(ranks), want="more than the 2 ways in which gates alone can change it")
+    expect.holds(
+        max(ranks) > 2,
+        why,
+        got=max(ranks),
+        want="more than the 2 ways in which gates alone can change it",
+        told=f"an answer that the condition changes in {max(ranks)} ways",
+    )
 
 
 def test_DiTBlock_has_an_mlp_that_bends(code, rng):
@@ -147,7 +153,9 @@ def test_DiTBlock_does_not_mind_the_order_of_tokens_and_lets_each_see_the_others
     seen = (whole[2:] - whole[:1]).abs().amax(dim=2) > 1e-9
     why = "attention lets every token see every other"
     blind = [f"token {seer} to token {token}" for token in range(5) for seer in range(5) if not seen[token, seer]]
-    expect.holds(not blind, why, got=["blind", *blind[:6]], want="every answer moves")
+    expect.holds(
+        not blind, why, got=["blind", *blind[:6]], want="every answer moves", told=f"blind: {', '.join(blind[:6])}"
+    )
 
 
 def crowd(network: nn.Module, first: Tensor, others: Tensor, c: Tensor, count: int) -> Tensor:

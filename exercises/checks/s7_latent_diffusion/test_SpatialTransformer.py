@@ -49,7 +49,13 @@ def test_SpatialTransformer_reads_every_token_of_its_own_context(code, rng):
     whole = answer(network, x.repeat(5, 1, 1, 1), rows).detach()
     moved = (whole[1:] - whole[:1]).abs().amax(dim=1).flatten(1).amin(dim=1) > 1e-9
     unread = [f"token {word}" for word in range(4) if not moved[word]]
-    expect.holds(not unread, "every place reads the whole context", got=["unread", *unread], want="every answer moves")
+    expect.holds(
+        not unread,
+        "every place reads the whole context",
+        got=["unread", *unread],
+        want="every answer moves",
+        told=f"unread: {', '.join(unread)}",
+    )
     pair = torch.cat([context[:, :2], context[:, :2].mean(dim=1, keepdim=True).expand(1, 2, 5)])
     chosen, mixed = answer(network, x.repeat(2, 1, 1, 1), pair).detach()
     why = "attention weighs the context's tokens: each place chooses what it reads"

@@ -64,7 +64,7 @@ def test_latent_loss_shows_the_model_the_noised_latent_its_levels_and_labels(cod
     for samples, height, width in ((3, 8, 12), (1, 4, 4), (2, 8, 8)):
         batch, model = Batch(rng, samples, height, width), Listener()
         batch.lose(code, model, Toy())
-        expect.equal(len(model.calls), 1, "one call of the model is enough")
+        expect.equal(len(model.calls), 1, "one call of the model is enough", of="calls of the model")
         (call,) = model.calls
         close(call.z_t, batch.z_t(Toy()), SEEN)
         close(call.t, batch.t, "the model is told the level of each sample, t itself")
@@ -137,7 +137,7 @@ def test_latent_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
             )  # fmt: skip
             pair = f"{data} pictures and a table in {tables}"
             in_its_dtype(got, batch.loss(Toy(), Listener()).detach().to(data), KEEP, pair, **SINGLE)
-            expect.equal(len(model.calls), 1, "one call of the model is enough")
+            expect.equal(len(model.calls), 1, "one call of the model is enough", of="calls of the model")
             expect.tensor(model.calls[0].z_t, "the model works in the data's dtype: z_t keeps it", dtype=data)
             left_alone(model)
 

@@ -1,0 +1,85 @@
+"""What a failing check says of networks, of what models were given, of gradients and of measurements; a second in all."""
+
+import re
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from exercises.checks import expect
+from exercises.checks.expect import Mismatch
+from exercises.checks.spies import Spy
+from grader.checks.under_test import UnderTest
+
+
+class Net(nn.Module):
+    """One layer, in a place that torch sees or does not."""
+
+    def __init__(self, width: int = 2, kept: bool = True) -> None:
+        super().__init__()
+        layer = nn.Linear(width, width)
+        self.layers = nn.ModuleList([layer]) if kept else [layer]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers[0](x)
+
+
+class Answers:
+    """A module under test."""
+
+    Net = Net
+
+
+def said(call) -> dict[str, str]:
+    with pytest.raises(Mismatch) as caught:
+        call()
+    return dict(caught.value.facts)
+
+
+def test_a_call_of_a_network_is_shown_with_the_arguments_that_it_was_made_with_and_its_mode() -> None:
+    network = UnderTest(Answers()).Net(width=3)
+    for mode in (True, False):
+        got = network.train(mode)(torch.zeros(2, 3))
+        called = said(lambda got=got: expect.tensor(got, "", shape=(2, 4)))["called"]
+        assert called == f"Net(width=3){'' if mode else '.eval()'}([[0, 0, 0], [0, 0, 0]] (float32))"
+
+
+def test_a_call_of_a_network_s_method_is_shown_too() -> None:
+    network = UnderTest(Answers()).Net()
+    got = expect.calling(network, "forward", torch.zeros(1, 2))
+    assert said(lambda: expect.finite(got / 0, ""))["called"] == "Net().forward([[0, 0]] (float32))"
+
+
+def test_layers_in_a_plain_list_are_told_what_torch_does_not_see() -> None:
+    expect.module(UnderTest(Answers()).Net(), "")
+    facts = said(lambda: expect.module(UnderTest(Answers()).Net(kept=False), "Net is an nn.Module"))
+    assert facts["came back"] == "a module without parameters: torch finds no layer in it"
+    assert all(word in facts["because"] for word in ("parameters()", "state_dict()", "to()", "nn.ModuleList"))
+
+
+@pytest.mark.parametrize("t", [7, torch.tensor([7])])
+def test_what_a_model_was_given_is_not_taken_for_what_came_back(t) -> None:
+    UnderTest(Answers())
+    model = Spy()
+    model(torch.zeros(2, 1, dtype=torch.float64), t)
+    facts = said(lambda: expect.tensor(model.seen[0].t, "", shape=(2,), dtype=torch.int64))
+    assert facts["came back"].startswith("the t that the model was given: ")
+
+
+def test_a_gradient_that_is_no_number_says_where_such_come_from() -> None:
+    x = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    value = torch.where(x > 0, x.log(), x)
+    facts = said(lambda: expect.gradients(value, torch.ones_like(value), "", x=(x, torch.ones_like(x))))
+    assert facts["came back"] == "a gradient of nan at [0] (3 of 3)"
+    assert "torch.where" in facts["because"]
+
+
+def test_a_measurement_says_of_what_it_is() -> None:
+    def of(**given) -> str:
+        return said(lambda: expect.holds(False, "", want="", **given))["came back"]
+
+    assert of(got=0.3, told="a share of 0.3") == "a share of 0.3"
+    assert of(got=["another draw", "another draw"]) == "another draw"
+    assert of(got=[f"t = {t}" for t in range(10)]).endswith("t = 7 and 2 more")
+    assert re.fullmatch(r"float32 \(20,\), from 0 to 19", of(got=torch.arange(20.0)))
+    assert said(lambda: expect.equal(3, 4, "", of="calls of the model"))["expected"] == "4 calls of the model"
