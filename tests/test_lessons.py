@@ -8,6 +8,7 @@ import sys
 from types import ModuleType
 
 import pytest
+import torch
 
 from grader.checks.state import tidy
 from grader.course import ROOT, Section, sections
@@ -137,3 +138,30 @@ def numbers_are_quoted(section: Section, kind: str) -> None:
         if not re.search(rf"(?<![\d.]){re.escape(number)}(?!\d)", lesson)
     }
     assert not unquoted, f"{where(section)} does not have what solutions/numbers/{section.stem}.py gives: {unquoted}"
+
+
+def test_the_drawing_of_the_u_net_has_the_blocks_of_the_network_whose_parameters_are_counted_below_it() -> None:
+    """The reference's residual blocks, each with the shape that goes in and that comes out; a tenth of a second."""
+    of = sections()["s2_ddpm"]
+    text = part(of, "UNet")
+    drawing = text.split("```\n")[1]
+    drawn = re.findall(r"(\d+x\d+x\d+) ── R ──► (?=(\d+x\d+x\d+))", drawing)
+    drawn += [
+        (before, after)
+        for before, after in re.findall(r"(?=── R ──► (\d+x\d+x\d+)).*?\n.*\n.*└ R, A ──► (\S+) ", drawing)
+    ]
+    reference = importlib.import_module("solutions.s2_ddpm")
+    seen: list[tuple[str, str]] = []
+
+    def shape(tensor: torch.Tensor) -> str:
+        return "x".join(map(str, tensor.shape[1:]))
+
+    with tidy(1):
+        network = reference.UNet()
+        for block in network.modules():
+            if type(block).__name__ == "_Residual":
+                block.register_forward_hook(lambda block, given, came: seen.append((shape(given[0]), shape(came))))
+        network(torch.zeros(1, 1, 28, 28), torch.tensor([0]))
+    assert sorted(drawn) == sorted(seen), f"{where(of)}: draw the blocks of the reference, {seen}"
+    count = sum(parameter.numel() for parameter in network.parameters())
+    assert f"{count} parameters with its defaults" in text, f"{where(of)}: the reference has {count} parameters"
