@@ -56,6 +56,7 @@ class Finding:
         stub: the exercise whose `raise NotImplementedError` was reached, or which is not defined; "" if none.
         printed: what the learner's code wrote during the check.
         evidence: what tells one mistake from another.
+        opened: whether the reason is told whole, and not without what would give the answer away.
     """
 
     check: str
@@ -65,12 +66,23 @@ class Finding:
     stub: str = ""
     printed: str = ""
     evidence: Evidence | None = None
+    opened: bool = False
+
+    @property
+    def withheld(self) -> bool:
+        """Whether a part of the reason is not told."""
+        return not self.opened and isinstance(self.error, Mismatch) and self.error.hinted != self.error.why
 
     @property
     def lines(self) -> list[Fact]:
         """The facts, and the last lines that were printed."""
         printed = [_cut(line) for line in self.printed.rstrip().splitlines()[-LINES_PRINTED:]]
-        return [*self.facts, *([("printed", "\n".join(printed))] if printed else [])]
+        facts = list(self.facts)
+        if self.withheld and isinstance(self.error, Mismatch):
+            hinted = [("because", self.error.hinted)] if self.error.hinted else []
+            place = facts.index(("because", self.error.why))
+            facts[place : place + 1] = hinted
+        return [*facts, *([("printed", "\n".join(printed))] if printed else [])]
 
     def __str__(self) -> str:
         return told(self.lines)

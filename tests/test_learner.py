@@ -434,6 +434,19 @@ def test_a_loss_that_went_backward_already_is_told_as_that(desk: Desk) -> None:
     assert "backward" in said
 
 
+def test_the_formula_that_is_the_answer_waits_for_the_last_hint(desk: Desk) -> None:
+    edits = ("(x_t - (1 - a).sqrt() * eps) / a.sqrt()", "x_t - (1 - a).sqrt() * eps")
+    said = checked(desk, "predict_x0", edits)
+    assert "because the jump of x_0 = 1 with ε = 1, undone" in said
+    assert "√0.36" not in said
+    assert "formula told here after the last hint: unstatic hint predict_x0" in said
+    for _ in range(3):
+        desk.unstatic("hint", "predict_x0")
+    said = checked(desk, "predict_x0", edits)
+    assert "because (1.4 - √0.64 * 1) / √0.36 = 1: the jump of x_0 = 1 with ε = 1, undone" in said
+    assert "formula" not in said
+
+
 def test_what_holds_already_is_said_before_what_does_not(desk: Desk) -> None:
     said = checked(desk, "q_sample", (JUMP, JUMP.replace("noise", "noise.detach()")))
     assert (

@@ -10,6 +10,7 @@ from exercises.checks import expect
 from exercises.checks.expect import Mismatch
 from exercises.checks.spies import Spy
 from grader.checks.under_test import UnderTest
+from grader.course import ROOT
 
 
 class Net(nn.Module):
@@ -83,3 +84,24 @@ def test_a_measurement_says_of_what_it_is() -> None:
     assert of(got=[f"t = {t}" for t in range(10)]).endswith("t = 7 and 2 more")
     assert re.fullmatch(r"float32 \(20,\), from 0 to 19", of(got=torch.arange(20.0)))
     assert said(lambda: expect.equal(3, 4, "", of="calls of the model"))["expected"] == "4 calls of the model"
+
+
+def test_what_gives_the_answer_away_is_told_in_the_report_and_waits_at_the_desk() -> None:
+    why = "⟦4 + 4 = 8; ⟧from the beginning⟦, x = a + b⟧, in two steps⟦: y = x + x⟧"
+    with pytest.raises(Mismatch) as caught:
+        expect.equal(1, 2, why)
+    assert dict(caught.value.facts)["because"] == "4 + 4 = 8; from the beginning, x = a + b, in two steps: y = x + x"
+    assert caught.value.hinted == "from the beginning, in two steps"
+    with pytest.raises(Mismatch) as caught:
+        expect.equal(1, 2, "⟦x = 3⟧")
+    assert caught.value.hinted == ""
+
+
+MARKED = [path for path in sorted((ROOT / "exercises" / "checks").rglob("*.py")) if path.name not in ("expect.py",)]
+
+
+def test_marks_come_in_pairs_and_only_in_reasons() -> None:
+    """A mark that stands alone would be printed, or swallow what follows."""
+    odd = [path.name for path in MARKED if re.search(r"⟦[^⟧\n]*⟦|⟧[^⟦\n]*⟧", path.read_text(encoding="utf-8"))]
+    odd += [path.name for path in MARKED if (text := path.read_text(encoding="utf-8")).count("⟦") != text.count("⟧")]
+    assert not odd

@@ -4,6 +4,7 @@ Every function here either returns or raises `Mismatch`, whose message tells, in
 back, what was expected, and why. Type, shape, dtype, device and finiteness are compared before values.
 """
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -40,6 +41,17 @@ def given(**values: Any) -> None:
     GIVEN.extend((value, f"the {name} that the model was given") for name, value in values.items())
 
 
+def opened(why: str) -> str:
+    """A reason whole: with what stands between ⟦ and ⟧, which is the answer where the algebra is the exercise."""
+    return why.replace("⟦", "").replace("⟧", "")
+
+
+def veiled(why: str) -> str:
+    """A reason as far as it does not give the answer away."""
+    left = re.sub(r"⟦[^⟧]*⟧", "", why)
+    return re.sub(r"^[;:, ]+|[;:, ]+$", "", re.sub(r"(?<=[;:,])(?:\s*[;:,])+|\s+(?=[;:,])", "", left))
+
+
 def calling(network: torch.nn.Module, method: str, *args: Any) -> Any:
     """What a method of a network of the code under test returns; a failure talks about this call."""
     LAST_CALL[:] = [Call(f"{network_called(network)}.{method}", args)]
@@ -51,6 +63,7 @@ class Mismatch(AssertionError):
 
     Attributes:
         why: the reason that teaches: the equation, or the rule of the course.
+        hinted: the same without what stands between ⟦ and ⟧: at the learner's desk the answer itself waits for the last hint.
         got: what came back, as data, so that a known mistake can be recognised by its answer.
         near: the relative and the absolute tolerance with which it was compared; 0 where it was not by tolerance.
         facts: the lines of the message, as (label, text).
@@ -59,14 +72,15 @@ class Mismatch(AssertionError):
     def __init__(
         self, why: str, got: Any, came_back: str, expected: str, near: tuple[float, float] = (0.0, 0.0)
     ) -> None:
-        self.why = why
+        self.why = opened(why)
+        self.hinted = veiled(why)
         self.got = got
         self.near = near
         self.facts = [
             ("called", str(LAST_CALL[-1]) if LAST_CALL else "nothing yet"),
             ("came back", came_back),
             ("expected", expected),
-            ("because", why),
+            ("because", opened(why)),
         ]
         super().__init__("\n".join(f"{label:<10} {text}" for label, text in self.facts))
 

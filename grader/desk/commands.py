@@ -215,7 +215,7 @@ def hint(options: argparse.Namespace) -> int:
 
 def tell_hint(exercise: Exercise, every: bool = False, named: bool = True) -> None:
     """Print an exercise's next hint, or every one, and remember that."""
-    given = _hints_given()
+    given = memory.hints_given()
     number = min(given.get(exercise.name, 0) + 1, len(exercise.hints))
     of = "" if named else f" for {exercise.name}"
     for index in range(len(exercise.hints)) if every else [number - 1]:
@@ -246,17 +246,6 @@ def read(options: argparse.Namespace) -> int:
     opened = webbrowser.open(address)
     print(address if opened else f"No browser could be started. Open this in one: {address}")
     return 0
-
-
-def _hints_given() -> dict[str, int]:
-    try:
-        given = json.loads((memory.STATE / "hints.json").read_text(encoding="utf-8"))
-        return {str(name): int(number) for name, number in given.items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError, AttributeError):
-        memory.tell_once("which hints were given is not known any more: they begin anew")
-        return {}
 
 
 def solution(options: argparse.Namespace) -> int:

@@ -53,6 +53,18 @@ def keep(path: Path, data: bytes) -> None:
         tell_once(f"nothing is remembered: {_shown(path.parent)} cannot be written ({error.strerror})")
 
 
+def hints_given() -> dict[str, int]:
+    """How many hints were given for each exercise."""
+    try:
+        given = json.loads((STATE / "hints.json").read_text(encoding="utf-8"))
+        return {str(name): int(number) for name, number in given.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError):
+        tell_once("which hints were given is not known any more: they begin anew")
+        return {}
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What was found of one exercise.

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from grader.checks.sentences import ROOM, held
 from grader.course import ROOT, Exercise, Section, section, sections
-from grader.desk import reading
+from grader.desk import memory, reading
 from grader.desk.progress import BLOCKED, FAIL, PASS, UNFINISHED, UNREAD, Progress, Standing
 from grader.site import places
 
@@ -156,8 +156,12 @@ def failure(
     if standing.passed:
         passed = [trial.sentence(check, standing.exercise) for check in standing.passed]
         parts.append(_facts([("holds", held(passed, _total(standing), 0 if everything else ROOM))]))
+    all_hints = memory.hints_given().get(standing.exercise.name, 0) >= len(standing.exercise.hints)
     for finding in standing.told if everything else standing.told[:1]:
+        finding.opened = all_hints
         lines = [("check", trial.sentence(finding.check, standing.exercise)), *finding.lines]
+        if finding.withheld:
+            lines.append(("formula", f"told here after the last hint: unstatic hint {standing.exercise.name}"))
         parts += [_facts(lines)] if not everything else [_facts(lines), Text("")]
     if standing.remark:
         parts.append(_facts([("note", standing.remark)]))

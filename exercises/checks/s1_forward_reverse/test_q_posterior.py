@@ -10,8 +10,10 @@ from exercises.checks.s1_forward_reverse.formulas import posterior
 from exercises.checks.s1_forward_reverse.inputs import corners
 
 PAIR = "the answer is a pair (mean, variance)"
-BAYES = "μ̃_t = (√ᾱ_{t-1} β_t x_0 + √α_t (1-ᾱ_{t-1}) x_t) / (1-ᾱ_t)"
-SPREAD = "β̃_t = (1-ᾱ_{t-1}) / (1-ᾱ_t) β_t is the variance, of shape (B, 1, ..., 1)"
+BAYES = "the mean of the product of both densities, by Bayes' rule⟦: μ̃_t = (√ᾱ_{t-1} β_t x_0 + √α_t (1-ᾱ_{t-1}) x_t) / (1-ᾱ_t)⟧"
+SPREAD = (
+    "β̃_t is the variance of the product of both densities, of shape (B, 1, ..., 1)⟦: β̃_t = (1-ᾱ_{t-1}) / (1-ᾱ_t) β_t⟧"
+)
 SURE = "before t = 0 nothing is noised, ᾱ_{-1} = 1: x_{t-1} is x_0, and its variance 0"
 
 

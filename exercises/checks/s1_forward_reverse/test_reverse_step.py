@@ -12,7 +12,7 @@ from exercises.checks.rules import EACH, FLOW, KEEP, SINGLE
 from exercises.checks.s1_forward_reverse.formulas import ancestral, posterior, unjump
 from exercises.checks.s1_forward_reverse.inputs import corners
 
-STEP = "x_{t-1} = μ̃_t(x_t, x̂_0) + √β̃_t z with x̂_0 = (x_t - √(1-ᾱ_t) ε) / √ᾱ_t"
+STEP = "x_{t-1} = μ̃_t(x_t, x̂_0) + √β̃_t z with x̂_0 from x_t and ε⟦: x̂_0 = (x_t - √(1-ᾱ_t) ε) / √ᾱ_t⟧"
 
 
 def stepped(case: Case) -> Tensor:

@@ -13,7 +13,7 @@ from exercises.checks.rules import FLOW, KEEP, SINGLE
 
 shapes = st.lists(st.integers(1, 4), min_size=2, max_size=4).map(tuple)
 """Of batches with one to three axes after the batch."""
-DISTANCE = "KL = ½ (logvar2 - logvar1 - 1 + exp(logvar1 - logvar2) + (mean1 - mean2)² exp(-logvar2)), elementwise"
+DISTANCE = "KL = E_1[log p_1 - log p_2] in nats, elementwise⟦: ½ (logvar2 - logvar1 - 1 + exp(logvar1 - logvar2) + (mean1 - mean2)² exp(-logvar2))⟧"
 
 
 def kl(mean1: Tensor, logvar1: Tensor, mean2: Tensor, logvar2: Tensor) -> Tensor:
@@ -30,9 +30,11 @@ def bells(shape: tuple[int, ...], rng: Generator) -> list[Tensor]:
 def test_gaussian_kl_by_hand(code):
     """Numbers that can be worked out by hand."""
     zero, four = numbers(0.0), numbers(math.log(4.0))
-    expect.close(code.gaussian_kl(zero + 1, zero, zero, zero), numbers(0.5), "the same variance: ½ (1 - 0)² = 0.5 nats")
-    expect.close(code.gaussian_kl(zero, four, zero, zero), numbers(0.5 * (3 - math.log(4))), "KL(N(0, 4) to N(0, 1)) = ½ (4 - 1 - ln 4)")  # fmt: skip
-    expect.close(code.gaussian_kl(zero + 1, zero, zero, four), numbers(0.5 * (math.log(4) - 0.5)), "KL(N(1, 1) to N(0, 4)) = ½ (ln 4 - 1 + (1 + 1) / 4)")  # fmt: skip
+    expect.close(
+        code.gaussian_kl(zero + 1, zero, zero, zero), numbers(0.5), "the same variance: 0.5 nats⟦, ½ (1 - 0)²⟧"
+    )
+    expect.close(code.gaussian_kl(zero, four, zero, zero), numbers(0.5 * (3 - math.log(4))), "KL(N(0, 4) to N(0, 1))⟦ = ½ (4 - 1 - ln 4)⟧")  # fmt: skip
+    expect.close(code.gaussian_kl(zero + 1, zero, zero, four), numbers(0.5 * (math.log(4) - 0.5)), "KL(N(1, 1) to N(0, 4))⟦ = ½ (ln 4 - 1 + (1 + 1) / 4)⟧")  # fmt: skip
 
 
 @given(shape=shapes, seed=st.integers(0, 2**32 - 1))

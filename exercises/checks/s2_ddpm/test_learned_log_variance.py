@@ -11,7 +11,7 @@ from exercises.checks.cases import Case, numbers, tracked
 from exercises.checks.rules import EACH, KEEP, SINGLE
 from exercises.checks.s2_ddpm.formulas import between, small_variance
 
-BETWEEN = "log σ² = (v+1)/2 log β_t + (1-v)/2 log β̃_t"
+BETWEEN = "log σ² runs along a line in v, from log β̃_t at -1 to log β_t at +1⟦: (v+1)/2 log β_t + (1-v)/2 log β̃_t⟧"
 
 
 def shares(case: Case) -> Tensor:

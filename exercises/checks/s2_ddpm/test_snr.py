@@ -8,13 +8,13 @@ from exercises.checks import cases, expect
 from exercises.checks.cases import numbers
 from exercises.checks.rules import KEEP
 
-RATIO = "SNR_t = ᾱ_t / (1-ᾱ_t): the variance of the signal over that of the noise"
+RATIO = "⟦SNR_t = ᾱ_t / (1-ᾱ_t): ⟧the variance of the signal over that of the noise"
 
 
 def test_snr_by_hand(code):
     """Numbers that can be worked out by hand."""
     got = code.snr(numbers(0.8, 0.5, 0.2))
-    expect.close(got, numbers(4.0, 1.0, 0.25), "0.8 / 0.2 = 4, 0.5 / 0.5 = 1, 0.2 / 0.8 = 1/4: " + RATIO)
+    expect.close(got, numbers(4.0, 1.0, 0.25), "⟦0.8 / 0.2 = 4, 0.5 / 0.5 = 1, 0.2 / 0.8 = 1/4: ⟧" + RATIO)
 
 
 @given(levels=st.integers(1, 30), seed=st.integers(0, 2**32 - 1))

@@ -12,8 +12,8 @@ from exercises.checks.s2_ddpm.rules import KINDS, NAMED, UNKNOWN
 
 TO_EPS = {
     "eps": "a prediction of eps is eps",
-    "x0": "ε = (x_t - √ᾱ_t x_0) / √(1-ᾱ_t)",
-    "v": "ε = √(1-ᾱ_t) x_t + √ᾱ_t v",
+    "x0": "x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε, solved for ε⟦: ε = (x_t - √ᾱ_t x_0) / √(1-ᾱ_t)⟧",
+    "v": "x_t and v = √ᾱ_t ε - √(1-ᾱ_t) x_0, solved for ε⟦: ε = √(1-ᾱ_t) x_t + √ᾱ_t v⟧",
 }
 
 

@@ -11,9 +11,9 @@ from exercises.checks.s2_ddpm.formulas import converted, jump, roots, slopes_x0
 from exercises.checks.s2_ddpm.rules import KINDS, NAMED, UNKNOWN
 
 TO_X0 = {
-    "eps": "x_0 = (x_t - √(1-ᾱ_t) ε) / √ᾱ_t",
+    "eps": "x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε, solved for x_0⟦: x_0 = (x_t - √(1-ᾱ_t) ε) / √ᾱ_t⟧",
     "x0": "a prediction of x0 is x0",
-    "v": "x_0 = √ᾱ_t x_t - √(1-ᾱ_t) v",
+    "v": "x_t and v = √ᾱ_t ε - √(1-ᾱ_t) x_0, solved for x_0⟦: x_0 = √ᾱ_t x_t - √(1-ᾱ_t) v⟧",
 }
 
 

@@ -9,14 +9,16 @@ from exercises.checks.cases import numbers, tracked
 from exercises.checks.s3_score_sde.inputs import seeds, sizes
 from exercises.checks.s3_score_sde.rules import EACH, FLOW, KEEP, SINGLE
 
-NOISE = "score = -ε / std: the score points against the noise, and the less noise there is the more steeply"
+NOISE = "⟦score = -ε / std: ⟧the score points against the noise, and the less noise there is the more steeply"
 
 
 def test_score_from_eps_by_hand(code):
     """Numbers that can be worked out by hand."""
     eps = numbers(1.0, -2.0)[None].expand(2, 2)
     got = code.score_from_eps(eps, numbers(0.5, 4.0)[:, None])
-    expect.close(got, torch.stack([numbers(-2.0, 4.0), numbers(-0.25, 0.5)]), "-1 / 0.5 = -2 and 2 / 0.5 = 4; " + NOISE)
+    expect.close(
+        got, torch.stack([numbers(-2.0, 4.0), numbers(-0.25, 0.5)]), "⟦-1 / 0.5 = -2 and 2 / 0.5 = 4; ⟧" + NOISE
+    )
 
 
 @given(case=cases.batches(), seed=seeds)

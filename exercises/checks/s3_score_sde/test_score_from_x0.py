@@ -9,7 +9,7 @@ from exercises.checks.cases import numbers, tracked
 from exercises.checks.s3_score_sde.inputs import seeds, sizes
 from exercises.checks.s3_score_sde.rules import EACH, FLOW, KEEP
 
-CLEAN = "score = (mean_coef x_0 - x_t) / std²: the gradient of log N(x_t; mean_coef x_0, std² I) in x_t"
+CLEAN = "⟦score = (mean_coef x_0 - x_t) / std²: ⟧the gradient of log N(x_t; mean_coef x_0, std² I) in x_t"
 
 
 def test_score_from_x0_by_hand(code):
@@ -17,7 +17,7 @@ def test_score_from_x0_by_hand(code):
     x0, x_t = numbers(1.0, 2.0)[None].expand(2, 2), numbers(2.0, 0.0)[None].expand(2, 2)
     got = code.score_from_x0(x0, x_t, numbers(0.5, 1.0)[:, None], numbers(0.5, 2.0)[:, None])
     want = torch.stack([numbers(-6.0, 4.0), numbers(-0.25, 0.5)])
-    expect.close(got, want, "(0.5 * 1 - 2) / 0.25 = -6, and so on; " + CLEAN)
+    expect.close(got, want, "⟦(0.5 * 1 - 2) / 0.25 = -6, and so on; ⟧" + CLEAN)
 
 
 @given(case=cases.batches(), seed=seeds)

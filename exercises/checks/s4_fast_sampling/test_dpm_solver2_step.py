@@ -20,10 +20,10 @@ from exercises.checks.s4_fast_sampling.models import column, timed, told
 from exercises.checks.s4_fast_sampling.rules import SINGLE, near
 from exercises.checks.spies import Spy
 
-FIRST = "with ε constant a step is (α_t/α_s) x - σ_t (e^h - 1) ε, h = λ_t - λ_s"
+FIRST = "with ε constant the integral of the step can be done⟦: (α_t/α_s) x - σ_t (e^h - 1) ε, h = λ_t - λ_s⟧"
 MIDDLE = (
-    "u = (α_m/α_s) x - σ_m (e^(h/2) - 1) ε(x, λ_s) in the middle, λ_m = (λ_s + λ_t)/2; "
-    "then x_t = (α_t/α_s) x - σ_t (e^h - 1) ε(u, λ_m)"
+    "a first-order step to u in the middle, λ_m = (λ_s + λ_t)/2, and from x again the whole step with the ε met there"
+    "⟦: u = (α_m/α_s) x - σ_m (e^(h/2) - 1) ε(x, λ_s); then x_t = (α_t/α_s) x - σ_t (e^h - 1) ε(u, λ_m)⟧"
 )
 SPANS = ((-2.0, -0.7), (-0.3, 0.2), (0.5, 2.9), (-4.0, 3.0), (2.0, 2.01))
 """(λ_s, λ_t): noisy and nearly clean, short steps and one long one."""

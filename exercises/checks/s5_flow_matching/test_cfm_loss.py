@@ -11,7 +11,7 @@ from exercises.checks.s5_flow_matching.models import Model, left_alone
 from exercises.checks.s5_flow_matching.rules import ENDS, KEEP, SINGLE
 from exercises.checks.s5_flow_matching.worlds import Ends
 
-MATCH = "the loss is the mean over every element of (v(x_t, t) - (data - noise))², at x_t = (1-t) noise + t data"
+MATCH = "the loss is the mean over every element of (v(x_t, t) - dx_t/dt)², at the x_t of each line⟦: dx_t/dt = data - noise, x_t = (1-t) noise + t data⟧"
 
 
 def line(batch: batches.Batch) -> Tensor:

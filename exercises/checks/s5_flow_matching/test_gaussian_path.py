@@ -8,8 +8,8 @@ from exercises.checks.cases import numbers, tracked
 from exercises.checks.s5_flow_matching import batches, pairs
 from exercises.checks.s5_flow_matching.rules import EACH, ENDS, FLOW, KEEP
 
-CLOUD = "x_t = (1 - (1 - σ_min) t) noise + t data: the cloud's centre goes to data, its deviation from 1 to σ_min"
-DRIFT = "u_t = dx_t/dt = data - (1 - σ_min) noise"
+CLOUD = "⟦x_t = (1 - (1 - σ_min) t) noise + t data: ⟧the cloud's centre goes to data, its deviation from 1 to σ_min"
+DRIFT = "u_t = dx_t/dt, for this noise and this data⟦: data - (1 - σ_min) noise⟧"
 PAIR = "a pair (x_t, u_t), both of data's shape"
 
 
@@ -27,7 +27,7 @@ def test_gaussian_path_by_hand(code):
     noise, data = numbers(1.0, -2.0)[None].expand(2, 2), numbers(10.0, 4.0)[None].expand(2, 2)
     got = code.gaussian_path(noise, data, numbers(0.5, 1.0), 0.2)
     want = torch.stack([numbers(5.6, 0.8), numbers(10.2, 3.6)]), numbers(9.2, 5.6)[None].expand(2, 2)
-    compared(got, want, "; at t = 0.5: 0.6 * 1 + 0.5 * 10 = 5.6, and 10 - 0.8 * 1 = 9.2")
+    compared(got, want, "⟦; at t = 0.5: 0.6 * 1 + 0.5 * 10 = 5.6, and 10 - 0.8 * 1 = 9.2⟧")
 
 
 def test_gaussian_path_leaves_0_0001_of_the_noise_unless_told_otherwise(code, rng):

@@ -7,14 +7,14 @@ from exercises.checks.cases import numbers, tracked
 from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.rules import EACH, ENDS, FLOW, KEEP, SINGLE
 
-LINE = "x_t = (1-t) noise + t data: a straight line from noise at t = 0 to data at t = 1"
+LINE = "⟦x_t = (1-t) noise + t data: ⟧a straight line from noise at t = 0 to data at t = 1"
 
 
 def test_interpolate_by_hand(code):
     """A quarter of the way from 2 to 10 is 4, three quarters are 8."""
     noise, data = numbers(2.0, -4.0)[None].expand(2, 2), numbers(10.0, 0.0)[None].expand(2, 2)
     got = code.interpolate(noise, data, numbers(0.25, 0.75))
-    expect.close(got, torch.stack([numbers(4.0, -3.0), numbers(8.0, -1.0)]), "2 + 0.25 * 8 = 4, and so on; " + LINE)
+    expect.close(got, torch.stack([numbers(4.0, -3.0), numbers(8.0, -1.0)]), "⟦2 + 0.25 * 8 = 4, and so on; ⟧" + LINE)
 
 
 def test_interpolate_begins_at_noise_and_ends_at_data(code, rng):

@@ -5,7 +5,7 @@ from torch import Generator, Tensor
 
 from exercises.checks import chance, expect
 
-LAW = "logit(t) = log(t / (1-t)) is drawn from N(mean, std²): t = sigmoid(mean + std z), z ~ N(0, 1)"
+LAW = "logit(t) = log(t / (1-t)) is drawn from N(mean, std²)⟦: t = sigmoid(mean + std z), z ~ N(0, 1)⟧"
 KIND = "n times: a float32 tensor of shape (n,)"
 
 

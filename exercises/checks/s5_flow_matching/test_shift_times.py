@@ -7,7 +7,7 @@ from exercises.checks.cases import numbers
 from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.rules import GUARD
 
-ODDS = "the odds t : (1-t) are divided by shift: t / (t + shift (1-t)), towards 0, which is noise, for shift > 1"
+ODDS = "the odds t : (1-t) are divided by shift⟦: t / (t + shift (1-t))⟧, towards 0, which is noise, for shift > 1"
 KEEP = "the result has t's shape and dtype, and t stays as it is"
 
 
@@ -15,10 +15,10 @@ def test_shift_times_by_hand(code):
     """A shift of 3 takes a half to a quarter, and one of 1/3 takes it to three quarters."""
     t = numbers(0.5, 0.8, 0.2)
     expect.close(
-        code.shift_times(t, 3.0), numbers(1 / 4, 4 / 7, 1 / 13), f"0.5 / (0.5 + 3 * 0.5) = 1/4; {ODDS}", **GUARD
+        code.shift_times(t, 3.0), numbers(1 / 4, 4 / 7, 1 / 13), f"⟦0.5 / (0.5 + 3 * 0.5) = 1/4; ⟧{ODDS}", **GUARD
     )
     expect.close(
-        code.shift_times(t, 1 / 3), numbers(3 / 4, 12 / 13, 3 / 7), f"0.5 / (0.5 + 0.5 / 3) = 3/4; {ODDS}", **GUARD
+        code.shift_times(t, 1 / 3), numbers(3 / 4, 12 / 13, 3 / 7), f"⟦0.5 / (0.5 + 0.5 / 3) = 3/4; ⟧{ODDS}", **GUARD
     )
 
 

@@ -7,13 +7,13 @@ from exercises.checks.cases import numbers, tracked
 from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.rules import ENDS, FLOW, KEEP, SINGLE
 
-SLOPE = "the velocity of a straight line that takes one unit of time is its end minus its beginning: data - noise"
+SLOPE = "the velocity of a straight line that takes one unit of time is the way that it goes in all⟦, its end minus its beginning: data - noise⟧"
 
 
 def test_target_velocity_by_hand(code):
     """From 2 to 10 in one unit of time the speed is 8."""
     got = code.target_velocity(numbers(2.0, -4.0)[None], numbers(10.0, -5.0)[None])
-    expect.close(got, numbers(8.0, -1.0)[None], f"10 - 2 = 8 and -5 - -4 = -1; {SLOPE}")
+    expect.close(got, numbers(8.0, -1.0)[None], f"⟦10 - 2 = 8 and -5 - -4 = -1; ⟧{SLOPE}")
 
 
 def test_target_velocity_carries_noise_to_data_in_one_unit_of_time(code, rng):

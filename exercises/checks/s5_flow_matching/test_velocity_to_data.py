@@ -8,14 +8,14 @@ from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.rules import EACH, ENDS, FLOW, KEEP, SINGLE
 from exercises.checks.s5_flow_matching.worlds import Ends
 
-END = "data = x_t + (1-t) v: from x_t the line goes on with v for the time that is left until 1"
+END = "⟦data = x_t + (1-t) v: ⟧from x_t the line goes on with v for the time that is left until 1"
 
 
 def test_velocity_to_data_by_hand(code):
     """From 4 at a quarter of the way, with speed 8, there are 6 to go."""
     v, x_t = numbers(8.0, 4.0)[None].expand(2, 2), numbers(4.0, -3.0)[None].expand(2, 2)
     got = code.velocity_to_data(v, x_t, numbers(0.25, 0.75))
-    expect.close(got, torch.stack([numbers(10.0, 0.0), numbers(6.0, -2.0)]), f"4 + 0.75 * 8 = 10, and so on; {END}")
+    expect.close(got, torch.stack([numbers(10.0, 0.0), numbers(6.0, -2.0)]), f"⟦4 + 0.75 * 8 = 10, and so on; ⟧{END}")
 
 
 def test_velocity_to_data_finds_the_end_of_the_line(code, rng):

@@ -8,14 +8,14 @@ from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.rules import EACH, ENDS, FLOW, KEEP, SINGLE
 from exercises.checks.s5_flow_matching.worlds import Ends
 
-START = "noise = x_t - t v: from x_t the line goes back with v for the time that has passed since 0"
+START = "⟦noise = x_t - t v: ⟧from x_t the line goes back with v for the time that has passed since 0"
 
 
 def test_velocity_to_eps_by_hand(code):
     """At 4 after a quarter of the way, with speed 8, it began at 2."""
     v, x_t = numbers(8.0, 4.0)[None].expand(2, 2), numbers(4.0, -3.0)[None].expand(2, 2)
     got = code.velocity_to_eps(v, x_t, numbers(0.25, 0.75))
-    expect.close(got, torch.stack([numbers(2.0, -4.0), numbers(-2.0, -6.0)]), f"4 - 0.25 * 8 = 2, and so on; {START}")
+    expect.close(got, torch.stack([numbers(2.0, -4.0), numbers(-2.0, -6.0)]), f"⟦4 - 0.25 * 8 = 2, and so on; ⟧{START}")
 
 
 def test_velocity_to_eps_finds_the_beginning_of_the_line(code, rng):

@@ -9,7 +9,7 @@ from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.rules import EACH, ENDS, FLOW, GUARD, KEEP
 from exercises.checks.s5_flow_matching.worlds import Ends
 
-SLOPE = "score = -noise / (1-t), with noise = x_t - t v: the noise in x_t has the deviation 1-t"
+SLOPE = "⟦score = -noise / (1-t), with noise = x_t - t v: ⟧the noise in x_t has the deviation 1-t"
 
 
 def test_velocity_to_score_by_hand(code):
@@ -17,7 +17,7 @@ def test_velocity_to_score_by_hand(code):
     v, x_t = numbers(6.0, 4.0)[None].expand(2, 2), numbers(4.0, 0.0)[None].expand(2, 2)
     got = code.velocity_to_score(v, x_t, numbers(0.5, 0.75))
     want = torch.stack([numbers(-2.0, 4.0), numbers(2.0, 12.0)])
-    expect.close(got, want, f"-(4 - 0.5 * 6) / (1 - 0.5) = -2, and so on; {SLOPE}", **GUARD)
+    expect.close(got, want, f"⟦-(4 - 0.5 * 6) / (1 - 0.5) = -2, and so on; ⟧{SLOPE}", **GUARD)
 
 
 def test_velocity_to_score_is_minus_the_noise_over_its_deviation(code, rng):

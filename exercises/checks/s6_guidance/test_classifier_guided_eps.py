@@ -12,7 +12,7 @@ from exercises.checks.s6_guidance.inputs import column, corners, labels, scales
 from exercises.checks.s6_guidance.rules import APART
 from exercises.checks.s6_guidance.worlds import labelled
 
-GUIDED = "an eps at level t is minus the score times √(1-ᾱ_t), and the guided score is the model's plus scale times the classifier's"
+GUIDED = "⟦an eps at level t is minus the score times √(1-ᾱ_t), and ⟧the guided score is the model's plus scale times the classifier's"
 
 
 def guided(case: Case, scale: float | Tensor) -> Tensor:
@@ -28,7 +28,7 @@ def test_classifier_guided_eps_by_hand(code):
     """At two levels and two scales it comes out as computed by hand."""
     eps, score = numbers(1.0, 1.0)[:, None], numbers(0.5, 0.5)[:, None]
     got = code.classifier_guided_eps(eps, score, torch.tensor([1, 0]), numbers(0.64, 0.19), numbers(2.0, 1.0))
-    why = "ᾱ = 0.19 and 0.64 have noise of 0.9 and 0.6: 1 - 0.9 * 2 * 0.5 = 0.1, and 1 - 0.6 * 1 * 0.5 = 0.7"
+    why = "ᾱ = 0.19 and 0.64 have noise of 0.9 and 0.6⟦: 1 - 0.9 * 2 * 0.5 = 0.1, and 1 - 0.6 * 1 * 0.5 = 0.7⟧"
     expect.close(got, numbers(0.1, 0.7)[:, None], f"{why}; {GUIDED}")
 
 

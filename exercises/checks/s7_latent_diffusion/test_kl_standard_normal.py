@@ -25,7 +25,7 @@ def test_kl_standard_normal_by_hand_at_mean_one_and_a_quarter_of_the_variance(co
     """At mean 1 and variance 1/4 a number costs 0.818 nats, and two cost twice as much."""
     one = 0.5 * (1 + 0.25 - 1 + math.log(4))
     logvar = numbers(-math.log(4))[None]
-    why = "½ (1 + ¼ - 1 + log 4) = 0.818147 nats"
+    why = "0.818147 nats for mean 1 and variance ¼⟦: ½ (1 + ¼ - 1 + log 4)⟧"
     close(code.kl_standard_normal(numbers(1.0)[None], logvar), numbers(one), why)
     got = code.kl_standard_normal(numbers(1.0)[None].expand(1, 2), logvar.expand(1, 2))
     close(got, numbers(2 * one), why + ", and there are two of them: " + SAMPLE)

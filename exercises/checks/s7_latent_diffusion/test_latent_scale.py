@@ -10,7 +10,7 @@ from exercises.checks.cases import numbers
 from exercises.checks.expect import Mismatch
 from exercises.checks.s7_latent_diffusion.rules import KEEP
 
-UNIT = "s is one number, 1 / std of all elements together: s z then has standard deviation 1"
+UNIT = "s is one number⟦, 1 / std of all elements together⟧: s z then has standard deviation 1"
 
 
 def scaled(code, latents: Tensor, why: str = UNIT) -> None:

@@ -12,7 +12,7 @@ from exercises.checks.cases import numbers, tracked
 from exercises.checks.s7_latent_diffusion.evidence import close, gradients, in_its_dtype
 from exercises.checks.s7_latent_diffusion.rules import FLOW, KEEP, SINGLE
 
-DRAW = "z = mean + std ε, and the standard deviation is the root of exp(logvar)"
+DRAW = "⟦z = mean + std ε, and ⟧the standard deviation is the root of exp(logvar)"
 
 
 def test_reparameterize_by_hand_at_variance_four(code):
