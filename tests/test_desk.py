@@ -229,4 +229,4 @@ def test_a_change_to_an_argument_is_a_mistake_and_the_call_is_told_as_it_was() -
     code = UnderTest(SimpleNamespace(twice=lambda x: x.mul_(2)))
     with pytest.raises(Mismatch, match="first argument was changed in place"):
         code.twice(torch.tensor([1.0, 2.0]))
-    assert str(LAST_CALL[-1]) == "twice([1, 2] (float32))"
+    assert str(LAST_CALL[-1]) == "twice(x=[1, 2] (float32))"

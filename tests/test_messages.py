@@ -42,13 +42,13 @@ def test_a_call_of_a_network_is_shown_with_the_arguments_that_it_was_made_with_a
     for mode in (True, False):
         got = network.train(mode)(torch.zeros(2, 3))
         called = said(lambda got=got: expect.tensor(got, "", shape=(2, 4)))["called"]
-        assert called == f"Net(width=3){'' if mode else '.eval()'}([[0, 0, 0], [0, 0, 0]] (float32))"
+        assert called == f"Net(width=3){'' if mode else '.eval()'}(x=[[0, 0, 0], [0, 0, 0]] (float32))"
 
 
 def test_a_call_of_a_network_s_method_is_shown_too() -> None:
     network = UnderTest(Answers()).Net()
     got = expect.calling(network, "forward", torch.zeros(1, 2))
-    assert said(lambda: expect.finite(got / 0, ""))["called"] == "Net().forward([[0, 0]] (float32))"
+    assert said(lambda: expect.finite(got / 0, ""))["called"] == "Net().forward(x=[[0, 0]] (float32))"
 
 
 def test_layers_in_a_plain_list_are_told_what_torch_does_not_see() -> None:
@@ -95,6 +95,10 @@ def test_what_gives_the_answer_away_is_told_in_the_report_and_waits_at_the_desk(
     with pytest.raises(Mismatch) as caught:
         expect.equal(1, 2, "⟦x = 3⟧")
     assert caught.value.hinted == ""
+    assert (
+        expect.veiled("the odds t : (1-t) are divided⟦: t / 2⟧, towards 0")
+        == "the odds t : (1-t) are divided, towards 0"
+    )
 
 
 MARKED = [path for path in sorted((ROOT / "exercises" / "checks").rglob("*.py")) if path.name not in ("expect.py",)]

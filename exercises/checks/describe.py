@@ -1,5 +1,6 @@
 """Values in a few words, for the messages of the checks."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,20 +21,35 @@ MADE: WeakKeyDictionary[torch.nn.Module, str] = WeakKeyDictionary()
 
 @dataclass
 class Call:
-    """One call into the code under test, described when somebody asks, with the small tensors as they were then."""
+    """One call into the code under test, described when somebody asks, with the small tensors as they were then.
+
+    Where it can be seen what the arguments are called, at the desk, they are told by name.
+    """
 
     name: str
     args: tuple = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
+    target: Callable | None = None
 
     def __post_init__(self) -> None:
         self.args = tuple(map(_as_it_is, self.args))
         self.kwargs = {key: _as_it_is(value) for key, value in self.kwargs.items()}
 
     def __str__(self) -> str:
-        parts = [describe(value) for value in self.args]
+        names = _names(self.target)
+        parts = [f"{name}={describe(value)}" for name, value in zip(names, self.args, strict=False)]
+        parts += [describe(value) for value in self.args[len(names) :]]
         parts += [f"{key}={describe(value)}" for key, value in self.kwargs.items()]
         return f"{self.name}({', '.join(parts)})"
+
+
+def _names(target: Callable | None) -> list[str]:
+    """What the positional arguments are called; none where that cannot be seen, as of what another process answers."""
+    try:
+        parameters = inspect.signature(target).parameters.values() if target is not None else ()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
 def _as_it_is(value: Any) -> Any:

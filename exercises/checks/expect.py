@@ -48,13 +48,15 @@ def opened(why: str) -> str:
 
 def veiled(why: str) -> str:
     """A reason as far as it does not give the answer away."""
-    left = re.sub(r"⟦[^⟧]*⟧", "", why)
-    return re.sub(r"^[;:, ]+|[;:, ]+$", "", re.sub(r"(?<=[;:,])(?:\s*[;:,])+|\s+(?=[;:,])", "", left))
+    left = re.sub(r"⟦[^⟧]*⟧", "\0", why)  # what separated it from its neighbours goes with it
+    left = re.sub(r"([;:,])\s*\0\s*[;:,]", r"\1", left)
+    left = re.sub(r"^[\0;:, ]+|[\0;:, ]+$", "", left)
+    return left.replace("\0", "")
 
 
 def calling(network: torch.nn.Module, method: str, *args: Any) -> Any:
     """What a method of a network of the code under test returns; a failure talks about this call."""
-    LAST_CALL[:] = [Call(f"{network_called(network)}.{method}", args)]
+    LAST_CALL[:] = [Call(f"{network_called(network)}.{method}", args, target=getattr(network, method))]
     return getattr(network, method)(*args)
 
 

@@ -39,7 +39,7 @@ class UnderTest:
 def _noting(name: str, target: Callable) -> Callable:
     @wraps(target, updated=())
     def call(*args: Any, **kwargs: Any) -> Any:
-        LAST_CALL.append(Call(name, args, kwargs))
+        LAST_CALL.append(Call(name, args, kwargs, target))
         del LAST_CALL[:-1]
         given = [(where, value, value.detach().clone()) for where, value in _tensors(args, kwargs)]
         try:
@@ -68,4 +68,4 @@ def _tensors(args: tuple, kwargs: dict[str, Any]) -> Iterator[tuple[str, Tensor]
 
 
 def _note_forward(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
-    LAST_CALL[:] = [Call(network_called(module), args, kwargs)]
+    LAST_CALL[:] = [Call(network_called(module), args, kwargs, module.forward)]
