@@ -58,7 +58,7 @@ def hints_given() -> dict[str, int]:
     try:
         given = json.loads((STATE / "hints.json").read_text(encoding="utf-8"))
         return {str(name): int(number) for name, number in given.items()}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, TypeError, AttributeError):
         tell_once("which hints were given is not known any more: they begin anew")
