@@ -14,6 +14,8 @@ MAX_ITEMS = 500_000
 """Values in a message."""
 MAX_BITS = 1 << 12
 """Bits of an integer; Python's JSON reads four times as many."""
+MAX_NUMBER = 1 << 53
+"""Up to here all whole numbers have different hashes; beyond, half a million keys of one hash cost a dictionary hours."""
 MAX_TENSORS = 20_000
 MAX_DIMS = 32
 MAX_HANDLES = 20_000

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from grader.rpc.limits import Violation
+from grader.rpc.limits import MAX_NUMBER, Violation
 
 OUR_VIEW = {"mine": "ours", "yours": "theirs"}
 MIRRORED = {"mine": "theirs", "yours": "ours"}
@@ -22,7 +22,7 @@ def is_side(value: Any) -> bool:
 
 
 def whole(value: Any) -> int:
-    return value if type(value) is int else 0
+    return value if type(value) is int and abs(value) < MAX_NUMBER else 0
 
 
 def changes_to(value: Any, places: int) -> list[list]:

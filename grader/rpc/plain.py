@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grader.rpc.limits import MAX_BITS, MAX_DEPTH, MAX_ITEMS, Unsendable, Violation
+from grader.rpc.limits import MAX_BITS, MAX_DEPTH, MAX_ITEMS, MAX_NUMBER, Unsendable, Violation
 from grader.rpc.tensors import DTYPES
 
 
@@ -77,6 +77,8 @@ def encode(value: Any, other: Encoder, depth: int = 0) -> Any:
 def _key(key: Any, other: Encoder) -> Any:
     """A dict's key; one that is neither text nor a number is told by its type's name."""
     plain = isinstance(key, str | int | float | bool | None)
+    if isinstance(key, int) and abs(int(key)) >= MAX_NUMBER:
+        raise Unsendable(f"a dict whose key is a number of {MAX_NUMBER} or more cannot be handed over")
     return encode(key if plain else Foreign(type(key).__name__), other)
 
 
@@ -122,5 +124,7 @@ class Decoding:
             key = self(pair[0], depth + 1)
             if not isinstance(key, str | int | float | bool | Foreign | None):
                 raise Violation("a dict with a key that is neither text nor a number")
+            if isinstance(key, int) and abs(key) >= MAX_NUMBER:
+                raise Violation("a dict with a key that is too large a number")
             result[key] = self(pair[1], depth + 1)
         return result

@@ -305,13 +305,13 @@ def build_proxy(root: nn.Module, description: Any, tensors: list[Tensor]) -> Sha
         paths, slots, ties, training = (description[key] for key in ("parts", "slots", "ties", "training"))
         parts = _tree(root, paths)
         places: list[Place] = []
-        if len({slot[-1] for slot in slots}) < len(slots):
+        numbers = [slot[-1] for slot in slots]
+        if not all(is_index(k, tensors) for k in numbers):
+            raise Violation("a parameter that was not sent")
+        if len(set(numbers)) < len(numbers):
             raise Violation("two parameters made of one tensor")
         for index, kind, name, persistent, requires_grad, k in slots:
-            tensor = tensors[k].clone() if is_index(k, tensors) else None
-            if tensor is None:
-                raise Violation("a parameter that was not sent")
-            _install(parts[index], kind, name, tensor, persistent, requires_grad)
+            _install(parts[index], kind, name, tensors[k].detach().clone(), persistent, requires_grad)
             places.append(Place(parts[index], kind, name))
         for index, kind, name, place in ties:
             table = parts[index]._parameters if kind == "p" else parts[index]._buffers
