@@ -255,7 +255,7 @@ class Connection:
         if not isinstance(args, list) or not isinstance(kwargs, dict):
             raise Violation("a call without arguments")
         inputs = [leaf if leaf.requires_grad else None for leaf in leaves]
-        for side, number in mentions(message.get("modules")):
+        for side, number in mentions(message.get("modules"), len(self.handles.shared)):
             inputs += [p if p.requires_grad else None for p in self.handles.parameters(MIRRORED[side], number)]
         target = self.target(message.get("target"), message.get("method"))
         result = target(*args, **kwargs)

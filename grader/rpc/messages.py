@@ -40,12 +40,16 @@ def changes_to(value: Any, places: int) -> list[list]:
     return pairs
 
 
-def mentions(value: Any) -> list[tuple[str, int]]:
-    found = []
-    for mention in a_list(value):
+def mentions(value: Any, shared: int) -> list[tuple[str, int]]:
+    """Modules that a call mentions, each once, of those that both sides share: so many."""
+    pairs = a_list(value)
+    if len(pairs) > shared:
+        raise Violation("more modules mentioned than there are")
+    found: dict[tuple[str, int], None] = {}
+    for mention in pairs:
         if not isinstance(mention, list) or len(mention) != 2 or not is_side(mention[0]):
             raise Violation("a module mentioned in no known way")
         if (known := (mention[0], whole(mention[1]))) in found:
             raise Violation("a module mentioned twice")
-        found.append(known)
-    return found
+        found[known] = None
+    return list(found)
