@@ -177,7 +177,7 @@ class Incoming:
     def _hold(self, number: int, held: Any) -> None:
         """Keep copies of what a function of theirs closes over."""
         if held is not None:
-            closure = build_closure(held, [tensor.detach() for tensor in self._tensors])
+            closure = build_closure(held, self._tensors)
             self._connection.handles.share("theirs", number, closure)
 
     def _container(self, number: int, name: Any, methods: tuple[str, ...], items: Any) -> ObjectProxy:
@@ -196,9 +196,7 @@ class Incoming:
     def _module(self, number: int, description: Any, methods: tuple[str, ...]) -> ModuleProxy:
         name = description.get("class") if isinstance(description, dict) else None
         module = ModuleProxy(self._connection, number, str(name)[:200], methods)
-        self._connection.handles.share(
-            "theirs", number, build_proxy(module, description, [t.detach() for t in self._tensors])
-        )
+        self._connection.handles.share("theirs", number, build_proxy(module, description, self._tensors))
         module._known = dict(module.named_parameters()) | dict(module.named_buffers())
         return module
 
