@@ -124,6 +124,8 @@ def _kind(meta: Any) -> tuple[torch.dtype, list[int], int]:
     if not all(type(size) is int and 0 <= size <= MAX_ELEMENTS for size in shape):
         raise Violation("a tensor with an impossible shape")
     elements = math.prod(shape) or math.prod(max(size, 1) for size in shape)
+    if meta.get("gap") is True and shape:
+        elements += elements // max(shape[-1], 1)  # the gaps are memory too
     if elements > MAX_ELEMENTS:  # its strides are as large, even if it is empty
         raise Violation(f"a tensor with more than {MAX_ELEMENTS} elements")
     return DTYPES[name], shape, elements * DTYPES[name].itemsize
