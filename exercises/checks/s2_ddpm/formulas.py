@@ -43,8 +43,9 @@ def converted(case: Case, slopes: tuple[Tensor, Tensor]) -> Tensor:
     return slopes[0] * case.eps + slopes[1] * case.x_t
 
 
-BYTES = torch.arange(256, dtype=torch.float64) / 127.5 - 1
-"""All 8-bit values in [-1, 1]."""
+def all_bytes() -> Tensor:
+    """All 8-bit values in [-1, 1]."""
+    return torch.arange(256, dtype=torch.float64) / 127.5 - 1
 
 
 def byte_nll(x0: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from exercises.checks.cases import Case, numbers, tracked
 from exercises.checks.rules import FLOW, KEEP
 from exercises.checks.s2_ddpm.formulas import (
     BITS,
-    BYTES,
+    all_bytes,
     byte_nll,
     byte_slopes,
     jump,
@@ -28,7 +28,7 @@ AT_0 = "at t = 0 the posterior's variance is 0: neither its logarithm nor a divi
 
 def of_bytes(case: Case) -> Case:
     """The case with 8-bit data, noised to its levels."""
-    x0 = BYTES[(60 * case.x0 + 128).round().long().clamp(0, 255)]
+    x0 = all_bytes()[(60 * case.x0 + 128).round().long().clamp(0, 255)]
     there = Case(x0, case.x_t, case.eps, case.noise, case.t, case.betas, case.alpha_bar)
     return Case(x0, jump(there), case.eps, case.noise, case.t, case.betas, case.alpha_bar)
 

@@ -158,7 +158,7 @@ def fan(gains: Tensor) -> Spy:
     return student
 
 
-FACTORS = numbers(*(0.2 + 0.05 * t + 0.1 * (t % 3) for t in range(12)))
+FACTORS = tuple(0.2 + 0.05 * t + 0.1 * (t % 3) for t in range(12))
 
 
 def share(t: int, t_mid: int, t_prev: int) -> float:
@@ -168,7 +168,7 @@ def share(t: int, t_mid: int, t_prev: int) -> float:
     def factor(a: float, b: float, eps: float) -> float:
         return math.sqrt(b) * (1 - math.sqrt(1 - a) * eps) / math.sqrt(a) + math.sqrt(1 - b) * eps
 
-    landing = factor(a, m, FACTORS[t].item()) * factor(m, b, FACTORS[t_mid].item())
+    landing = factor(a, m, FACTORS[t]) * factor(m, b, FACTORS[t_mid])
     return (landing - math.sqrt(b / a)) / (math.sqrt(1 - b) - math.sqrt(1 - a) * math.sqrt(b / a))
 
 
@@ -190,7 +190,7 @@ def pulled(code, n: int, rng: Generator, offset: float) -> tuple[dict[int, list[
     student = fan(gains)
     school(
         code,
-        linear(FACTORS),
+        linear(numbers(*FACTORS)),
         student,
         cases.normal((ROWS, 2), rng),
         n,
@@ -244,11 +244,11 @@ def test_distill_has_a_loss_of_0_where_the_student_is_perfect(code, rng):
     for t, value in shares(6).items():
         gains[t] = value
     data = cases.normal((ROWS, 2), rng)
-    losses = school(code, linear(FACTORS), fan(gains), data, 6, 12, rng, batch_size=BATCH, lr=1e-12)
+    losses = school(code, linear(numbers(*FACTORS)), fan(gains), data, 6, 12, rng, batch_size=BATCH, lr=1e-12)
     why = "a student that lands where its teacher lands has nothing left to learn"
     left = "losses above 0" if max(losses) > 1e-7 else "losses below 0" if min(losses) < -1e-7 else "no loss"
     expect.holds(left == "no loss", why, got=left, want="losses of 0")
-    losses = school(code, linear(FACTORS), fan(gains + 1), data, 6, 12, rng, batch_size=BATCH, lr=1e-12)
+    losses = school(code, linear(numbers(*FACTORS)), fan(gains + 1), data, 6, 12, rng, batch_size=BATCH, lr=1e-12)
     signs = sorted({(loss > 0) - (loss < 0) for loss in losses})
     expect.holds(
         signs == [1],
@@ -270,7 +270,7 @@ def test_distill_trains_every_parameter_in_place(code, rng):
     """All parameters of the student move, and it can still be trained afterwards."""
     student, data = timed(), cases.normal((ROWS, 2), rng)
     before = {name: parameter.detach().clone() for name, parameter in student.named_parameters()}
-    school(code, linear(FACTORS), student, data, 4, 3, rng, batch_size=BATCH)
+    school(code, linear(numbers(*FACTORS)), student, data, 4, 3, rng, batch_size=BATCH)
     still = [name for name, parameter in student.named_parameters() if torch.equal(parameter, before[name])]
     why = "every parameter of the student is trained, in place"
     expect.none(still, why, verb="did not move", want="every parameter of the student moves")

@@ -34,8 +34,13 @@ def asked_once(ask: Ask, case: Case, y: Tensor, other: Tensor, scale: float | Te
     asks_both(call, case.x_t, case.t, y, other, name)
 
 
-FLOATS, ROWS = (1.0, 0.0, -1.0, 0.5), (numbers(1.0, 1.0, 1.0), numbers(0.0, 0.0, 0.0))
-"""Scales at which one of the guesses has no effect, and others; for all samples, and for each of three."""
+FLOATS = (1.0, 0.0, -1.0, 0.5)
+"""Scales at which one of the guesses has no effect, and others; for all samples."""
+
+
+def rows() -> tuple[Tensor, Tensor]:
+    """Scales at which one of the guesses has no effect, for each of three samples."""
+    return numbers(1.0, 1.0, 1.0), numbers(0.0, 0.0, 0.0)
 
 
 def asked_for_both(ask: Ask, y: Tensor, other: Tensor, scales: Sequence[float | Tensor], rng: torch.Generator) -> None:

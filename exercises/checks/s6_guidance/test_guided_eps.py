@@ -12,12 +12,12 @@ from exercises.checks.s6_guidance.formulas import between
 from exercises.checks.s6_guidance.inputs import NULLS, corners, labels, scales
 from exercises.checks.s6_guidance.lines import (
     FLOATS,
-    ROWS,
     asked_for_both,
     asked_once,
     keeps_types,
     lets_gradients_through,
     point,
+    rows,
     scaled_apart,
 )
 from exercises.checks.s6_guidance.models import Told
@@ -92,7 +92,7 @@ def test_guided_eps_asks_for_both_guesses_whatever_the_scale(code, rng):
 def test_guided_eps_asks_for_both_guesses_whatever_the_scales_of_the_samples(code, rng):
     """Where the scales of all samples are 0 or 1, too, the model is called once, on a doubled batch."""
     y = torch.tensor([3, 0, 4])
-    asked_for_both(asking(code), y, torch.full_like(y, 5), ROWS, rng)
+    asked_for_both(asking(code), y, torch.full_like(y, 5), rows(), rng)
 
 
 def test_guided_eps_has_a_scale_for_each_sample(code, rng):

@@ -11,12 +11,12 @@ from exercises.checks.cases import Case, numbers
 from exercises.checks.s6_guidance.inputs import corners, labels, laid_like, scales
 from exercises.checks.s6_guidance.lines import (
     FLOATS,
-    ROWS,
     asked_for_both,
     asked_once,
     keeps_types,
     lets_gradients_through,
     point,
+    rows,
     scaled_apart,
 )
 from exercises.checks.s6_guidance.models import Told
@@ -70,7 +70,7 @@ def test_negative_guided_eps_asks_for_both_guesses_whatever_the_scale(code, rng)
 def test_negative_guided_eps_asks_for_both_guesses_whatever_the_scales_of_the_samples(code, rng):
     """Where the scales of all samples are 0 or 1, too, the model is called once, on a doubled batch."""
     y = torch.tensor([3, 0, 4])
-    asked_for_both(code.negative_guided_eps, y, torch.tensor([1, 6, 2]), ROWS, rng)
+    asked_for_both(code.negative_guided_eps, y, torch.tensor([1, 6, 2]), rows(), rng)
 
 
 def test_negative_guided_eps_has_a_scale_for_each_sample(code, rng):
