@@ -5,7 +5,8 @@ that is to be graded, the verdicts that it may get:
 
     expect: compute_alpha_bar crash|tamper
 
-A line `needs: seccomp` names a layer of isolation without which an attack is not stopped, or something honest is refused.
+A line `needs: seccomp` names a layer of isolation without which an attack is not stopped, or something honest is refused,
+a line `section: s3_score_sde` the section whose exercises these are, if it is not the first.
 What is handed in is the reference solution followed by the file: what it does not define itself is honest.
 """
 
@@ -19,7 +20,6 @@ from grader.judging.judge import Judge, Request
 from grader.judging.results import Row
 
 STEM = "s1_forward_reverse"
-REFERENCE = (ROOT / "solutions" / f"{STEM}.py").read_text(encoding="utf-8")
 ATTACKS = ROOT / "tests" / "attacks"
 NOISE = ROOT / "tests" / "noise"
 
@@ -34,6 +34,7 @@ class Entry:
         tries: what it tries, or what is odd about it.
         expect: the verdicts allowed, by exercise.
         needs: the layers of isolation that the promise takes, for an attack beside bubblewrap.
+        stem: the section.
         text: what is handed in.
     """
 
@@ -42,6 +43,7 @@ class Entry:
     tries: str
     expect: dict[str, tuple[str, ...]]
     needs: tuple[str, ...]
+    stem: str
     text: str
 
     @classmethod
@@ -49,11 +51,17 @@ class Entry:
         text = path.read_bytes().decode()
         family, tries, expect = promised(text)
         needs = tuple(line.removeprefix("needs: ") for line in text.splitlines() if line.startswith("needs: "))
-        return cls(f"{path.parent.name}/{path.stem}", family, tries, expect, needs, f"{REFERENCE}\n\n{text}")
+        stem = next(
+            (line.removeprefix("section: ") for line in text.splitlines() if line.startswith("section: ")), STEM
+        )
+        reference = (ROOT / "solutions" / f"{stem}.py").read_text(encoding="utf-8")
+        return cls(f"{path.parent.name}/{path.stem}", family, tries, expect, needs, stem, f"{reference}\n\n{text}")
 
     def grade(self, judge: Judge, time: Mapping[str, float] | None = None) -> dict[str, Row]:
         """The rows of the exercises that it promises something about; `time` is that of a request."""
-        rows = judge.grade(Request(STEM, f"{STEM}.py", self.text, 1, tuple(self.expect), time=dict(time or {})))
+        rows = judge.grade(
+            Request(self.stem, f"{self.stem}.py", self.text, 1, tuple(self.expect), time=dict(time or {}))
+        )
         return {row["exercise"]: row for row in rows}
 
 

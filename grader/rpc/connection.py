@@ -42,7 +42,7 @@ from grader.rpc.autograd import (
 from grader.rpc.codec import Incoming, Outgoing, public_methods
 from grader.rpc.frames import Channel
 from grader.rpc.handles import Handles
-from grader.rpc.limits import Unsendable, Violation
+from grader.rpc.limits import MAX_NESTED, Unsendable, Violation
 from grader.rpc.messages import MIRRORED, OUR_VIEW, a_list, flags, is_side, mentions, whole
 from grader.rpc.proxies import FUNCTIONAL
 
@@ -107,6 +107,8 @@ class Connection:
         }
         self._turn = threading.RLock()
         """Who has sent a request goes on until its answer is here: threads take turns."""
+        self._nested = 0
+        """How many requests of ours wait for their answers."""
 
     # ------------------------------------------------------------------------------------------------ we request
 
@@ -197,10 +199,11 @@ class Connection:
         """Send a request and serve theirs until its answer comes.
 
         Raises:
+            RecursionError: too many requests wait for their answers already.
             Violation: what came is no answer to this request.
             BaseException: what `build_error` makes of an error of theirs.
         """
-        with self._turn:
+        with self._turn, self._one_deeper():
             request["seq"] = next(self._secrets)
             self._send(request, tensors)
             failed: BaseException | None = None
@@ -216,6 +219,16 @@ class Connection:
                 if message["op"] == "raise":
                     raise self._build_error(message)
                 return message, arrived
+
+    @contextlib.contextmanager
+    def _one_deeper(self) -> Iterator[None]:
+        if self._nested >= MAX_NESTED:
+            raise RecursionError(f"calls between a check and its answer within one another, {MAX_NESTED} deep")
+        self._nested += 1
+        try:
+            yield
+        finally:
+            self._nested -= 1
 
     # ----------------------------------------------------------------------------------------------- they request
 

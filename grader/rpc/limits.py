@@ -10,6 +10,8 @@ MAX_EXPANDED = 1 << 30
 """Bytes of a message's tensors, after expanding."""
 MAX_DEPTH = 40
 """Nesting of lists, tuples and dicts."""
+MAX_NESTED = 30
+"""Requests within requests of one end. From 60 on, torch would go backward in a thread of its own, which waits for its turn for ever."""
 MAX_ITEMS = 500_000
 """Values in a message."""
 MAX_BITS = 1 << 12
