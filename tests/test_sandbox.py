@@ -16,10 +16,12 @@ from grader import faults
 from grader.course import ROOT
 from grader.judging.judge import Judge, Request
 from grader.judging.process import JudgeProcess
-from grader.sandbox.guest import rehearsal, selftest, walls
+from grader.sandbox.guest import confine, forkserver, rehearsal, selftest, walls
 from grader.sandbox.host import command, doctor, isolation, scratch
 from grader.sandbox.host.sandbox import Sandbox
 from grader.sandbox.host.selftest import try_out
+from tests.corpus import attacks
+from tests.traces import Traces
 
 
 def test_the_scratch_folder_does_not_hide_an_interpreter_that_lies_in_tmp(monkeypatch):
@@ -159,3 +161,28 @@ def test_a_rehearsal_leaves_no_descriptor_open():
     before = sorted(os.listdir("/dev/fd"))
     rehearsal.rehearse()
     assert sorted(os.listdir("/dev/fd")) == before
+
+
+WITHOUT_BWRAP = "+".join(layer for layer in isolation.machine().layers if layer not in ("bwrap", "cgroup"))
+
+
+@pytest.mark.skipif("landlock" not in WITHOUT_BWRAP, reason="Landlock does not work here")
+def test_without_namespaces_what_kills_its_supervisor_ends_before_the_next_guest_and_with_the_jail():
+    """8 s. Nobody else is above it by then but the fork server."""
+    before = Traces.now()
+    confine.libc.prctl(forkserver.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what nobody ends comes to us, and is seen
+    attack = next(entry for entry in attacks() if entry.name == "ending/kill_the_supervisor")
+    look = "import os, tempfile, time\ntime.sleep(0.3)\nraise ValueError(os.listdir(tempfile.gettempdir()))\n"
+    for after in (False, True):
+        judge = Judge(WITHOUT_BWRAP)
+        try:
+            assert {name: row["verdict"] for name, row in attack.grade(judge).items()} == {
+                "compute_alpha_bar": "tamper", "forward_step": "pass",
+            }  # fmt: skip
+            if after:
+                rows = judge.grade(Request("s1_forward_reverse", "x.py", look, 1, ("compute_alpha_bar",)))
+                assert "ValueError: []" in rows[0]["message"]
+        finally:
+            judge.close()
+        assert Traces.now().beyond(before) == {}
+    confine.libc.prctl(forkserver.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)

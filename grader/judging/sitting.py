@@ -294,6 +294,8 @@ class Sitting:
                     session.replace(name, function)
                 found = outcome(check, UnderTest(session), self.request.seed)
         except (faults.GraderFault, faults.Tampered) as fault:
+            if guest.lost:
+                self._close()  # what comes next begins with a new one
             return Outcome(fault.verdict, None, fault)
         if isinstance(found.error, faults.CheckFault):
             found.error.line = found.error.line or session.running_line

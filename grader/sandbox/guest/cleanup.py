@@ -5,14 +5,16 @@ import os
 import secrets
 import signal
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 
-def descendants() -> list[int]:
-    """Every living process below us. In a namespace of our own that is every other process."""
+def descendants(apart_from: Collection[int] = ()) -> list[int]:
+    """Every living process below us, apart from some and what is below them. In a namespace of our own that is every other process."""
     if not os.path.exists("/proc/self"):
         return []
     parents = {int(name): _parent(name) for name in os.listdir("/proc") if name.isdigit()}
+    parents = {pid: parent for pid, parent in parents.items() if pid not in apart_from}
     found = {os.getpid()}
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more

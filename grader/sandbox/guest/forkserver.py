@@ -1,21 +1,30 @@
-"""The forkserver: imports torch once, runs no submission, and forks a supervisor for each section of a submission."""
+"""The forkserver: imports torch once, runs no submission, and forks a supervisor for each section of a submission.
 
+Where a supervisor is in no namespace of its own, its submission can stop or kill it, and live on. What is left without a
+supervisor then comes to the forkserver, which no submission reaches: it ends that before anybody else comes in, and when it ends itself.
+"""
+
+import contextlib
 import gc
 import importlib
 import os
 import signal
 import socket
 import sys
+import time
 from typing import Any, NoReturn
 
 from grader.sandbox.guest import confine
+from grader.sandbox.guest.cleanup import descendants, kill
 from grader.sandbox.guest.confine import libc
 from grader.sandbox.guest.orders import OrderError, receive_order, send_order
 from grader.sandbox.guest.process_state import seed, switch_back
 from grader.sandbox.guest.supervisor import begin
 from grader.sandbox.guest.walls import Walls
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
+SWEEP_SECONDS = 5
+"""How long we kill what forks as fast as we look."""
 
 
 def main(control_fd: int, **walls: Any) -> NoReturn:
@@ -24,19 +33,55 @@ def main(control_fd: int, **walls: Any) -> NoReturn:
     if sys.platform == "linux":
         libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    guarded = "bwrap" in walls["layers"]
+    if not guarded and sys.platform == "linux":
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     _warm()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors are not waited for
+    supervisors: dict[int, int] = {}
+    """Each guest's, by the judge's number of the guest."""
     send_order(control, {"op": "ready"})
     while True:
         try:
-            _, (fd,) = receive_order(control)
+            order, descriptors = receive_order(control)
         except OrderError:
+            if not guarded:
+                _end(supervisors, *supervisors)
             os._exit(0)
-        if os.fork() == 0:
+        if order["op"] == "over":
+            if not guarded:
+                _end(supervisors, order["guest"])
+            continue
+        if (pid := os.fork()) == 0:
             control.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            begin(socket.socket(fileno=fd), Walls(**walls))
-        os.close(fd)
+            begin(socket.socket(fileno=descriptors[0]), Walls(**walls))
+        supervisors[order["guest"]] = pid
+        os.close(descriptors[0])
+        _reap(supervisors)
+
+
+def _end(supervisors: dict[int, int], *guests: int) -> None:
+    """End guests' supervisors and all that is without one."""
+    _reap(supervisors)
+    for guest in guests:
+        if (pid := supervisors.get(guest)) is not None:
+            kill(pid)
+    deadline = time.monotonic() + SWEEP_SECONDS
+    while time.monotonic() < deadline:
+        _reap(supervisors)
+        kept = {pid for guest, pid in supervisors.items() if guest not in guests}
+        left = descendants(apart_from=kept)
+        if not left:
+            return
+        for pid in left:
+            kill(pid)
+
+
+def _reap(supervisors: dict[int, int]) -> None:
+    """Let go of children that have ended: from then on their numbers may be anybody's."""
+    with contextlib.suppress(ChildProcessError):
+        while ended := os.waitpid(-1, os.WNOHANG)[0]:
+            for guest in [guest for guest, pid in supervisors.items() if pid == ended]:
+                del supervisors[guest]
 
 
 def _without_compiler(torch: Any) -> None:

@@ -6,13 +6,14 @@ Session   one check: a fresh fork of the guest (`grader.sandbox.host.session`)
 """
 
 import contextlib
+import itertools
 import os
 import select
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from grader import faults
 from grader.sandbox.guest.orders import OrderError, receive_order, send_order
@@ -32,6 +33,8 @@ TRACE_SECONDS = 0.5
 """How long a process that hangs has to print where it is."""
 IMPORT_SHARE = 0.9
 """Of the time for an import, after which the jail itself ends it, so that what was defined can be graded."""
+CLOSE_SECONDS = {True: 1, False: 10}
+"""How long a jail may take to end by itself, by whether it has namespaces, with which all in it ends when we kill it."""
 START_SECONDS = 120
 """How long a jail may take to start; torch's import on a loaded machine is most of it."""
 
@@ -46,6 +49,7 @@ class Sandbox:
             faults.GraderFault: it does not start; the message says what the sandbox said.
         """
         self.level = level
+        self._guests = itertools.count(1)
         self._control, theirs = socket.socketpair()
         self._scratch = tempfile.TemporaryDirectory(prefix="unstatic-")
         self._group = Cgroup() if "cgroup" in layers_of(level) else None
@@ -99,12 +103,13 @@ class Sandbox:
             faults.GraderFault: the jail does not work.
         """
         ours, theirs = socket.socketpair()
+        number = next(self._guests)
         try:
-            send_order(self._control, {"op": "supervisor"}, [theirs.fileno()])
+            send_order(self._control, {"op": "supervisor", "guest": number}, [theirs.fileno()])
         except OrderError as error:
             raise faults.GraderFault("the jail is gone") from error
         theirs.close()
-        guest = Guest(ours, filename, guarded="bwrap" in layers_of(self.level))
+        guest = Guest(ours, filename, "bwrap" in layers_of(self.level), lambda: self._over(number))
         try:
             guest.load(text, clock, {"stem": stem, "seed": seed, "cells": cells, "cut": cut or {}})
         except BaseException:
@@ -112,11 +117,16 @@ class Sandbox:
             raise
         return guest
 
+    def _over(self, number: int) -> None:
+        """Have the forkserver see to it that nothing of a guest lives on, before it lets another in."""
+        with contextlib.suppress(OrderError):  # the jail is closed already, and everything in it gone
+            send_order(self._control, {"op": "over", "guest": number})
+
     def close(self) -> None:
         """End the jail and everything in it."""
         self._control.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1)
+            self._process.wait(CLOSE_SECONDS["bwrap" in layers_of(self.level)])
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -128,18 +138,21 @@ class Sandbox:
 class Guest:
     """A section of a submission in the jail."""
 
-    def __init__(self, control: socket.socket, filename: str, guarded: bool) -> None:
+    def __init__(self, control: socket.socket, filename: str, guarded: bool, over: Callable[[], None]) -> None:
         """Hold a guest.
 
         Args:
             control: the supervisor's socket.
             filename: what tracebacks call the submission.
             guarded: whether the supervisor is out of the submission's reach; if not, its end is the submission's doing.
+            over: to be called when the guest is closed.
         """
-        self.filename, self._guarded = filename, guarded
+        self.filename, self._guarded, self._over = filename, guarded, over
         self.imported = Imported()
         """What the import left; what was defined can be called, whatever ended early."""
         self._control = control
+        self.lost = False
+        """Whether its supervisor is gone, or does not work any more: nothing can be asked of it."""
 
     @property
     def uses(self) -> Mapping[str, frozenset[str]]:
@@ -211,7 +224,8 @@ class Guest:
                     if tampered:
                         raise faults.Tampered(KILLED_OURS)
                     return
-        raise faults.GraderFault("the jail did not clear up after a check")
+        self.lost = True
+        raise faults.LostGuest("the jail did not clear up after a check")
 
     def _order(self, order: dict, descriptors: list[int]) -> None:
         try:
@@ -220,6 +234,7 @@ class Guest:
             raise self._lost() from error
 
     def _lost(self) -> BaseException:
+        self.lost = True
         return faults.LostGuest("the jail is gone") if self._guarded else faults.Tampered(KILLED_OURS)
 
     def _receive(self) -> dict:
@@ -256,3 +271,4 @@ class Guest:
 
     def close(self) -> None:
         self._control.close()
+        self._over()
