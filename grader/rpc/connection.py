@@ -43,7 +43,7 @@ from grader.rpc.codec import Incoming, Outgoing, public_methods
 from grader.rpc.frames import Channel
 from grader.rpc.handles import Handles
 from grader.rpc.limits import MAX_NESTED, Unsendable, Violation
-from grader.rpc.messages import MIRRORED, OUR_VIEW, a_list, flags, is_side, mentions, whole
+from grader.rpc.messages import MIRRORED, OUR_VIEW, a_list, changes_of_shared, flags, mentions, whole
 from grader.rpc.proxies import FUNCTIONAL
 
 NOTHING_BY_NAME: list = ["d", []]
@@ -380,13 +380,8 @@ class Connection:
             raise Violation("a message that does not say how many tensors are its own")
         for number in a_list(message.get("gone")):
             self._records.pop(whole(number), None)
-        changes = a_list(message.get("sync"))
-        if len(changes) > len(self.handles.shared):
-            raise Violation("more changes than there is to change")
-        for change in changes:
-            if not isinstance(change, list) or len(change) != 3 or not is_side(change[0]):
-                raise Violation("a change to nothing")
-            self.handles.sharing(MIRRORED[change[0]], change[1]).apply(change[2], carried)
+        for side, number, delta in changes_of_shared(message.get("sync"), len(self.handles.shared)):
+            self.handles.sharing(MIRRORED[side], number).apply(delta, carried)
         del carried[count:]
         return message, carried
 

@@ -40,6 +40,21 @@ def changes_to(value: Any, places: int) -> list[list]:
     return pairs
 
 
+def changes_of_shared(value: Any, shared: int) -> list[tuple[str, int, Any]]:
+    """What changed in so many things that both sides share: whose each is, its number, the change; none of them twice."""
+    changes = a_list(value)
+    if len(changes) > shared:
+        raise Violation("more changes than there is to change")
+    found: dict[tuple[str, int], Any] = {}
+    for change in changes:
+        if not isinstance(change, list) or len(change) != 3 or not is_side(change[0]):
+            raise Violation("a change to nothing")
+        if (known := (change[0], whole(change[1]))) in found:
+            raise Violation("two changes to one thing")
+        found[known] = change[2]
+    return [(side, number, delta) for (side, number), delta in found.items()]
+
+
 def mentions(value: Any, shared: int) -> list[tuple[str, int]]:
     """Modules that a call mentions, each once, of those that both sides share: so many."""
     pairs = a_list(value)
