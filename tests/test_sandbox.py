@@ -186,3 +186,11 @@ def test_without_namespaces_what_kills_its_supervisor_ends_before_the_next_guest
             judge.close()
         assert Traces.now().beyond(before) == {}
     confine.libc.prctl(forkserver.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+@pytest.mark.skipif("landlock" not in WITHOUT_BWRAP, reason="Landlock does not work here")
+def test_without_namespaces_a_submission_that_root_grades_has_nothing_of_root():
+    """4 s."""
+    with contextlib.closing(Judge(WITHOUT_BWRAP)) as judge:
+        attack = next(entry for entry in attacks() if entry.name == "ways/administer")
+        assert attack.grade(judge)["compute_alpha_bar"]["verdict"] == "fail"
