@@ -189,8 +189,11 @@ def test_without_namespaces_what_kills_its_supervisor_ends_before_the_next_guest
 
 
 @pytest.mark.skipif("landlock" not in WITHOUT_BWRAP, reason="Landlock does not work here")
-def test_without_namespaces_a_submission_that_root_grades_has_nothing_of_root():
-    """4 s."""
+@pytest.mark.parametrize("name", ["administer", "change_what_files_are"])
+def test_without_namespaces_a_submission_administers_nothing(name):
+    """4 s each. Root's privileges, and what Landlock does not look at."""
+    attack = next(entry for entry in attacks() if entry.name == f"ways/{name}")
+    if set(attack.needs) - set(WITHOUT_BWRAP.split("+")):
+        pytest.skip(f"it takes {' and '.join(attack.needs)}, which this machine has not")
     with contextlib.closing(Judge(WITHOUT_BWRAP)) as judge:
-        attack = next(entry for entry in attacks() if entry.name == "ways/administer")
         assert attack.grade(judge)["compute_alpha_bar"]["verdict"] == "fail"

@@ -9,6 +9,7 @@ import mmap
 import os
 import socket
 from collections.abc import Iterable
+from typing import Any
 
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
 LANDLOCK_CREATE, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT = 444, 445, 446  # the same on every architecture
@@ -179,24 +180,70 @@ FORBIDDEN = (
 """What no honest submission calls, and what the ways out of a sandbox begin with."""
 
 
+ABOUT_FILES: tuple[str | int, ...] = (
+    "chmod",
+    "chown",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "fchownat",
+    "fremovexattr",
+    "fsetxattr",
+    "futimesat",
+    "lchown",
+    "lremovexattr",
+    "lsetxattr",
+    "removexattr",
+    "setxattr",
+    "utime",
+    "utimensat",
+    "utimes",
+    452,  # fchmodat2, and by number too what a libseccomp does not know yet: the same on every architecture
+    463,  # setxattrat
+    466,  # removexattrat
+    469,  # file_setattr
+)
+"""What changes a file's owner, permissions, times and attributes, which Landlock does not look at."""
+
+
 def seccomp() -> None:
     """From now on those system calls, other processes' limits, and sockets other than unix ones are refused (EPERM).
 
     Raises:
         OSError: libseccomp, or its binding pyseccomp, is not there.
     """
-    try:
-        import pyseccomp  # type: ignore[import-untyped]
-    except (ImportError, RuntimeError, OSError, AttributeError) as error:
-        raise OSError(f"pyseccomp does not work: {error}") from error
-    rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    pyseccomp, rules = _rules()
     refusal = pyseccomp.ERRNO(1)
-    for name in FORBIDDEN:
-        try:
-            rules.add_rule(refusal, name)
-        except (ValueError, OSError, RuntimeError):  # this kernel's architecture has no such call
-            continue
+    _add(rules, refusal, FORBIDDEN)
     rules.add_rule(refusal, "socket", pyseccomp.Arg(0, pyseccomp.NE, int(socket.AF_UNIX)))
     rules.add_rule(refusal, "prlimit64", pyseccomp.Arg(0, pyseccomp.NE, 0))  # other processes' limits
     rules.add_rule(refusal, "setpriority", pyseccomp.Arg(1, pyseccomp.NE, 0))
     rules.load()
+
+
+def leave_files_as_they_are() -> None:
+    """From now on nothing changes what a file is, apart from what is in it; who tries is told that it is done, as copies try.
+
+    Raises:
+        OSError: libseccomp, or its binding pyseccomp, is not there.
+    """
+    pyseccomp, rules = _rules()
+    _add(rules, pyseccomp.ERRNO(0), ABOUT_FILES)
+    rules.load()
+
+
+def _rules() -> tuple[Any, Any]:
+    """The binding, and rules that allow everything."""
+    try:
+        import pyseccomp  # type: ignore[import-untyped]
+    except (ImportError, RuntimeError, OSError, AttributeError) as error:
+        raise OSError(f"pyseccomp does not work: {error}") from error
+    return pyseccomp, pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+
+
+def _add(rules: Any, action: Any, calls: Iterable[str | int]) -> None:
+    for call in calls:
+        try:
+            rules.add_rule(action, call)
+        except (ValueError, OSError, RuntimeError):  # this kernel's architecture has no such call
+            continue

@@ -42,7 +42,7 @@ def begin(control: socket.socket, walls: Walls) -> NoReturn:
             libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         walls.raise_all()
         os.setsid()  # kill(0) reaches a whole group: only what is the submission's may be in it
-        supervisor = Supervisor(control, walls.scratch)
+        supervisor = Supervisor(control, walls)
         supervisor.run()
     except OrderError:
         pass
@@ -61,9 +61,9 @@ class Supervisor:
     for without a limit.
     """
 
-    def __init__(self, control: socket.socket, scratch: list[str]) -> None:
-        self.control = control
-        self.scratch = {Path(folder): stat.S_IMODE(os.stat(folder).st_mode) for folder in scratch}
+    def __init__(self, control: socket.socket, walls: Walls) -> None:
+        self.control, self.walls = control, walls
+        self.scratch = {Path(folder): stat.S_IMODE(os.stat(folder).st_mode) for folder in walls.scratch}
         self.zygote: socket.socket | None = None
         self.zygote_pid = 0
         self.zygote_status: int | None = None
@@ -124,6 +124,7 @@ class Supervisor:
             self.control.detach()
             ours.detach()
             _close_all_but(theirs.fileno(), self.source_fd, output_fd)
+            self.walls.raise_last()
             Zygote(theirs, self.loading, self.source_fd, output_fd).run()
         theirs.close()
         self.zygote, self.expected = ours, "loaded"
