@@ -15,6 +15,8 @@ MOST = 300
 """So many notes are kept of a check: the first ones, in which mistakes differ already."""
 LARGE = 4096
 """Of a tensor with more elements than this only the shape is kept."""
+WIDE, PARTS = 64, 4096
+"""So much is kept of a list, and of all that one event has in it."""
 
 
 class Note(NamedTuple):
@@ -62,15 +64,34 @@ def note(what: str, values: Any) -> None:
 
 def kept(value: Any) -> Any:
     """The value as it is now, cut off from gradients; of what cannot be compared, its type."""
-    if isinstance(value, Tensor):
-        if torch._C._functorch.is_functorch_wrapped_tensor(value) or value.is_sparse:
-            return "a tensor of a transform"
-        return value.detach().clone() if value.numel() <= LARGE else ("large", tuple(value.shape))
-    if isinstance(value, tuple | list):
-        return tuple(kept(part) for part in value[:64])
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return ("a module", *_keeps(value)) if isinstance(value, nn.Module) else type(value).__name__
+    return _Keeping().keep(value)
+
+
+class _Keeping:
+    """One event's values: each module is looked at once, and not more than so many parts."""
+
+    def __init__(self) -> None:
+        self._parts = 0
+        self._modules: dict[int, tuple[str, ...]] = {}
+
+    def keep(self, value: Any) -> Any:
+        self._parts += 1
+        if self._parts > PARTS:
+            return "more than is kept"
+        if isinstance(value, Tensor):
+            if torch._C._functorch.is_functorch_wrapped_tensor(value) or value.is_sparse:
+                return "a tensor of a transform"
+            return value.detach().clone() if value.numel() <= LARGE else ("large", tuple(value.shape))
+        if isinstance(value, tuple | list):
+            return tuple(self.keep(part) for part in value[:WIDE])
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        return self._module(value) if isinstance(value, nn.Module) else type(value).__name__
+
+    def _module(self, module: nn.Module) -> tuple[str, ...]:
+        if id(module) not in self._modules:
+            self._modules[id(module)] = ("a module", *_keeps(module))
+        return self._modules[id(module)]
 
 
 KEPT = {"running_mean", "running_var", "num_batches_tracked", "original", "original0", "original1", "_u", "_v",

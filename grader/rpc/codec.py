@@ -17,7 +17,15 @@ from grader.rpc.handles import Handles
 from grader.rpc.limits import MAX_DEPTH, Violation
 from grader.rpc.messages import a_list, whole
 from grader.rpc.plain import Decoding, encode
-from grader.rpc.proxies import CONTAINERS, CallableProxy, Caller, FunctionProxy, ModuleProxy, ObjectProxy
+from grader.rpc.proxies import (
+    CONTAINERS,
+    CallableProxy,
+    Caller,
+    ContainerProxy,
+    FunctionProxy,
+    ModuleProxy,
+    ObjectProxy,
+)
 from grader.rpc.sync import (
     SharedGenerator,
     build_closure,
@@ -153,6 +161,7 @@ class Incoming:
         if (len(parts) == 3 and tag in ("o", "m")) or (len(parts) == 4 and tag in ("f", "c", "x")):
             number, what, methods, *more = parts
             names = tuple(name for name in a_list(methods) if isinstance(name, str))
+            self._again(number)
             builders: dict[str, Callable[..., Any]] = {
                 "o": self._object,
                 "m": self._module,
@@ -162,6 +171,12 @@ class Incoming:
             }
             return self._connection.handles.proxy(whole(number), lambda: builders[tag](number, what, names, *more))
         raise Violation(f"a value with the unknown tag {tag[:20]!r}")
+
+    def _again(self, number: Any) -> None:
+        """Count what a container holds that is named once more: lists that hold lists many times would be endless to walk through."""
+        known = self._connection.handles.known(whole(number))
+        if isinstance(known, ContainerProxy):
+            self._decoding.count(known._items)
 
     def _ours(self, number: Any, method: Any) -> Any:
         return self._connection.target(number, method)
@@ -184,11 +199,14 @@ class Incoming:
         self._nested += 1
         if self._nested > MAX_DEPTH:
             raise Violation(f"more than {MAX_DEPTH} containers within one another")
+        before = self._decoding.items
         plain = self.decode(items)
         self._nested -= 1
         if type(plain) not in CONTAINERS:
             raise Violation("a container without items")
-        return CONTAINERS[type(plain)](plain, self._connection, number, str(name)[:200], methods)
+        proxy = CONTAINERS[type(plain)](plain, self._connection, number, str(name)[:200], methods)
+        proxy._items = self._decoding.items - before
+        return proxy
 
     def _object(self, number: int, name: Any, methods: tuple[str, ...]) -> ObjectProxy:
         return ObjectProxy(self._connection, number, str(name)[:200], methods)

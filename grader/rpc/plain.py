@@ -87,11 +87,17 @@ class Decoding:
 
     def __init__(self, other: Decoder) -> None:
         self._other = other
-        self._items = 0
+        self.items = 0
+        """How many were made, those within what is named once more counted again."""
+
+    def count(self, more: int) -> None:
+        self.items += more
+        if self.items > MAX_ITEMS:
+            raise Violation(f"a message holds more than {MAX_ITEMS} values")
 
     def __call__(self, data: Any, depth: int = 0) -> Any:
-        self._items += 1
-        if self._items > MAX_ITEMS or depth > MAX_DEPTH:
+        self.items += 1
+        if self.items > MAX_ITEMS or depth > MAX_DEPTH:
             raise Violation(f"a message holds more than {MAX_ITEMS} values, or nests deeper than {MAX_DEPTH}")
         if type(data) is not list and (data is None or isinstance(data, bool | int | float | str)):
             return data

@@ -82,6 +82,8 @@ class ContainerProxy(ObjectProxy):
     """What stands for a list, tuple or dict that is more than that; its items are here, the rest is asked for."""
 
     _stands_for = True
+    _items = 0
+    """How many values there are in it, at all depths."""
 
     def __init__(self, items: Any, connection: Caller, target: int, type_name: str, methods: tuple[str, ...]) -> None:
         super().__init__(connection, target, type_name, methods)

@@ -1,6 +1,6 @@
 """The wire: functions whose numbers all have one hash, and the last of them named again and again.
 
-expect: compute_alpha_bar tamper|fail
+expect: compute_alpha_bar tamper|fail|timeout
 expect: forward_step pass
 """
 

@@ -1,6 +1,6 @@
 """The wire: as many functions as there may be, beside as many tensors, all of which are looked at for each.
 
-expect: compute_alpha_bar tamper|fail
+expect: compute_alpha_bar tamper|fail|timeout
 expect: forward_step pass
 """
 

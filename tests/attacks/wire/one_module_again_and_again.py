@@ -1,6 +1,6 @@
 """The wire: a large module mentioned in as many changes as there are small ones, each of which is looked at whole.
 
-expect: simple_loss tamper
+expect: simple_loss tamper|timeout
 expect: forward_step pass
 """
 
