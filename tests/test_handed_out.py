@@ -13,7 +13,7 @@ from grader.checks.collect import collect
 from grader.checks.under_test import UnderTest
 from grader.course import sections
 
-NOTED = ("LAST_CALL", "PARTS", "NOTES")
+NOTED = ("GIVEN", "LAST_CALL", "MADE", "NOTES", "PARTS")
 """Lists of what the running check was given, emptied by the next."""
 
 
