@@ -1,6 +1,6 @@
 """The wire: the check's model changed a hundred thousand times in one message, by as many changes of its own.
 
-expect: simple_loss tamper|fail
+expect: simple_loss tamper|fail|timeout
 expect: forward_step pass
 """
 

@@ -1,6 +1,6 @@
 """The wire: a call that mentions half a million modules, each of which is compared with all before it.
 
-expect: simple_loss tamper
+expect: simple_loss tamper|timeout
 expect: forward_step pass
 """
 
