@@ -114,11 +114,11 @@ def test_one_answer_that_runs_on_is_one_culprit_and_its_line_is_told(judge, monk
 
 
 def test_an_import_that_runs_on_tells_its_line_and_keeps_what_stands_above(judge, monkeypatch):
-    monkeypatch.setattr(sitting, "CHECK_SECONDS", 4)
+    monkeypatch.setattr(sitting, "CHECK_SECONDS", 10)  # room for the check on a busy machine
     row = verdicts(judge, with_answer("while True:\n    pass\n"), ("compute_alpha_bar",))["compute_alpha_bar"]
     assert row["verdict"] == "pass"
     assert re.search(
-        r"note +importing stopped at line \d+ \(the 3\.6 s that its import may take are used up\)", row["message"]
+        r"note +importing stopped at line \d+ \(the 9 s that its import may take are used up\)", row["message"]
     )
 
 
