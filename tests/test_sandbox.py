@@ -135,7 +135,7 @@ def test_a_judge_leaves_nothing_in_the_temporary_folder(tmp_path, monkeypatch, e
 
 GATHERS = """
 from grader.sandbox.guest.confine import gather_memory
-held = [bytes(200) for _ in range(200_000)]
+held = [bytes(200) for _ in range(800_000)]
 def huge():
     return sum(int(line.split()[1]) for line in open("/proc/self/smaps_rollup") if line.startswith("AnonHugePages"))
 before = huge()
@@ -148,9 +148,8 @@ print(before, huge())
 def test_memory_that_was_in_small_pages_is_gathered_in_huge_ones():
     said = subprocess.run([sys.executable, "-c", GATHERS], cwd=ROOT, check=True, capture_output=True, text=True)
     before, after = map(int, said.stdout.split())
-    assert (
-        after - before > 8 << 10
-    )  # kilobytes, of the 45 MB that are held: how many whole huge pages they cover is the addresses' luck
+    # Kilobytes, of the 180 MB that are held; of a quarter as much, how many whole huge pages it covers is the addresses' luck
+    assert after - before > 80 << 10
 
 
 def test_where_memory_cannot_be_gathered_it_comes_from_malloc(monkeypatch):
