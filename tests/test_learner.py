@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 
 from grader.course import ROOT, Exercise, Section, sections
-from grader.desk import commands, memory, practice, restoring
-from grader.desk.progress import Progress
-from grader.desk.watch import Watch
+from grader.desk import commands, memory, restoring
 from tests.classroom import Desk, open_desk
 
 S1 = "s1_forward_reverse"
@@ -454,133 +452,6 @@ def test_what_holds_already_is_said_before_what_does_not(desk: Desk) -> None:
     )
     assert said.index("holds") < said.index("came back")
     assert "holds" not in checked(desk, "compute_alpha_bar", (PRODUCT, "return betas.sum()")), "nothing does"
-
-
-# -------------------------------------------------------------------------------------------------- watch, and pictures
-
-
-def test_watch_shows_the_exercise_at_hand_and_how_far_the_section_is(desk: Desk) -> None:
-    desk.hand_in((JUMP, "return x0 + noise"))
-    run = desk.unstatic("watch", "--once")
-    assert run.returncode == 1
-    assert run.stdout.startswith("✗ q_sample")
-    assert "because" in run.stdout
-    assert "of 11 exercises" in run.stdout.split("\n")[-2]
-
-
-def test_watch_has_keys_for_everything(desk: Desk, monkeypatch, capsys: pytest.CaptureFixture) -> None:
-    desk.hand_in(
-        (JUMP, "raise NotImplementedError"), ("return torch.cat(", "raise NotImplementedError\n    torch.cat(")
-    )
-    shown = []
-    monkeypatch.setattr(practice, "show", lambda of: shown.append(of.stem))
-    pressed = iter("nhlcsrrxrxq")
-    Watch(lambda seconds: next(pressed)).run()
-    said = capsys.readouterr().out
-    assert said.startswith("next: q_sample")
-    assert "next: timestep_embedding" in said, "n"
-    assert "hint 1 of 3: " in said, "h"
-    assert "min, gentle" in said, "l"
-    assert "0 of 23 points" not in said
-    assert shown == [S1], "s"
-    assert "timestep_embedding of s1_forward_reverse.py is a stub again" in said, "r r"
-    assert "It is left as it is." in said, "r x"
-
-
-SHORTENED = ("return torch.cat(", "raise NotImplementedError\n    torch.cat(")
-
-
-def test_watch_begins_with_what_is_named(desk: Desk) -> None:
-    desk.hand_in((JUMP, "raise NotImplementedError"), SHORTENED)
-    named = desk.unstatic("watch", "timestep_embedding", "--once")
-    assert named.stdout.startswith("next: timestep_embedding")
-    assert named.returncode == 1
-    assert desk.unstatic("watch", "s1", "--once").stdout.startswith("next: q_sample")
-    done = desk.unstatic("watch", "forward_step", "--once")
-    assert done.stdout.startswith("✓ forward_step passes\nnext: q_sample")
-    assert done.returncode == 0, "what was asked for passes"
-    waits = desk.unstatic("watch", "simple_loss", "--once")
-    assert waits.stdout.startswith("next: simple_loss")
-    assert "it uses q_sample, which does not pass yet: begin there" in waits.stdout
-    wrong = desk.unstatic("watch", "q_sampel", "--once")
-    assert wrong.returncode == 2
-    assert "did you mean q_sample" in wrong.stderr
-
-
-def test_watch_goes_on_after_what_was_chosen_and_passes(desk: Desk, capsys: pytest.CaptureFixture) -> None:
-    stubs = [(JUMP, "raise NotImplementedError"), SHORTENED, (PRODUCT, "raise NotImplementedError")]
-    desk.hand_in(*stubs)
-    watch = Watch(lambda seconds: "", sections()[S1].exercises["q_sample"])
-    watch.look()
-    assert "next: q_sample" in capsys.readouterr().out
-    desk.hand_in(*stubs[1:])
-    watch.look()
-    assert capsys.readouterr().out.startswith("✓ q_sample passes\nnext: timestep_embedding"), (
-        "compute_alpha_bar is before it"
-    )
-    desk.hand_in(stubs[2])
-    watch.look()
-    assert capsys.readouterr().out.startswith("✓ timestep_embedding passes\nnext: compute_alpha_bar")
-
-
-def test_what_follows_an_exercise_is_of_its_section_as_long_as_that_has_some_to_do(tmp_path: Path) -> None:
-    with open_desk(tmp_path) as whole:
-        whole.hand_in((JUMP, "raise NotImplementedError"))
-        progress = Progress()
-        own = sections()[S1].exercises
-        following = progress.after(own["timestep_embedding"])
-        assert following is own["q_sample"], "section 2 has only stubs"
-        following = progress.after(own["q_sample"])
-        assert following is not None
-        assert following.name == "linear_schedule"
-
-
-def test_next_names_the_first_to_do_of_a_section(tmp_path: Path) -> None:
-    with open_desk(tmp_path) as whole:
-        whole.hand_in()
-        assert whole.unstatic("next", "s3").stdout.startswith(
-            f"next: {next(iter(sections()['s3_score_sde'].exercises))} "
-        )
-        done = whole.unstatic("next", "s1")
-        assert (done.returncode, done.stdout) == (0, f"All exercises of {sections()[S1].title} ({S1}) pass.\n")
-        wrong = whole.unstatic("next", "s9")
-        assert wrong.returncode == 2
-        assert "no exercise or section is called 's9'" in wrong.stderr
-
-
-def test_watch_leaves_what_is_there_where_reset_is_not_meant(desk: Desk, capsys: pytest.CaptureFixture) -> None:
-    desk.hand_in((JUMP, "return x0 + noise"))
-    before = desk.module.read_bytes()
-    pressed = iter("rnq")
-    Watch(lambda seconds: next(pressed)).run()
-    assert "It is left as it is." in capsys.readouterr().out
-    assert desk.module.read_bytes() == before
-
-
-def test_watch_says_the_same_after_the_file_was_gone(desk: Desk, capsys: pytest.CaptureFixture) -> None:
-    desk.hand_in((JUMP, "raise NotImplementedError"))
-    watch = Watch(lambda seconds: "")
-    watch.look()
-    first = capsys.readouterr().out
-    text = desk.module.read_text(encoding="utf-8")
-    desk.module.unlink()
-    watch.look()
-    assert "there is no such file" in capsys.readouterr().out
-    desk.module.write_text(text, encoding="utf-8")
-    watch.look()
-    assert capsys.readouterr().out.endswith(first)
-
-
-def test_show_draws_what_is_there_and_says_what_is_left_out(desk: Desk, monkeypatch) -> None:
-    from grader.desk import showing  # brings matplotlib
-
-    monkeypatch.setattr(showing, "ROOT", desk.folder)
-    desk.hand_in(("return mean + variance.sqrt() * noise", "raise NotImplementedError"))
-    run = desk.unstatic("show", "s1")
-    assert run.returncode == 0, run.stderr
-    assert "✓ the forward process on two moons" in run.stdout
-    assert "· training, and the reverse chain: left out until reverse_step passes" in run.stdout
-    assert (desk.folder / "pictures" / f"{S1}.png").stat().st_size > 10_000
 
 
 # ------------------------------------------------------------------------------------------------------------ interrupted
