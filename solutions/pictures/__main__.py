@@ -1,8 +1,8 @@
 """Draw the lessons' pictures into exercises/lessons/pictures/, and print the numbers that the lessons quote.
 
 `python -m solutions.pictures` draws all, `python -m solutions.pictures NAME...` those of some sections or exercises. The
-numbers of a section are printed when all of it is drawn. The same code gives the same bytes, whatever else is drawn before:
-`--check` draws, writes nothing, and ends with 1 if a picture is not what would be drawn.
+numbers of a section are printed when all of it is drawn, and `--numbers` prints them alone. The same code gives the same
+bytes, whatever else is drawn before: `--check` draws, writes nothing, and ends with 1 if a picture is not what would be drawn.
 """
 
 import argparse
@@ -64,10 +64,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m solutions.pictures", description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="an exercise or a section's stem; all of them without")
     parser.add_argument("--check", action="store_true", help="write nothing; say which pictures would change")
+    parser.add_argument("--numbers", action="store_true", help="draw nothing; print the numbers of these sections")
     options = parser.parse_args(arguments)
     stale = 0
     for section, exercises in wanted(options.names):
-        for name in exercises:
+        for name in exercises if not options.numbers else ():
             path, picture = section.picture(name), drawn(section, name)
             same = path.is_file() and path.read_bytes() == picture
             stale += not same

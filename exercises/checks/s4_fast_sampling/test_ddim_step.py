@@ -11,15 +11,13 @@ from exercises.checks import cases, expect
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.rules import FLOW, KEEP
 from exercises.checks.s4_fast_sampling.formulas import clean, ddim, fresh, level
-from exercises.checks.s4_fast_sampling.inputs import BODIES, falling, seeds, shapes, table
+from exercises.checks.s4_fast_sampling.inputs import BODIES, COSINE_END, falling, seeds, shapes, table
 from exercises.checks.s4_fast_sampling.rules import CLEAN, MIX, SIGMA, SINGLE, close
 from exercises.toolkit.worlds import Gaussian
 
 MIXED = f"{MIX}, {SIGMA}"
 STEPS = ((11, 10), (11, 3), (8, 2), (5, 4), (3, 0), (1, 0))
 """From where to where on `table`: neighbours and leaps, the ends among them."""
-COSINE_END = 2.428767e-9
-"""The last ᾱ of the cosine schedule: whatever is added to it under a root shows."""
 
 
 def pair(shape: tuple[int, ...], rng: Generator) -> list[Tensor]:

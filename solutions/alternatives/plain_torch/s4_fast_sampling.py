@@ -42,13 +42,13 @@ def ddim_sample(model, x_T, alpha_bar, n, eta=0.0, generator=None):
 
 @torch.no_grad()
 def ddim_invert(model, x0, alpha_bar, n):
-    steps = [-1, *reversed(timesteps(alpha_bar.numel(), n).tolist())]
-    x = x0
-    for i in range(n):
-        a, b = _at(alpha_bar, steps[i]), _at(alpha_bar, steps[i + 1])
-        eps = model(x, _full(x, steps[i + 1]))
-        x = math.sqrt(b / a) * x + (math.sqrt(1 - b) - math.sqrt(b / a * (1 - a))) * eps
-    return x
+    scaled, slope, keep = x0, 0.0, 1.0  # x / sqrt(alpha_bar) moves on a straight line of sqrt(1 / alpha_bar - 1)
+    for t in reversed(timesteps(alpha_bar.numel(), n).tolist()):
+        eps = model(scaled * math.sqrt(keep), _full(x0, t))
+        keep = _at(alpha_bar, t)
+        steeper = math.sqrt(1 / keep - 1)
+        scaled, slope = scaled + (steeper - slope) * eps, steeper
+    return scaled * math.sqrt(keep)
 
 
 def half_log_snr(alpha_bar):
