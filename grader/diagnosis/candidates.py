@@ -55,10 +55,14 @@ class Candidate:
 
 @cache
 def listed(stem: str, exercise: str) -> tuple[Candidate, ...]:
-    """The exercise's own listed mistakes, then those of what it uses, made in it."""
-    reach = reference(stem).reach(exercise)
+    """The exercise's own listed mistakes, then those of what it uses, made in it.
+
+    A module's checks see little of what is within it, and would take another exercise's mistakes for its own.
+    """
     own = [known for known in load(stem) if known.exercise == exercise]
-    others = [known for name in reach[1:] for known in load(stem) if known.exercise == name]
+    module = inspect.isclass(getattr(reference(stem).module(exercise), exercise))
+    used = [] if module else reference(stem).reach(exercise)[1:]
+    others = [known for name in used for known in load(stem) if known.exercise == name]
     found = []
     for known in (*own, *others):
         code = {known.exercise: _code(stem, known.definition())}
