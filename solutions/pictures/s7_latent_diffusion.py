@@ -444,7 +444,7 @@ def SpatialTransformer(code: ModuleType) -> Figure:
     heard = torch.autograd.functional.jacobian(answer, told)[:, 0].square().sum(dim=2).sqrt().reshape(SIDE, SIDE, 2)
     for ax, word, title in ((axes[4], 0, "“cross”"), (axes[5], 1, "“1 down, 1 right”")):
         ax.imshow(heard[:, :, word], cmap="viridis", vmin=0, vmax=heard.max())
-        ax.set(xticks=[], yticks=[], title=f"how much places\nhear {title}")
+        ax.set(xticks=[], yticks=[], title=f"how places hear\n{title}")
     return figure
 
 
