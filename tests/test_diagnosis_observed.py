@@ -107,6 +107,17 @@ def probability_flow_drift(sde, score, x, t):
     assert seen(S3, "probability_flow_drift", code) == "another weight of the score, all else right"
 
 
+SINKHORN = """
+def ot_pairing(noise, data):
+    cost = torch.cdist(noise.detach().flatten(1), data.detach().flatten(1)).square().double()
+    rows, columns, kernel = cost.new_zeros(len(cost)), cost.new_zeros(len(cost)), -cost / (0.05 * cost.mean())
+    for _ in range(100):
+        rows = -torch.logsumexp(kernel + columns, dim=1)
+        columns = -torch.logsumexp(kernel + rows[:, None], dim=0)
+    return data[(kernel + rows[:, None] + columns).argmax(dim=1)]
+"""
+
+
 @pytest.mark.parametrize(
     ("stem", "exercise", "source", "name"),
     [
@@ -122,6 +133,7 @@ def probability_flow_drift(sde, score, x, t):
          "the results in another order"),
         (S5, "consistency_coefficients", "\n_right = consistency_coefficients\ndef consistency_coefficients(*a, **k):\n"
          "    c_skip, c_out = _right(*a, **k)\n    return c_skip, c_out * c_skip\n", "c_out wrong, c_skip right"),
+        (S5, "ot_pairing", SINKHORN, "some samples of the batch more than once, and others never"),
     ],
 )  # fmt: skip
 def test_what_became_of_the_right_result_is_told(stem, exercise, source, name):

@@ -291,22 +291,23 @@ def _orders(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
         return
     if all(mine.ndim and len(mine) > 1 and _close(mine, right.flip(0)) for mine, right in rich):
         yield "the result in the reverse order", means
-    elif all(
-        mine.ndim > 1 and len(mine) > 1 and mine.shape == right.shape and _rows(mine, right) for mine, right in rich
-    ):
-        yield "the samples of the batch in another order", means
+    elif all(_rows_of(mine, right) for mine, right in rich):
+        if all(_rows_of(right, mine) for mine, right in rich):
+            yield "the samples of the batch in another order", means
+        elif any(len(mine.unique(dim=0)) > 1 for mine, _ in rich):
+            yield "some samples of the batch more than once, and others never", "Each of them is due once."
     elif all(_close(mine.flatten().sort().values, right.flatten().sort().values) for mine, right in rich):
         yield "the right numbers in another order", means
     else:
         return
 
 
-def _rows(mine: Tensor, right: Tensor) -> bool:
-    one, other = mine.flatten(1), right.flatten(1)
-    apart = torch.cdist(one, other)
-    return bool((apart.min(dim=1).values <= NEAR * (1 + other.abs().max())).all()) and bool(
-        (apart.min(dim=0).values <= NEAR * (1 + other.abs().max())).all()
-    )
+def _rows_of(mine: Tensor, right: Tensor) -> bool:
+    """Whether each sample of the one is a sample of the other."""
+    if mine.ndim < 2 or len(mine) < 2 or mine.shape != right.shape:
+        return False
+    apart = torch.cdist(mine.flatten(1), right.flatten(1)).min(dim=1).values
+    return bool((apart <= NEAR * (1 + right.abs().max())).all())
 
 
 def _nearly(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
