@@ -4,6 +4,7 @@ import argparse
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,28 @@ def code_in(page: Path) -> list[str]:
     blocks = [body for kind, body in re.findall(r"^ *```(.*)\n(.*?)^ *```", text, re.M | re.S) if kind in ("", "sh")]
     prose = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.M | re.S)
     return [*re.findall(r"`([^`\n]+)`", prose), *(line.strip() for block in blocks for line in block.splitlines())]
+
+
+PACKAGES = sorted(path.parent for path in (ROOT / "grader").rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.relative_to(ROOT).as_posix())
+def test_a_package_says_of_each_of_its_modules_what_it_is(package: Path) -> None:
+    said = (package / "__init__.py").read_text(encoding="utf-8")
+    modules = {path.stem for path in package.glob("*.py")} - {"__init__", "__main__"}
+    modules |= {path.parent.name for path in package.glob("*/__init__.py")}
+    unsaid = [name for name in sorted(modules) if not re.search(rf"\b{name}\b", said)]
+    assert not unsaid, f"{where(package)}/__init__.py says nothing of {', '.join(unsaid)}"
+
+
+def test_the_grader_lists_its_rooms_in_the_order_that_is_held_to() -> None:
+    said = (ROOT / "grader" / "__init__.py").read_text(encoding="utf-8")
+    rooms = [room for line in re.findall(r"^([a-z., ]+?)  +\S", said, re.M) for room in line.split(", ")]
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"][
+        0
+    ]
+    held = [room.removeprefix("grader.") for layer in layers["layers"][::-1] for room in layer.split(" | ")]
+    assert rooms == held
 
 
 @each_page

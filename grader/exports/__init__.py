@@ -1,6 +1,6 @@
 """Results for other programs: gradebooks (`canvas`, `moodle`, `nbgrader`), autograders (`gradescope`, `classroom50`), CI (`junit`).
 
 `document` reads what `unstatic grade --json` wrote, `people` makes a line a learner of it, `cells` writes tables of which no
-cell is a formula, `formats` knows them all. What a learner may get to see says nothing of checks that are not shown.
-May import `reports` and `syllabus`, and the rows of `judging.results`.
+cell is a formula, `formats` knows them all, `commands` is the command line's part. What a learner may get to see says nothing of checks
+that are not shown. May import `reports` and `syllabus`, and the rows of `judging.results`.
 """

@@ -1,6 +1,7 @@
-"""From a submission to rows of verdicts: `judge` one section, `schedule` many at once, `cohort` all of a run.
+"""From a submission to rows of verdicts. Whoever grades calls `cohort.grade`: all of a run, of which `schedule` has several units graded at once.
 
-`results` are the rows, `store` is what is kept of them. `cluster` hands units to judges on other machines, where `remote` has them
-judged. Whoever grades calls `cohort.grade`. May import all but `desk`,
-`reports` and `cli`.
+A unit is one section of one submission. It goes to a `process`, in which `judge` runs; there a `sitting` grades the section, with the
+`oracle` in the place of what is wrong and used by others, and `notes` for what stands beside verdicts. `results` are the rows, `store` is
+what is kept of them, `conditions` are what a course may set. `cluster` hands units to judges on other machines, where `remote` has them
+judged. May import what judges (`diagnosis`, `findings`, `checks`, `sandbox`, `intake`, `course`, `faults`, `rpc`); not `desk`, nor what is made of rows.
 """

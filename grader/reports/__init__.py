@@ -1,4 +1,5 @@
-"""Results for people: a table on the terminal, a page of HTML. `tally` counts what they show.
+"""Results for people: `report` has the table on the terminal and the page of a class, `feedback` what one learner may see.
 
-`feedback` is for one learner. May import `course`, the rows of `judging.results`, and `checks.sentences`.
+`tally` counts what they show, `cards` puts together what came out alike, `difference` compares two results. May import `course`, the rows
+of `judging.results`, and `checks.sentences`.
 """

@@ -1,5 +1,6 @@
 """Remote procedure calls between judge and jail: frames of plain data, and calls, modules and gradients over them.
 
-Both processes run it. Read it from below: limits, frames and tensors (bytes), plain and codec (values), messages (what is
-untrusted), handles and proxies, sync and arguments (state and changes), autograd, connection. It imports nothing of ours.
+Both processes run it. Read it from below: `limits`, `tensors` and `frames` (bytes), `plain` and `codec` (values), `errors` (exceptions),
+`messages` (what is untrusted), `handles` and `proxies`, `sync`, `closures` and `arguments` (state and changes), `given` (what crosses by
+value), `autograd`, `connection`. `pauses` are for trials of a busy machine. It imports nothing of the grader's.
 """
