@@ -6,7 +6,7 @@ import unicodedata
 import zipfile
 import zlib
 
-from grader.intake.trees import ENTRIES, MIB, Kind, Refused, _amount, _kind, too_large
+from grader.intake.trees import ENTRIES, MIB, Kind, Refused, amount, kind_of, too_large
 from grader.intake.visible import one_line
 
 ARCHIVE_BYTES = 50 * MIB
@@ -125,7 +125,7 @@ def _parts(info: zipfile.ZipInfo, shown: str, dos: bool) -> tuple[str, ...]:
     if info.flag_bits & 0x41:
         raise Refused(f"{shown}: {entry} is encrypted; zip the files again without a password")
     if info.file_size > ENTRY_BYTES:
-        raise Refused(f"{shown}: {entry} unpacks to {_amount(info.file_size)}, which is more than is accepted")
+        raise Refused(f"{shown}: {entry} unpacks to {amount(info.file_size)}, which is more than is accepted")
     if _zipped_kind(info, dos) == "other":
         raise Refused(f"{shown}: {entry} is a device or a pipe, not a file")
     return parts
@@ -139,4 +139,4 @@ def _zipped_kind(info: zipfile.ZipInfo, dos: bool) -> Kind:
     mode = info.external_attr >> 16
     if _is_folder(info, dos):
         return "folder"
-    return "file" if stat.S_IFMT(mode) == 0 else _kind(mode)
+    return "file" if stat.S_IFMT(mode) == 0 else kind_of(mode)

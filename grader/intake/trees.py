@@ -57,7 +57,7 @@ class Folder:
         try:
             with os.scandir(folder) as listing:
                 for entry in listing:
-                    found[entry.name] = _kind(entry.stat(follow_symlinks=False).st_mode)
+                    found[entry.name] = kind_of(entry.stat(follow_symlinks=False).st_mode)
                     if len(found) > ENTRIES:
                         where = one_line("/".join((self._path.name, *place)))
                         raise Refused(f"{where} has more than {ENTRIES} entries; hand in the sections' files only")
@@ -110,7 +110,8 @@ class Picked:
         return self._tree.read(self._files[place[-1]], limit)
 
 
-def _kind(mode: int) -> Kind:
+def kind_of(mode: int) -> Kind:
+    """What lies there, going by its mode."""
     if stat.S_ISREG(mode):
         return "file"
     if stat.S_ISDIR(mode):
@@ -152,8 +153,9 @@ def require_regular(mode: int, shown: str) -> None:
 
 
 def too_large(shown: str, size: int, limit: int) -> Refused:
-    return Refused(f"{shown} is too large: it has {_amount(size)}, and {_amount(limit)} is the most that is read")
+    return Refused(f"{shown} is too large: it has {amount(size)}, and {amount(limit)} is the most that is read")
 
 
-def _amount(size: int) -> str:
+def amount(size: int) -> str:
+    """A number of bytes as it is told."""
     return f"{size / MIB:.1f} MiB" if size >= MIB else f"{size:,} bytes"

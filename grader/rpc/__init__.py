@@ -2,5 +2,5 @@
 
 Both processes run it. Read it from below: `limits`, `tensors` and `frames` (bytes), `plain` and `codec` (values), `errors` (exceptions),
 `messages` (what is untrusted), `handles` and `proxies`, `sync`, `closures` and `arguments` (state and changes), `given` (what crosses by
-value), `autograd`, `connection`. `pauses` are for trials of a busy machine. It imports nothing of the grader's.
+value), `modes` and `autograd`, `connection`. `pauses` are for trials of a busy machine. It imports nothing of the grader's.
 """

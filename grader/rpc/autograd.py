@@ -5,9 +5,42 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from grader.rpc.limits import Violation
+
+
+@dataclass
+class Record:
+    """What a served request computed, kept while the other side may ask for its gradients.
+
+    Attributes:
+        inputs: the tensors that gradients may be asked for; None where one takes none.
+        outputs: the tensors that were sent back.
+    """
+
+    inputs: list[Tensor | None]
+    outputs: list[Tensor]
+
+    def gradients(self, grads: list[Any], wanted: list[bool], *, create: bool) -> list[Tensor | None]:
+        """A vector-Jacobian product: those of the inputs that are wanted, by what came for the outputs.
+
+        With `create` it is differentiable itself.
+        """
+        pairs = [(o, g) for o, g in zip(self.outputs, grads, strict=False) if isinstance(g, Tensor) and o.requires_grad]
+        asked = [(k, tensor) for k, tensor in enumerate(self.inputs) if tensor is not None and wanted[k]]
+        results: list[Tensor | None] = [None] * len(self.inputs)
+        if pairs and asked:
+            found = torch.autograd.grad(
+                [out for out, _ in pairs],
+                [tensor for _, tensor in asked],
+                [grad for _, grad in pairs],
+                allow_unused=True,
+                create_graph=create,
+                retain_graph=True,
+            )
+            for (k, _), grad in zip(asked, found, strict=True):
+                results[k] = grad
+        return results
 
 
 class RecordReference:
@@ -87,11 +120,6 @@ class Slot:
         self.record: RecordReference | Records | None = None
 
 
-def in_forward_mode() -> bool:
-    """Whether dual numbers (`torch.func.jvp`) are about."""
-    return forward_ad._current_level >= 0
-
-
 def ask(connection: Line, request: dict, slot: Slot, sent: list[Tensor]) -> tuple[Tensor, ...]:
     """Send a request; what the slot is for is found out, and the answer's tensors are ready to be changed in place."""
     answer, arrived = connection.exchange(request, sent)
@@ -102,11 +130,6 @@ def ask(connection: Line, request: dict, slot: Slot, sent: list[Tensor]) -> tupl
     if answer.get("record") is not None:
         slot.record = connection.refer(answer["record"])
     return tuple(tensor.clone() if tensor._is_view() else tensor for tensor in arrived)
-
-
-def transformed() -> bool:
-    """Whether torch.func transforms what is computed now."""
-    return torch._C._are_functorch_transforms_active()
 
 
 class RemoteCall(torch.autograd.Function):

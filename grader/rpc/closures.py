@@ -1,13 +1,19 @@
-"""What a plain function closes over: the tensors and networks that gradients may be asked for, beside its arguments."""
+"""What a plain function closes over: the tensors and networks that gradients may be asked for, beside its arguments.
+
+Of them the other side holds stand-ins (`SharedClosure`), to which gradients flow and of which no value is known.
+"""
 
 import functools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from grader.rpc.limits import Violation
+from grader.rpc.sync import Number, Place, SharedModule, build_proxy
 from grader.rpc.tensors import crosses
 
 DEEP = 3
@@ -72,3 +78,58 @@ def _names(code: CodeType) -> set[str]:
         if isinstance(constant, CodeType):
             names |= _names(constant)
     return names
+
+
+@dataclass
+class SharedClosure(SharedModule):
+    """What a function closes over, as far as the other side of it may know: shapes, for gradients to flow there. No value crosses.
+
+    Attributes:
+        owner: whether the function, and with it the tensors, are this side's.
+    """
+
+    owner: bool = False
+
+    def remember(self) -> None: ...
+
+    def changes(self, number: Number) -> dict | None:
+        """Gradients that a backward pass left on this side's stand-ins; they are handed over, not kept."""
+        if self.owner:
+            return None
+        grads = []
+        for k, place in enumerate(self.places):
+            tensor = place.tensor
+            if tensor is not None and tensor.grad is not None:
+                grads.append([k, number(tensor.grad.detach())])
+                tensor.grad = None
+        return {"grads": grads} if grads else None
+
+    def apply(self, delta: Any, tensors: list[Tensor]) -> None:
+        """Add the gradients to those that the tensors have."""
+        if not self.owner or not isinstance(delta, dict) or set(delta) != {"grads"}:
+            raise Violation("a change to what a function closes over")
+        for place, value in self._pairs(delta["grads"], tensors):
+            tensor = place.tensor
+            if tensor is None or value is None or value.shape != tensor.shape or value.dtype != tensor.dtype:
+                raise Violation("a gradient that does not fit")
+            torch.autograd.backward([tensor], [value.clone()], retain_graph=True)
+
+
+def share_closure(tensors: list[Tensor], number: Number) -> tuple[SharedClosure, dict]:
+    """The owner's side of what a function closes over, and the description of it: the same as a module's, without values."""
+    holder = nn.Module()
+    slots: list[list[Any]] = []
+    for k, tensor in enumerate(tensors):
+        name = f"closed_over_{k}"
+        holder._parameters[name] = tensor  # type: ignore[assignment]
+        blank = torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
+        slots.append([0, "p", name, True, True, number(blank)])
+    places = [Place(holder, "p", slot[2]) for slot in slots]
+    description = {"class": "closure", "parts": [""], "slots": slots, "ties": [], "training": [True]}
+    return SharedClosure(holder, [holder], places, owner=True), description
+
+
+def build_closure(description: Any, tensors: list[Tensor]) -> SharedClosure:
+    """The other side's: parameters of these shapes, whose values mean nothing."""
+    built = build_proxy(nn.Module(), description, tensors)
+    return SharedClosure(built.module, built.parts, built.places)

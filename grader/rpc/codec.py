@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from grader.rpc import given
-from grader.rpc.closures import closed_over
+from grader.rpc.closures import build_closure, closed_over, share_closure
 from grader.rpc.handles import Handles
 from grader.rpc.limits import MAX_DEPTH, Violation
 from grader.rpc.messages import a_list, whole
@@ -28,12 +28,10 @@ from grader.rpc.proxies import (
 )
 from grader.rpc.sync import (
     SharedGenerator,
-    build_closure,
     build_proxy,
     generator_state,
     is_index,
     share,
-    share_closure,
 )
 from grader.rpc.tensors import crosses
 

@@ -19,10 +19,8 @@ import copy
 import itertools
 import secrets
 import struct
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,36 +29,23 @@ from torch import Tensor, nn
 from grader.rpc.arguments import Before, apply_changes, changes
 from grader.rpc.autograd import (
     AnswerNode,
+    Record,
     RecordReference,
     Records,
     RemoteCall,
     Slot,
     ask,
-    in_forward_mode,
-    transformed,
 )
 from grader.rpc.codec import Incoming, Outgoing, public_methods
 from grader.rpc.frames import Channel
 from grader.rpc.handles import Handles
 from grader.rpc.limits import MAX_NESTED, Unsendable, Violation
 from grader.rpc.messages import MIRRORED, OUR_VIEW, a_list, changes_of_shared, flags, mentions, whole
+from grader.rpc.modes import current_mode, in_forward_mode, in_mode, refuse_tracing, transformed
 from grader.rpc.proxies import FUNCTIONAL
 
 NOTHING_BY_NAME: list = ["d", []]
 """The keywords of a call that has none."""
-
-
-@dataclass
-class Record:
-    """What a served request computed, kept while the other side may ask for its gradients.
-
-    Attributes:
-        inputs: the tensors that gradients may be asked for; None where one takes none.
-        outputs: the tensors that were sent back.
-    """
-
-    inputs: list[Tensor | None]
-    outputs: list[Tensor]
 
 
 class Connection:
@@ -177,8 +162,8 @@ class Connection:
         """
         tensors = [*sent, *connected]
         dual = in_forward_mode()
-        _refuse_tracing()
-        if not dual and (mode := _mode()) != "grad":  # derivatives forward are made of those backward
+        refuse_tracing()
+        if not dual and (mode := current_mode()) != "grad":  # derivatives forward are made of those backward
             request["mode"] = mode
         request["needs"] = [t.requires_grad or (dual and t.is_floating_point()) for t in tensors]
         slot = Slot(range(len(sent)))
@@ -233,9 +218,13 @@ class Connection:
     # ----------------------------------------------------------------------------------------------- they request
 
     def serve_forever(self) -> None:
-        """Serve requests until the other side closes, which raises `wire.Closed`."""
+        """Serve requests until the other side closes, which raises `limits.Closed`."""
         while True:
-            self._serve(*self._receive())
+            self.serve_one()
+
+    def serve_one(self) -> None:
+        """Wait for a request and answer it."""
+        self._serve(*self._receive())
 
     def _serve(self, message: dict, arrived: list[Tensor]) -> BaseException | None:
         """Answer one request; returns the error if the answer was one."""
@@ -244,7 +233,7 @@ class Connection:
             raise Violation("a message with an unknown purpose")
         failed = None
         try:
-            with _in_mode(message.get("mode")):
+            with in_mode(message.get("mode")):
                 answer, tensors = handler(message, arrived)
         except Violation:
             raise
@@ -291,22 +280,7 @@ class Connection:
             raise Violation("gradients of a call that was not made")
         leaves = [_leaf(tensor, create and need) for tensor, need in zip(arrived, needs, strict=False)]
         decoded = [Incoming(self, leaves).decode(grad) for grad in grads]
-        pairs = [
-            (o, g) for o, g in zip(record.outputs, decoded, strict=False) if isinstance(g, Tensor) and o.requires_grad
-        ]
-        asked = [(k, tensor) for k, tensor in enumerate(record.inputs) if tensor is not None and wanted[k]]
-        results: list[Tensor | None] = [None] * len(record.inputs)
-        if pairs and asked:
-            found = torch.autograd.grad(
-                [out for out, _ in pairs],
-                [tensor for _, tensor in asked],
-                [grad for _, grad in pairs],
-                allow_unused=True,
-                create_graph=create,
-                retain_graph=True,
-            )
-            for (k, _), grad in zip(asked, found, strict=True):
-                results[k] = grad
+        results = record.gradients(decoded, wanted, create=create)
         connected = record.inputs if create else []
         return self._answer(results, [*(leaf if leaf.requires_grad else None for leaf in leaves), *connected])
 
@@ -408,28 +382,3 @@ def _functional_call(module: nn.Module, state: Any, args: Any, kwargs: Any) -> A
     if not all(name in names and isinstance(value, Tensor) for name, value in state.items()):
         raise Violation("parameters that a module does not have")
     return torch.func.functional_call(module, state, tuple(args), kwargs)
-
-
-def _refuse_tracing() -> None:
-    """Say so where torch records operations to compute them again by itself: a call to another process is none.
-
-    Raises:
-        RuntimeError: it does.
-    """
-    tracing = sys.modules.get("torch.fx.experimental.proxy_tensor")
-    if tracing is not None and tracing.get_proxy_mode() is not None:
-        raise RuntimeError(
-            "what a check hands out cannot be traced (make_fx, torch.func.linearize): use torch.func.jvp or vjp"
-        )
-
-
-def _mode() -> str:
-    if torch.is_inference_mode_enabled():
-        return "inference"
-    return "grad" if torch.is_grad_enabled() else "no_grad"
-
-
-def _in_mode(mode: Any) -> contextlib.AbstractContextManager:
-    if mode == "inference":
-        return torch.inference_mode()
-    return torch.set_grad_enabled(mode != "no_grad")

@@ -1,20 +1,13 @@
-"""What crosses between the processes between judge and jail, as bytes: one frame a message, plain data and tensors in it.
+"""What crosses between judge and jail, as bytes: one frame a message, plain data and tensors in it.
 
 A frame is
 
     magic "UNST" | u32 length of the head | u64 length of the body | head (JSON) | body (tensor bytes)
 
 The head is a JSON object, with spaces after it up to a multiple of 64 bytes: the message, whose tensors are numbered, and
-under "tensors" what each is (dtype, shape, layout, offset). Values in a message are written with tags, so that nothing
-is guessed on the way back:
-
-    null, true, 1, 1.5, "text"      themselves          ["d", [[key, value], ...]]   a dict
-    ["l", ...] / ["t", ...]         a list / a tuple    ["T", k]                     tensor number k
-    ["dtype", "float32"]            a torch.dtype       ["device", "cpu"]            a torch.device
-    ["?", "numpy.ndarray"]          something that does not cross, by its type's name (see `Foreign`)
-
-Further tags belong to `grader.rpc.connection` (functions, modules, objects, generators). Nothing is pickled, evaluated or
-imported: a decoder that meets anything else raises `Violation`. Every size is capped before memory is spent on it.
+under "tensors" what each is (dtype, shape, layout, offset). How values are written in a message, `grader.rpc.plain` says.
+Nothing is pickled, evaluated or imported: what is anything else raises `Violation`. Every size is capped before memory is
+spent on it.
 """
 
 import json
@@ -26,7 +19,7 @@ from torch import Tensor
 
 from grader.rpc.limits import MAX_BODY, MAX_EXPANDED, MAX_HEAD, MAX_TENSORS, Closed, Unsendable, Violation
 from grader.rpc.pauses import pause
-from grader.rpc.tensors import ALIGN, _bytes, _kind, _pack, _unpack
+from grader.rpc.tensors import ALIGN, bytes_of, kind_of, pack, unpack
 
 PREFIX = struct.Struct("<4sIQ")
 MAGIC = b"UNST"
@@ -41,12 +34,12 @@ def write_frame(message: dict, tensors: list[Tensor]) -> list[memoryview | bytes
     pieces: list[memoryview | bytes] = []
     offset = 0
     for tensor in tensors:
-        meta, flat = _pack(tensor)
+        meta, flat = pack(tensor)
         meta["offset"] = offset
         metas.append(meta)
         size = flat.nbytes
         if size:
-            pieces.append(_bytes(flat))
+            pieces.append(bytes_of(flat))
             padding = -size % ALIGN
             if padding:
                 pieces.append(bytes(padding))
@@ -75,12 +68,12 @@ def read_frame(head: bytes | memoryview, body: memoryview) -> tuple[dict, list[T
     metas = message.pop("tensors", None) if isinstance(message, dict) else None
     if not isinstance(metas, list) or len(metas) > MAX_TENSORS:
         raise Violation("a message without a list of tensors")
-    kinds = [_kind(meta) for meta in metas]
+    kinds = [kind_of(meta) for meta in metas]
     if sum(written_out for _, _, written_out in kinds) > MAX_EXPANDED:
         raise Violation(f"tensors that take more than {MAX_EXPANDED} bytes when they are written out")
     tensors, end = [], 0
     for meta, (dtype, shape, _) in zip(metas, kinds, strict=True):
-        tensor = _unpack(meta, dtype, shape, body)
+        tensor = unpack(meta, dtype, shape, body)
         if tensor.numel():
             offset = meta["offset"]
             tensors.append(tensor if offset >= end else tensor.clone())  # or who changes one would change another

@@ -1,4 +1,13 @@
-"""Plain data as JSON with tags, so that nothing is guessed on the way back."""
+"""Plain data as JSON with tags, so that nothing is guessed on the way back.
+
+    null, true, 1, 1.5, "text"      themselves          ["d", [[key, value], ...]]   a dict
+    ["l", ...] / ["t", ...]         a list / a tuple    ["T", k]                     tensor number k
+    ["dtype", "float32"]            a torch.dtype       ["device", "cpu"]            a torch.device
+    ["?", "numpy.ndarray"]          something that does not cross, by its type's name (see `Foreign`)
+
+Further tags belong to `grader.rpc.codec` (functions, modules, objects, generators). A decoder that meets anything else raises
+`Violation`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

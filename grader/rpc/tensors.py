@@ -51,7 +51,7 @@ def crosses(tensor: Tensor) -> bool:
     return tensor.layout is torch.strided and tensor.dtype in DTYPE_NAMES and not tensor.is_meta
 
 
-def _pack(tensor: Tensor) -> tuple[dict, Tensor]:
+def pack(tensor: Tensor) -> tuple[dict, Tensor]:
     """What a tensor is, and its numbers as a contiguous tensor. The layout survives as far as code can see it.
 
     A dimension of stride 0 (from `expand`) is sent once and expanded again; permuted dimensions are sent in memory
@@ -79,8 +79,8 @@ def _pack(tensor: Tensor) -> tuple[dict, Tensor]:
     return meta, tensor.contiguous()
 
 
-def _unpack(meta: dict, dtype: torch.dtype, shape: list[int], body: memoryview) -> Tensor:
-    """The tensor of this kind that `_pack` took apart, over the frame's own memory; no view of another, if it is dense."""
+def unpack(meta: dict, dtype: torch.dtype, shape: list[int], body: memoryview) -> Tensor:
+    """The tensor of this kind that `pack` took apart, over the frame's own memory; no view of another, if it is dense."""
     offset, expanded, order = meta.get("offset"), meta.get("expand", []), meta.get("order")
     dims = len(shape)
     if len(meta) == 3 and type(offset) is int and dtype in NUMPY and dtype is not torch.bool:  # dense, as most are
@@ -114,7 +114,7 @@ def _unpack(meta: dict, dtype: torch.dtype, shape: list[int], body: memoryview) 
     return tensor.expand(shape) if expanded else tensor
 
 
-def _kind(meta: Any) -> tuple[torch.dtype, list[int], int]:
+def kind_of(meta: Any) -> tuple[torch.dtype, list[int], int]:
     """The dtype and shape of a tensor that came, and its bytes once somebody copies it."""
     if not isinstance(meta, dict):
         raise Violation("a tensor without dtype, shape and offset")
@@ -135,7 +135,7 @@ def _is_order(order: Any, dims: int) -> bool:
     return isinstance(order, list) and all(type(d) is int for d in order) and sorted(order) == list(range(dims))
 
 
-def _bytes(flat: Tensor) -> memoryview:
+def bytes_of(flat: Tensor) -> memoryview:
     """The memory of a contiguous tensor that has elements."""
     if flat.dtype in PLAIN:
         return flat.numpy().data.cast("B")

@@ -77,8 +77,7 @@ def rehearse() -> None:
         "catches": (),
     }
     judge, worker = (Connection(end, open_objects=bool(k), **about) for k, end in enumerate(ends))
-    ends[0].other = lambda: worker._serve(*worker._receive())
-    ends[1].other = lambda: judge._serve(*judge._receive())
+    ends[0].other, ends[1].other = worker.serve_one, judge.serve_one
     code = SimpleNamespace(loss=loss, mix=mix, step=step, network=selftest.network, Model=Model)
     number = worker.handles.export(code)
     there = SimpleNamespace(**{name: FunctionProxy(judge, number, name, name) for name in vars(code)})
