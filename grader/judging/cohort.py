@@ -1,5 +1,6 @@
 """Many submissions: what there is to grade, graded or taken from the store."""
 
+import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -215,8 +216,6 @@ def stored_seed(folder: Path) -> int:
     Raises:
         OSError: it cannot be written.
     """
-    import secrets
-
     path = folder / "seed"
     try:
         return int(path.read_text())

@@ -31,7 +31,7 @@ class Conditions:
         return found.hexdigest() if files else ""
 
     def request(self) -> dict:
-        """The fields of `judge.Request` that it says something of, as JSON has them."""
+        """The fields of `sitting.Request` that it says something of, as JSON has them."""
         return {"time": dict(self.time), "checks": self.checks, "hidden": self.hidden, "charge_once": self.charge_once}
 
 

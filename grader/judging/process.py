@@ -115,7 +115,7 @@ class JudgeProcess:
         return f"; its last words: {words}" if words else "; it left no word"
 
     def grade(self, request: dict) -> list[Row]:
-        """The rows of a request, which has the fields of `judge.Request`.
+        """The rows of a request, which has the fields of `sitting.Request`.
 
         Raises:
             GraderFault: the judge ends, or says that it cannot.

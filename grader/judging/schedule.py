@@ -45,7 +45,7 @@ class Unit:
     conditions: Conditions = OURS
 
     def request(self, seed: int) -> dict:
-        """What a judge is asked; the fields are those of `judge.Request`."""
+        """What a judge is asked; the fields are those of `sitting.Request`."""
         source = self.submission.sections[self.stem]
         asked = {"stem": self.stem, "filename": source.filename, "text": source.text, "seed": seed, "only": self.only}
         asked |= {"cells": source.layout, "unread": source.lost(section(self.stem).exercises)}

@@ -40,9 +40,8 @@ class Cgroup:
         """
         self._folders: list[Path] = []
         self._held: list[int] = []
-        name = (
-            f"{PREFIX}{secrets.token_hex(8)}"  # no process id: those come again, and mean another in another namespace
-        )
+        # No process id in it: those come again, and mean another in another namespace
+        name = f"{PREFIX}{secrets.token_hex(8)}"
         try:
             for parent, caps in hierarchies():
                 _sweep(parent)

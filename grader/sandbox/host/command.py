@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from grader.course import ROOT
-from grader.rpc.pauses import VARIABLE
+from grader.rpc import pauses
 from grader.sandbox.guest.confine import can_gather_memory
 
 INSIDE = ("__init__.py", "rpc", "sandbox/__init__.py", "sandbox/guest")
@@ -17,6 +17,8 @@ INSIDE = ("__init__.py", "rpc", "sandbox/__init__.py", "sandbox/guest")
 PRIVATE = ("data", "exercises", "grader", "solutions", "tests")
 """The course's folders; what the jail holds of them, it holds elsewhere."""
 
+HANDED_ON = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", pauses.VARIABLE)
+"""Variables of the caller's that the jail has too: some processors need the first two to compute correctly, the last is a trial's."""
 HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage"
 
 
@@ -137,14 +139,7 @@ def environment(scratch: str) -> dict[str, str]:
     }
     if not _gathers():
         known["PYTHONMALLOC"] = "malloc"  # of glibc: Python's own would stay in small pages
-    for variable in (
-        "OPENBLAS_CORETYPE",
-        "OPENBLAS_L2_SIZE",
-        VARIABLE,
-    ):  # some processors need them to compute correctly
-        if variable in os.environ:
-            known[variable] = os.environ[variable]
-    return known
+    return known | {name: os.environ[name] for name in HANDED_ON if name in os.environ}
 
 
 @cache

@@ -11,7 +11,10 @@ A level is layers joined by "+", such as "bwrap+landlock"; "none" means that not
 Without bwrap or landlock the other layers keep nobody in, and the level is "none".
 """
 
+import importlib.util
 import json
+import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -33,10 +36,6 @@ NEEDS = (
 
 def unsupported() -> str:
     """Why nothing can be graded on this system, and what to do; "" where it can."""
-    import importlib.util
-    import os
-    import socket
-
     there = hasattr(os, "fork") and hasattr(socket, "AF_UNIX")
     there = there and all(importlib.util.find_spec(name) is not None for name in ("fcntl", "resource"))
     return "" if sys.platform == "linux" and there else NEEDS

@@ -1,7 +1,7 @@
 """The judge's side of the jail: start it, put a submission in, and open a check.
 
-Sandbox    a sandbox with a warm forkserver in it; serves one submission after the other
-Guest    one section of one submission: its module is imported once
+Sandbox   the jail, with a warm fork server in it; serves one submission after the other
+Guest     one section of one submission: its module is imported once
 Session   one check: a fresh fork of the guest (`grader.sandbox.host.session`)
 """
 
