@@ -2,7 +2,7 @@
 
 rpc              calls between judge and jail: bytes, values, modules, gradients
 sandbox.guest    what runs in the jail
-course, faults   what is said once of sections and exercises; what can go wrong around a check
+course, faults, files   what is said once of sections and exercises; what can go wrong around a check; files written in one go
 intake, source   what learners hand in, read without running it; what is made from solutions/: stubs, notebooks, releases
 site             the course as a site
 sandbox.host     the judge's side of the jail

@@ -19,6 +19,7 @@ from grader.desk import commands as learner
 from grader.exports import commands as exports
 from grader.exports.document import NotResults
 from grader.exports.document import load as load_results
+from grader.files import write_atomically
 from grader.intake import reading as intake
 from grader.judging import cohort, results, schedule, store
 from grader.judging.cluster import Cluster
@@ -315,9 +316,9 @@ def _write(document: results.Document, options: argparse.Namespace) -> None:
     import json
 
     if options.json:
-        results.write_atomically(options.json, json.dumps(document, indent=1) + "\n")
+        write_atomically(options.json, json.dumps(document, indent=1) + "\n")
     if options.html:
-        results.write_atomically(options.html / "index.html", report.html(document))
+        write_atomically(options.html / "index.html", report.html(document))
     if options.learners:
         feedback.write_all(document, options.learners)
 

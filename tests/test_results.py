@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from grader.course import ROOT, find_exercise
+from grader.files import write_atomically
 from grader.judging import store
-from grader.judging.results import Row, document, write_atomically
+from grader.judging.results import Row, document
 from grader.judging.store import Key, Store, course_version
 
 STEM = "s1_forward_reverse"

@@ -12,7 +12,7 @@ from grader.ci.settings import COMMIT, NAME, REPOSITORY, Settings, Unusable
 from grader.ci.take import FOLDER, NotTaken, Taken, kept, take
 from grader.course import CourseError
 from grader.exports import gradescope
-from grader.judging.results import write_atomically
+from grader.files import write_atomically
 from grader.sandbox.host import isolation
 from grader.syllabus.grading import Unknown
 

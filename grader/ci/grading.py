@@ -11,11 +11,12 @@ from grader.ci import badge, workflow
 from grader.ci.take import Taken
 from grader.course import find_exercise, sections
 from grader.exports import classroom50, gradescope, junit
+from grader.files import write_atomically
 from grader.intake import reading as intake
 from grader.intake.reading import Submission
 from grader.intake.sources import Source
 from grader.judging import cohort
-from grader.judging.results import OURS, Document, Graded, Row, write_atomically
+from grader.judging.results import OURS, Document, Graded, Row
 from grader.judging.store import Store
 from grader.reports import feedback, report
 from grader.reports.tally import is_isolated, look, number

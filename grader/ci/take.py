@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from grader.course import sections
+from grader.files import write_atomically
 from grader.intake.sources import LIMITS, suffix_of
 from grader.intake.visible import one_line
-from grader.judging.results import write_atomically
 
 SECONDS = 300
 MOST_NAMED = 10

@@ -3,9 +3,7 @@
 A file that is damaged, or cannot be written, is told of once and costs nothing but time. Torch is not imported here.
 """
 
-import contextlib
 import json
-import os
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,26 +11,10 @@ from typing import Any
 
 from grader.course import ROOT, Exercise, Section, section
 from grader.desk import depends
+from grader.files import replace_file
 
 STATE = ROOT / ".unstatic"
 """What the commands remember: verdicts and rewards, the hints that were given, and what `reset` took away."""
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file in one go: whoever reads it finds the old content or the new one, whole.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_bytes(data)
-        draft.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise
 
 
 _told: set[str] = set()
@@ -50,7 +32,7 @@ def keep(path: Path, data: bytes) -> None:
     try:
         replace_file(path, data)
     except OSError as error:
-        tell_once(f"nothing is remembered: {_shown(path.parent)} cannot be written ({error.strerror})")
+        tell_once(f"nothing is remembered: {shown(path.parent)} cannot be written ({error.strerror})")
 
 
 def hints_given() -> dict[str, int]:
@@ -199,13 +181,14 @@ class Memory:
         except FileNotFoundError:
             return _Page()
         except (OSError, ValueError, TypeError, AttributeError, KeyError):  # of JSON that is something else
-            tell_once(f"{_shown(self._path(stem))} is damaged: it is made anew, and what it remembered is judged again")
+            tell_once(f"{shown(self._path(stem))} is damaged: it is made anew, and what it remembered is judged again")
             self._changed.add(stem)
             return _Page()
         return page
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
+    """A path as it is told: from the course's folder, where it lies in that."""
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
 
 

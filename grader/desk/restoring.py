@@ -9,8 +9,10 @@ import json
 import re
 from pathlib import Path
 
-from grader.course import ROOT, Exercise, Section, sections
+from grader.course import Exercise, Section, sections
 from grader.desk import memory, reading
+from grader.desk.memory import shown
+from grader.files import replace_file
 from grader.source.markers import BEGIN, END
 
 Done = tuple[str, bool]
@@ -31,7 +33,7 @@ def reset(what: Exercise | Section) -> Done:
     if exercise and of.stub.is_file():
         text = _with(exercise, of, reading.text_of(of), text)
     copy = _replace(of, text)
-    said = [f"Yours is kept in {_shown(copy)}"] if copy else []
+    said = [f"Yours is kept in {shown(copy)}"] if copy else []
     if copy:
         _remember([*_resets(), {"section": of.stem, "exercise": exercise and exercise.name, "copy": copy.name}])
     said.append(f"{exercise.name if exercise else 'Every exercise'} of {where} is a stub again.")
@@ -44,7 +46,7 @@ def undo(what: Exercise | Section | None) -> Done:
     places = [place for place, one in enumerate(resets) if what is None or _concerns(one, what)]
     if not places:
         name = "" if what is None else f" of {what.name if isinstance(what, Exercise) else reading.where(what)}"
-        return f"Nothing was reset{name} that has not been taken back; what was kept is in {_shown(_folder())}.", False
+        return f"Nothing was reset{name} that has not been taken back; what was kept is in {shown(_folder())}.", False
     last = resets[places[-1]]
     of, copy = sections()[last["section"]], _folder() / last["copy"]
     only = last["exercise"] or (what.name if isinstance(what, Exercise) else None)
@@ -56,8 +58,8 @@ def undo(what: Exercise | Section | None) -> Done:
     if only == last["exercise"]:  # of a section's reset one exercise may be taken back alone, and the others later
         del resets[places[-1]]
     _remember(resets)
-    said = [f"What was there is kept in {_shown(kept)}"] if kept else []
-    return "\n".join([*said, f"{only or reading.where(of)} is again as it is in {_shown(copy)}."]), True
+    said = [f"What was there is kept in {shown(kept)}"] if kept else []
+    return "\n".join([*said, f"{only or reading.where(of)} is again as it is in {shown(copy)}."]), True
 
 
 def _concerns(reset: dict, what: Exercise | Section) -> bool:
@@ -85,7 +87,7 @@ def _is_reset(one: object) -> bool:
 
 
 def _remember(resets: list[dict]) -> None:
-    memory.replace_file(_record(), json.dumps(resets, indent=1).encode())
+    replace_file(_record(), json.dumps(resets, indent=1).encode())
 
 
 def _replace(of: Section, new: str | bytes) -> Path | None:
@@ -93,7 +95,7 @@ def _replace(of: Section, new: str | bytes) -> Path | None:
     data = new if isinstance(new, bytes) else new.encode("utf-8")
     changed = of.stub.is_file() and of.stub.read_bytes() != data
     copy = _keep(of) if changed else None
-    memory.replace_file(of.stub, data)
+    replace_file(of.stub, data)
     return copy
 
 
@@ -109,7 +111,7 @@ def _keep(of: Section) -> Path | None:
         return same[-1]
     number = max([0, *map(_number, copies)]) + 1
     copy = _folder() / f"{of.stem}-{number}.py"
-    memory.replace_file(copy, data)
+    replace_file(copy, data)
     return copy
 
 
@@ -128,10 +130,6 @@ def _copies(of: Section) -> list[Path]:
 
 def _number(copy: Path) -> int:
     return int(copy.stem.rpartition("-")[2])
-
-
-def _shown(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
 
 
 def _still_broken(of: Section) -> list[str]:

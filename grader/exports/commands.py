@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from grader.exports import document, formats
+from grader.files import write_atomically
 from grader.intake.visible import one_line
-from grader.judging.results import write_atomically
 from grader.reports import report
 from grader.syllabus import reading
 from grader.syllabus.roster import Roster

@@ -1,10 +1,6 @@
 """Results: the rows that a grading writes, and the document that `--json` gives."""
 
-import contextlib
-import os
-import threading
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from grader.course import section, sections
@@ -153,24 +149,3 @@ def _graded(name: str, rows: Sequence[Row]) -> Graded:
 def _counts(row: Row) -> bool:
     """Whether a row is a result, and not a fault of ours that nobody has settled."""
     return row["verdict"] != OURS or "by_hand" in row
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file in one go: whoever reads it finds the old text or the new one, whole.
-
-    Raises:
-        OSError: it cannot be written; the message names the file and the reason.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
-    finally:
-        with contextlib.suppress(OSError):  # usually it has become the file
-            draft.unlink()

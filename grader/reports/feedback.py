@@ -7,8 +7,9 @@ from pathlib import Path
 
 from grader.checks.sentences import held
 from grader.course import sections
+from grader.files import write_atomically
 from grader.intake.visible import one_line, visible
-from grader.judging.results import Document, Graded, Row, write_atomically
+from grader.judging.results import Document, Graded, Row
 from grader.reports.tally import LOOKS, look, number
 
 NOT_SHOWN = "A check of your instructor's that is not shown did not pass."

@@ -19,8 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.course import sections
+from grader.files import write_atomically
 from grader.intake.visible import one_line, visible
-from grader.judging.results import Document, Graded, Row, write_atomically
+from grader.judging.results import Document, Graded, Row
 from grader.reports.cards import cards, gather
 from grader.reports.feedback import file_names, for_learner
 from grader.reports.tally import (

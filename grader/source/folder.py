@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from grader.files import replace_file
+
 RECORD = ".unstatic-release.json"
 """In the folder: what was written there last, and what for."""
 ASIDE = PurePosixPath(".unstatic/kept")
@@ -91,7 +93,7 @@ def write(folder: Path, files: Mapping[str, bytes], theirs: Collection[str] = ()
                     done.renewed.append(path)
                 continue
             done.aside[path] = _move(folder, path, moved)
-        _replace(folder / path, data)
+        replace_file(folder / path, data)
         done.written.append(path)
     for path in before.keys() - files.keys():
         old = _read(folder / path)
@@ -101,7 +103,7 @@ def write(folder: Path, files: Mapping[str, bytes], theirs: Collection[str] = ()
         elif old is not None:
             done.left.append(path)
     kept = {"schema": 1, **noted, "files": {path: _digest(data) for path, data in sorted(files.items())}}
-    _replace(folder / RECORD, (json.dumps(kept, indent=1) + "\n").encode())
+    replace_file(folder / RECORD, (json.dumps(kept, indent=1) + "\n").encode())
     done.removed.sort()
     done.left.sort()
     return done
@@ -149,17 +151,6 @@ def _move(folder: Path, path: str, to: PurePosixPath) -> str:
     (folder / target).parent.mkdir(parents=True, exist_ok=True)
     (folder / path).replace(folder / target)
     return target.as_posix()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file in one go: whoever reads it finds the old or the new one, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_bytes(data)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)  # usually it has become the file
 
 
 def _remove(folder: Path, path: str) -> None:

@@ -8,7 +8,8 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from grader.judging.results import Document, Graded, Row, write_atomically
+from grader.files import write_atomically
+from grader.judging.results import Document, Graded, Row
 from grader.syllabus.entries import SyllabusError
 from grader.syllabus.roster import Roster
 
