@@ -4,7 +4,6 @@ import io
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -12,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.checks.sentences import ROOM, held
-from grader.course import ROOT, Exercise, Section, section, sections
+from grader.course import Exercise, Section, section, sections
 from grader.desk import memory, reading
 from grader.desk.progress import BLOCKED, FAIL, PASS, UNFINISHED, UNREAD, Progress, Standing
 from grader.site import places
@@ -196,10 +195,6 @@ def unread_line(of: Section, progress: Progress) -> RenderableType:
     head = Text.assemble(mark(UNREAD), " ", (of.title, "bold"), f"  {of.stem}  cannot be read: 0 of {points(most)}")
     line = f"line {problem.line}: " if problem.line else ""
     return Group(head, Padding(Text(f"{line}{problem.text}", style="dim"), (0, 0, 0, 4)))
-
-
-def _relative(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
 
 
 def table(section: Section, standings: Sequence[Standing], effort: bool = False) -> RenderableType:

@@ -18,7 +18,7 @@ from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.diagnosis import candidates
 from grader.diagnosis.candidates import Candidate
-from grader.diagnosis.evidence import PASSED, alike, broken, differs, near, same, shape_of, single, thin
+from grader.diagnosis.evidence import PASSED, alike, broken, differs, near, raised, same, shape_of, single, thin
 from grader.diagnosis.observed import Look, observed
 from grader.diagnosis.reference import reference
 from grader.diagnosis.replay import Call, Done, calls_of, cost_of, replay, seconds_of, segments, unrepeated
@@ -209,7 +209,7 @@ class Patient:
         telling = [single(mine.result) for _, _, call, mine in self.trail if _differ(mine, call.right)]
         self.proven = not all(telling)
         self.partial: list[tuple[Candidate, int]] = []
-        self.dark = len(failures) == len(checks) and all(str(e.got).startswith("raised ") for e in failures.values())
+        self.dark = len(failures) == len(checks) and all(raised(e.got) for e in failures.values())
 
     def _follow(self, name: str, done: list[tuple[str, Done]]) -> None:
         """Compare the answer's calls with the reference's until they part: there the inputs may part too."""

@@ -35,7 +35,7 @@ def same(one: Any, other: Any, near: tuple[float, float] = (0.0, 0.0)) -> bool:
     if isinstance(one, float):
         rtol, atol = max(RTOL, near[0]), max(ATOL, near[1])
         return math.isclose(one, other, rel_tol=rtol, abs_tol=atol) or (math.isnan(one) and math.isnan(other))
-    if isinstance(one, str) and one.startswith("raised ") and other.startswith("raised "):
+    if raised(one) and raised(other):
         return one == other or {one[7:], other[7:]} <= SHAPES
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(same(*parts, near) for parts in zip(one, other, strict=True))
@@ -109,6 +109,11 @@ def broken(value: Any) -> bool:
         return any(map(broken, value))
     if isinstance(value, Tensor):
         return value.is_floating_point() and not bool(torch.isfinite(value).all())
+    return raised(value)
+
+
+def raised(value: Any) -> bool:
+    """Whether a result is an exception, of which its class is left."""
     return isinstance(value, str) and value.startswith("raised ")
 
 

@@ -199,48 +199,6 @@ def _places(names: list[str]) -> Iterator[Kind]:
         yield Kind(f"no gradient through {name}", GRADIENT, _before(cut(name)))
 
 
-class _Telling:
-    """A model that is told its times, or labels, in another way."""
-
-    def __init__(self, model: Any, change: Callable[[Tensor], Any]) -> None:
-        self._model, self._change = model, change
-
-    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._model(x, *(self._change(v) if isinstance(v, Tensor) else v for v in args), **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-
-def _told(names: list[str]) -> Iterator[Kind]:
-    def telling(change: Callable[[Tensor], Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-        return lambda given: {
-            name: _Telling(value, change) if callable(value) and not isinstance(value, type | Tensor) else value
-            for name, value in given.items()
-        }
-
-    for name, change in (
-        ("the model told t as a fraction, not a whole number", lambda t: t.float()),
-        ("the model told one t for the batch", lambda t: t[0]),
-        ("the model told one t, of shape (1,), for the batch", lambda t: t[:1]),
-        ("the model told t as a plain number", lambda t: t[0].item()),
-        ("the model told t + 1", lambda t: t + 1),
-        ("the model told t - 1", lambda t: t - 1),
-        ("the model told t - 1, and 0 for 0", lambda t: (t - 1).clamp(min=0)),
-        ("the model told 1 - t", lambda t: 1 - t),
-        ("the model told t with an axis too many", lambda t: t[:, None]),
-        ("the model told t in float32", lambda t: t.float() if t.is_floating_point() else t),
-        ("the model told t in float64", lambda t: t.double() if t.is_floating_point() else t),
-        ("the model told t = 0 always", torch.zeros_like),
-        ("the model told 1000 t", lambda t: 1000 * t),
-    ):
-        yield Kind(
-            name,
-            "A model is called with t of shape (B,), one for each sample, as the contract counts them.",
-            _before(telling(change)),
-        )
-
-
 class _Detached:
     """A model whose answers are cut off from their gradients."""
 

@@ -34,8 +34,6 @@ RENAMED = {
     "var": "a variance in place of a standard deviation",
 }  # fmt: skip
 GUARDS = ("1e-12", "1e-10", "1e-8", "1e-7", "1e-6", "1e-5", "1e-4", "1e-3", "1e-20")
-SHAPELESS = {"len", "range", "torch", "math", "F", "nn", "self", "x.shape", "device", "dtype"}
-
 RESULTS = [
     (3, "a mean over all of the result", "X.mean()"),
     (3, "a sum over all of the result", "X.sum()"),

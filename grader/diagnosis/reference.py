@@ -2,7 +2,6 @@
 
 import ast
 import warnings
-from collections.abc import Iterator
 from functools import cache
 from types import CodeType, ModuleType
 from typing import Any
@@ -91,10 +90,3 @@ class _Bare(ast.NodeTransformer):
         if ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
         return node
-
-
-def loads(node: ast.AST) -> Iterator[str]:
-    """The names that are read in a tree."""
-    for part in ast.walk(node):
-        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
-            yield part.id

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from grader.checks.run import Evidence
-from grader.diagnosis.evidence import differs
+from grader.diagnosis.evidence import differs, raised
 from grader.diagnosis.reference import reference
 from grader.diagnosis.replay import Call, Done
 from grader.diagnosis.words import words
@@ -67,7 +67,7 @@ class Look:
     @cached_property
     def valued(self) -> list[Step]:
         """Those of them in which numbers came back where numbers are due."""
-        return [step for step in self.telling if not _raised(step[3].result) and not _raised(step[2].right.result)]
+        return [step for step in self.telling if not raised(step[3].result) and not raised(step[2].right.result)]
 
     @cached_property
     def right(self) -> list[Step]:
@@ -78,10 +78,6 @@ class Look:
     def fact(self, says: str, means: str, steps: list[Step] | None = None, sure: bool = True) -> Fact:
         """A fact that was seen in these calls, or in all that tell."""
         return Fact(says, means, frozenset(step[0] for step in (self.telling if steps is None else steps)), sure)
-
-
-def _raised(result: Any) -> bool:
-    return isinstance(result, str) and result.startswith("raised ")
 
 
 def given(call: Call) -> dict[str, Any]:

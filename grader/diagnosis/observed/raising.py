@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from grader.diagnosis.evidence import raised
 from grader.diagnosis.observed.facts import Fact, Look, Step, called, given
 from grader.diagnosis.observed.places import FEATURES
 from grader.diagnosis.reference import reference
@@ -15,12 +16,12 @@ from grader.diagnosis.replay import copied
 
 def raising(look: Look) -> Iterator[Fact]:
     """Exceptions that should be there and are not, and such as should not be there."""
-    quiet = [step for step in look.trail if _raised(step[2].right.result) and not _raised(step[3].result)]
+    quiet = [step for step in look.trail if raised(step[2].right.result) and not raised(step[3].result)]
     if quiet:
         yield _missing(look, quiet)
     other = [
         step for step in look.trail
-        if _raised(step[2].right.result) and _raised(step[3].result) and step[2].right.result != step[3].result
+        if raised(step[2].right.result) and raised(step[3].result) and step[2].right.result != step[3].result
     ]  # fmt: skip
     if other:
         kinds = {str(step[3].result).removeprefix("raised ") for step in other}
@@ -31,13 +32,9 @@ def raising(look: Look) -> Iterator[Fact]:
                 "The contract says which exception it is: who calls catches that one, and no other.",
                 other,
             )
-    loud = [step for step in look.trail if _raised(step[3].result) and not _raised(step[2].right.result)]
+    loud = [step for step in look.trail if raised(step[3].result) and not raised(step[2].right.result)]
     if loud:
         yield from _breaking(look, loud)
-
-
-def _raised(result: Any) -> bool:
-    return isinstance(result, str) and result.startswith("raised ")
 
 
 def _missing(look: Look, steps: list[Step]) -> Fact:
@@ -71,7 +68,7 @@ def _breaking(look: Look, steps: list[Step]) -> Iterator[Fact]:
     """Exceptions where a result is due: for which arguments."""
     kinds = {str(step[3].result).removeprefix("raised ") for step in steps}
     kind = kinds.pop() if len(kinds) == 1 else "an exception"
-    fine = [step[2] for step in look.trail if not _raised(step[3].result)]
+    fine = [step[2] for step in look.trail if not raised(step[3].result)]
     wrong = [step[2] for step in steps]
     means = "In every call of this kind, and in no other, the function ends with this exception: the message says which line raised it."
     for says, holds in FEATURES.items():

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from grader.checks.collect import collect
+from grader.diagnosis.evidence import raised
 from grader.diagnosis.observed.facts import Fact, Look
 from grader.diagnosis.reference import reference
 
@@ -249,7 +250,7 @@ def rules(look: Look) -> Iterator[Fact]:
     numbers = any(not said_of(name, look.exercise) for name in look.failures)
     yield from _methods(look)
     yield from _asked(look)
-    dark = len(look.failures) > 1 and all(_raised(evidence.got) for evidence in look.failures.values())
+    dark = len(look.failures) > 1 and all(raised(evidence.got) for evidence in look.failures.values())
     for name, evidence in look.failures.items():
         if dark and not look.passed:
             return
@@ -257,7 +258,7 @@ def rules(look: Look) -> Iterator[Fact]:
             continue
         if numbers and any(re.search(part, name) for part in WIDE):
             continue
-        if "refuses" in name and any(step[0] == name and _raised(step[3].result) for step in look.trail):
+        if "refuses" in name and any(step[0] == name and raised(step[3].result) for step in look.trail):
             yield Fact("an exception whose message does not name the argument", MEANS, frozenset([name]))
             continue
         plain = few or _worded(evidence.got) or look.exercise[0].isupper()
@@ -267,11 +268,7 @@ def rules(look: Look) -> Iterator[Fact]:
 
 def _worded(got: Any) -> bool:
     """Whether the check tells in words what it has seen: with numbers alone, it may have failed for another reason."""
-    return (isinstance(got, str) and " " in got and not _raised(got)) or _by_name(got)
-
-
-def _raised(result: Any) -> bool:
-    return isinstance(result, str) and result.startswith("raised ")
+    return (isinstance(got, str) and " " in got and not raised(got)) or _by_name(got)
 
 
 def _methods(look: Look) -> Iterator[Fact]:
@@ -331,7 +328,7 @@ def _broken(name: str, got: Any, exercise: str, telling: bool) -> Iterator[tuple
     says = said_of(name, exercise)
     if which := _parts(got):
         yield f"wrong in {which} alone", True
-    if isinstance(got, str) and got.startswith("raised "):
+    if raised(got):
         if says and any(part in name for part in RAISING):
             yield says, True
         elif not telling:
