@@ -13,8 +13,7 @@ from grader.checks.run import Evidence, outcome
 from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.course import section
-from grader.diagnosis import candidates
-from grader.diagnosis import diagnose as diagnosing
+from grader.diagnosis import candidates, patient
 from grader.diagnosis.diagnose import diagnose
 from grader.diagnosis.evidence import PASSED, same
 from grader.diagnosis.listed import Misconception, MisconceptionError, load
@@ -125,7 +124,7 @@ def test_of_two_that_explain_it_the_first_listed_is_named(monkeypatch):
 def test_a_cohort_costs_one_run_of_each(monkeypatch):
     found = failures("q_sample", NO_ROOTS)
     assert diagnose(STEM, "q_sample", found, SEED)
-    monkeypatch.setattr(diagnosing, "outcome", lambda *_: pytest.fail("a check is run again"))
+    monkeypatch.setattr(patient, "outcome", lambda *_: pytest.fail("a check is run again"))
     assert diagnose(STEM, "q_sample", found, SEED).name == "no square roots in the jump"
 
 
@@ -143,7 +142,7 @@ def test_no_exception_escapes_and_each_is_logged(monkeypatch, caplog):
 
 def test_a_diagnosis_leaves_no_trace_in_the_process():
     found = failures("sample", WRONG_FIRST)
-    diagnosing._answer.cache_clear()
+    patient.answer.cache_clear()
     before, draws = torch.get_rng_state(), random.getstate()
     assert diagnose(STEM, "sample", found, SEED)
     assert torch.equal(torch.get_rng_state(), before)

@@ -10,8 +10,9 @@ from grader.checks.run import outcome
 from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.course import section
-from grader.diagnosis.diagnose import Patient, diagnose, seen_of
+from grader.diagnosis.diagnose import diagnose, seen_of
 from grader.diagnosis.merging import merged
+from grader.diagnosis.patient import Patient
 
 SEED = 1
 S1, S2, S3, S4, S5 = "s1_forward_reverse", "s2_ddpm", "s3_score_sde", "s4_fast_sampling", "s5_flow_matching"

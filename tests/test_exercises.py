@@ -19,8 +19,9 @@ from grader.checks.run import Evidence, Outcome, outcome
 from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.course import ROOT, section
-from grader.diagnosis import diagnose as diagnosing
+from grader.diagnosis import patient
 from grader.diagnosis.candidates import Candidate
+from grader.diagnosis.diagnose import diagnose
 from grader.diagnosis.evidence import PASSED
 from grader.diagnosis.listed import Misconception, load
 from grader.judging.judge import Request
@@ -160,7 +161,7 @@ def fails(known: Misconception, name: str) -> bool:
     return seen(known, name).evidence is not None
 
 
-run_on = diagnosing._answer
+run_on = patient.answer
 
 
 def remembered(candidate: Candidate, stem: str, name: str, seed: int) -> Any:
@@ -191,8 +192,8 @@ def test_a_misconception_is_caught_and_named(misconception, monkeypatch):
         f"no check in {checks_file(exercise, stem)} sees {misconception.name!r} of {file(exercise, stem)}: write one that does"
     )
     # What the checks see of each mistake is worked out once here, for all tests, as it is once for a cohort
-    monkeypatch.setattr(diagnosing, "_answer", remembered)
-    named = diagnosing.diagnose(stem, exercise, failures, SEED)
+    monkeypatch.setattr(patient, "answer", remembered)
+    named = diagnose(stem, exercise, failures, SEED)
     assert named is misconception, (
         f"in {file(exercise, stem)}, {misconception.name!r} is taken for {named and named.name!r}, above it: "
         f"to the checks they look alike. Keep one, or write a check that tells them apart"

@@ -1,38 +1,26 @@
 """Name the mistake in a wrong answer: the known, shared or derived one that gives the same wrong results to the same checks."""
 
-import inspect
 import logging
-import sys
 import threading
-import warnings
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, NamedTuple
 
-from torch import Tensor
-
-from grader.checks.collect import Check, collect
-from grader.checks.run import Evidence, outcome
+from grader.checks.run import Evidence
 from grader.checks.state import tidy
-from grader.checks.under_test import UnderTest
 from grader.diagnosis import candidates
 from grader.diagnosis.candidates import Candidate
-from grader.diagnosis.evidence import PASSED, alike, broken, differs, near, raised, same, shape_of, single, thin
+from grader.diagnosis.evidence import PASSED, same, thin
 from grader.diagnosis.observed import Look, observed
-from grader.diagnosis.reference import reference
-from grader.diagnosis.replay import Call, Done, calls_of, cost_of, replay, seconds_of, segments, unrepeated
+from grader.diagnosis.patient import Patient
 
 LOG = logging.getLogger(__name__)
 _one_at_a_time = threading.RLock()
 
-CONFIRMED = 12
-"""So many candidates of a stage that agree call by call are tried on all of the exercise's checks, at the most."""
-QUIET = 1000
-"""So many where the calls give the right numbers, and what is wrong shows in the checks alone."""
-CHECKING = 2000
-"""So many steps of the interpreter a check takes beside what it calls."""
-
+Stage = Callable[[str, str], Iterable[Candidate]]
+"""Mistakes that are tried, by section and exercise."""
+PAIRS = 60
+"""So many pairs are tried, however long each takes: listed ones come first."""
 OF_SAMPLES = (
     "whole batch",
     "another sample",
@@ -43,28 +31,8 @@ OF_SAMPLES = (
     "in the reverse order",
 )
 """What is said of mistakes by which samples of a batch are mixed up."""
-
-
-NOT, LOOSELY, FULLY = range(3)
-"""How far a candidate agrees with an answer, call by call."""
-EFFORT = 800_000
-"""So many steps of the interpreter are spent on the mistakes of a stage: a second or two, the same on every machine."""
-HEAVY = 8
-"""So much longer than another is a step of the interpreter in which a network works."""
-PAIRS = 60
-"""So many pairs are tried, however long each takes: listed ones come first."""
-MAKING = 150
-"""So many steps as it takes to call a function are spent on making a mistake's code."""
-PROVEN = 2
-"""In so many checks an answer must agree, once at least in double precision, if it may part from a candidate elsewhere."""
-
-
 PARTLY = 5
 """So many mistakes that explain a part of the evidence are tried on the checks."""
-MOSTLY = 0.65
-"""In such a share of the checks in which numbers are wrong they must agree."""
-RICH = 12
-"""So many numbers in which they agree show that it is no chance."""
 BESIDE = "It explains most of the checks that fail, and not all: there is something else beside it."
 
 
@@ -102,42 +70,56 @@ def diagnose(stem: str, exercise: str, failures: dict[str, Evidence], seed: int)
         return None
 
 
-def _named(patient: "Patient") -> Any:
+def _named(patient: Patient) -> Any:
     if not set(patient.failures) <= {check.name for check in patient.checks}:
         return None
-    stem, exercise = patient.stem, patient.exercise
-    own = (found for found in candidates.listed(stem, exercise) if found.known and found.known.exercise == exercise)
+    return _repeated(patient) or _explained(patient) or _partly(patient) or seen_of(patient)
+
+
+def _repeated(patient: Patient) -> Any:
+    """The exercise's own listed mistake that leaves the very same; none if what is left is little, and another leaves it too."""
+    listed = candidates.listed(patient.stem, patient.exercise)
+    own = (found for found in listed if found.known and found.known.exercise == patient.exercise)
     repeated = (found for found in own if patient.repeated_by(found))
     exact = next(repeated, None)
     little = all(thin(evidence.got) for evidence in patient.failures.values())
-    if exact and not (
-        little and next(repeated, None)
-    ):  # where little is left behind, two in the list may leave the same
-        return exact.known
-    stages = (candidates.listed, candidates.shared, candidates.derived, candidates.pairs)
+    return exact.known if exact and not (little and next(repeated, None)) else None
+
+
+def _explained(patient: Patient) -> Any:
+    """The first mistake that does in each call, and in each check, what the answer did."""
+    stages: tuple[Stage, ...] = (candidates.listed, candidates.shared, candidates.derived, candidates.pairs)
     for stage in stages:
-        if stage is candidates.pairs and (patient.builds or not (patient.telling or patient.a_class)):
+        if not _is_worth_trying(stage, patient):
             continue
-        if stage is not candidates.listed and patient.dark:
-            continue
-        tried: Iterable[Candidate] = stage(stem, exercise)
-        if stage is not candidates.listed:  # of two at once there are many, and few that are somebody's
-            tried = islice(tried, max(patient.tries // 2, PAIRS) if stage is candidates.pairs else patient.tries)
-        if (
-            patient.builds and stage is not candidates.listed
-        ):  # its numbers are its own: which sample's they are, nobody sees
-            tried = (candidate for candidate in tried if not any(part in candidate.name for part in OF_SAMPLES))
-        for candidate in patient.agreeing(tried, patient.patience(stage)):
+        for candidate in patient.agreeing(_tried(stage, patient), patient.patience(stage)):
             if patient.explained_by(candidate):
                 found = patient.needed(candidate)
                 return found.known or Named(found.name, found.explanation)
-    return _partly(patient) or seen_of(patient)
+    return None
 
 
-def _partly(patient: "Patient") -> Named | None:
+def _is_worth_trying(stage: Stage, patient: Patient) -> bool:
+    if stage is candidates.pairs and (patient.builds or not (patient.telling or patient.a_class)):
+        return False
+    return stage is candidates.listed or not patient.dark
+
+
+def _tried(stage: Stage, patient: Patient) -> Iterable[Candidate]:
+    """The mistakes of a stage that are tried: of two at once there are many, and few that are somebody's."""
+    tried = stage(patient.stem, patient.exercise)
+    if stage is candidates.listed:
+        return tried
+    tried = islice(tried, max(patient.tries // 2, PAIRS) if stage is candidates.pairs else patient.tries)
+    if patient.builds:  # its numbers are its own: which sample's they are, nobody sees
+        return (candidate for candidate in tried if not any(part in candidate.name for part in OF_SAMPLES))
+    return tried
+
+
+def _partly(patient: Patient) -> Named | None:
     """A mistake that explains most of the evidence, and what is seen in the rest: there is another one beside it."""
     for candidate, _ in sorted(patient.partial, key=lambda pair: -pair[1])[:PARTLY]:
-        failed = {check.name: _answer(candidate, check.section, check.name, patient.seed) for check in patient.checks}
+        failed = {check.name: patient.gets(check, candidate) for check in patient.checks}
         if any(
             (found is PASSED) != (name not in patient.failures) for name, found in failed.items() if found is not PASSED
         ):
@@ -149,7 +131,7 @@ def _partly(patient: "Patient") -> Named | None:
     return None
 
 
-def seen_of(patient: "Patient", failures: dict[str, Evidence] | None = None) -> Named | None:
+def seen_of(patient: Patient, failures: dict[str, Evidence] | None = None) -> Named | None:
     """What can be said of it, or of some of its failures, where no mistake explains it."""
     failures = patient.failures if failures is None else failures
     passed = [check.name for check in patient.checks if check.name not in patient.failures]
@@ -159,219 +141,3 @@ def seen_of(patient: "Patient", failures: dict[str, Evidence] | None = None) -> 
     whole = len(failures) == len(patient.failures)
     seen = observed(Look(patient.stem, patient.exercise, patient.seed, failures, passed, trail, whole))
     return seen and Named(*seen)
-
-
-class Patient:
-    """A wrong answer, by what it left behind.
-
-    Attributes:
-        stem: the section.
-        exercise: the exercise.
-        failures: by the name of the check, what was left.
-        seed: the seed of the run.
-        checks: the exercise's checks, those that failed first, where mistakes differ soonest, and of those the cheapest;
-            of a module the cheapest first, whether it failed or not.
-        costs: what each check costs that failed; of a module, each check.
-        thumbs: the trail once more, small, with what the reference did; where the answer is wrong first.
-        trail: by the name of each check that failed, its calls with what the answer did in each, as far as can be compared.
-        tries: how many mistakes of a stage are tried, by what the cheapest call costs in which the answer is wrong.
-        telling: whether in one of them the answer's numbers are not the right ones.
-        a_class: whether the exercise is a class: what its methods do shows in the checks alone.
-        builds: whether it is a module, of which the numbers are its own.
-        dark: whether nothing is known but that each check ends with an exception.
-        partial: listed mistakes that do what the answer did in most of the checks that failed, with the number of these.
-        proven: whether that is so in double precision often enough for single precision to be no matter.
-    """
-
-    def __init__(self, stem: str, exercise: str, failures: dict[str, Evidence], seed: int) -> None:
-        self.stem, self.exercise, self.failures, self.seed = stem, exercise, failures, seed
-        checks = [check for check in collect(stem) if check.exercise == exercise]
-        self.checks: list[Check] = sorted(checks, key=lambda check: check.name not in failures)
-        self.trail: list[tuple[str, int, Call, Done]] = []
-        self.thumbs: list[tuple[str, int, Done, Done]] = []
-        self.telling = False
-        for check in checks:
-            if check.name in failures:
-                done = segments(failures[check.name].notes)
-                self._follow(check.name, unrepeated(done) if hasattr(check.function, "hypothesis") else done)
-        costs = {(name, index): call.cost for name, index, call, _ in self.trail}
-        self.thumbs.sort(key=lambda step: (not _differ(step[2], step[3]), costs[step[:2]]))
-        self.builds = any("a module" in str(mine.result) for _, _, _, mine in self.trail)
-        weighed = [check.name for check in checks if self.builds or check.name in failures]
-        self.costs = {name: cost_of(stem, exercise, name, seed) for name in weighed}
-        took = {name: seconds_of(stem, exercise, name, seed) for name in weighed}
-        self.checks.sort(key=lambda check: (check.name not in failures and not self.builds, took.get(check.name, 0.0)))
-        self.tries = EFFORT // (MAKING + (costs[self.thumbs[0][:2]] if self.thumbs else 0))
-        self.a_class = any(
-            function == exercise and inspect.isclass(getattr(reference(stem).module(exercise), exercise))
-            for _, _, (function, *_), _ in self.trail
-        )
-        telling = [single(mine.result) for _, _, call, mine in self.trail if _differ(mine, call.right)]
-        self.proven = not all(telling)
-        self.partial: list[tuple[Candidate, int]] = []
-        self.dark = len(failures) == len(checks) and all(raised(e.got) for e in failures.values())
-
-    def _follow(self, name: str, done: list[tuple[str, Done]]) -> None:
-        """Compare the answer's calls with the reference's until they part: there the inputs may part too."""
-        calls = calls_of(self.stem, self.exercise, name, self.seed)
-        for index, (call, (function, mine)) in enumerate(zip(calls, done, strict=False)):
-            if function != call.function or (index and call.draws):
-                return  # how much was drawn before decides what is drawn now
-            self.trail.append((name, index, call, mine))
-            self.thumbs.append((name, index, mine.small(), call.right.small()))
-            if _differ(mine, call.right):
-                self.telling = True
-                return
-
-    def patience(self, stage: Any) -> int:
-        """How many candidates that agree call by call are tried on the checks."""
-        if stage is candidates.listed:
-            return sys.maxsize
-        failed = min(self.costs[name] for name in self.failures)
-        affordable = EFFORT // ((HEAVY if self.builds else 1) * (CHECKING + failed))
-        return max(2, min(affordable, CONFIRMED if self.telling else QUIET))
-
-    def agreeing(self, stage: Iterable[Candidate], most: int) -> Iterator[Candidate]:
-        """The candidates that do in each call what the answer did, so many at the most."""
-        left, loosely = most, []
-        for candidate in stage:
-            agrees = self._agrees(candidate)
-            if candidate.known and (count := self._in_most(candidate)):
-                self.partial.append((candidate, count))
-            if agrees == LOOSELY:
-                loosely.append(candidate)
-            if agrees == FULLY:
-                yield candidate
-                left -= 1
-                if not left:
-                    return
-        yield from loosely[:left]
-
-    def _agrees(self, candidate: Candidate) -> int:
-        """Whether it does so in each call; in single precision it may part where it is wrong too, if it agrees in double.
-
-        Loosely, if what it asks models differs where the results are as wrong: a method without an idle call, say.
-        """
-        proven, double, parted, agrees = 0, 0, 0, FULLY
-        for name, index, mine, right in self.thumbs:
-            theirs = self._does(candidate, name, index)
-            if theirs is None:
-                return NOT
-            if alike(mine.result, theirs.result, right.result):
-                wrong = differs(mine.result, right.result)
-                if not alike(mine.asked, theirs.asked, right.asked):
-                    if not wrong:
-                        return NOT
-                    agrees = LOOSELY
-                proven += wrong
-                double += wrong and not single(mine.result)
-            elif self._lenient(candidate, mine.result, theirs.result) and _differ(theirs, right):
-                parted = max(parted, 1 if broken(mine.result) else PROVEN)
-            else:
-                return NOT
-        return agrees if proven >= parted and (double or not parted) else NOT
-
-    def _in_most(self, candidate: Candidate) -> int:
-        """In how many of the checks the candidate gives the wrong numbers of the answer; 0 if these are few, or could be by chance."""
-        if not self.telling:
-            return 0
-        agreed, numbers = set[str](), set[float]()
-        wrong = {step[0] for step in self.thumbs if differs(step[2].result, step[3].result)}
-        missed = 0
-        for name, index, mine, right in self.thumbs:
-            theirs = self._does(candidate, name, index)
-            fits = theirs is not None and alike(mine.result, theirs.result, right.result)
-            fits = fits and theirs is not None and alike(mine.asked, theirs.asked, right.asked)
-            is_wrong = differs(mine.result, right.result)
-            if theirs is None or (not fits and not is_wrong) or broken(mine.result):
-                return 0
-            missed += is_wrong and not fits
-            if missed > (1 - MOSTLY) * len(wrong):
-                return 0
-            if is_wrong and fits:
-                agreed.add(name)
-                numbers |= set() if single(mine.result) else _numbers(mine.result)
-        enough = len(agreed) >= MOSTLY * len(wrong) and len(agreed) >= PROVEN and len(numbers) >= RICH
-        return len(agreed) if enough else 0
-
-    def needed(self, candidate: Candidate) -> Candidate:
-        """The one of several mistakes at once that explains the answer alone, if the others change nothing; else all of them."""
-        for part in candidate.parts:
-            if all(self._does_alike(part, candidate, *step[:2]) for step in self.thumbs) and self.explained_by(part):
-                return part
-        return candidate
-
-    def _does_alike(self, one: Candidate, other: Candidate, name: str, index: int) -> bool:
-        mine, theirs = self._does(one, name, index), self._does(other, name, index)
-        return mine is not None and theirs is not None and not _differ(mine, theirs)
-
-    def _does(self, candidate: Candidate, name: str, index: int) -> Done | None:
-        return _replayed(candidate, self.stem, self.exercise, name, self.seed, index)
-
-    def repeated_by(self, candidate: Candidate) -> bool:
-        """Whether the candidate leaves the very same in every check: what is drawn at random cannot be told call by call."""
-        for check in self.checks:
-            found, mine = _answer(candidate, check.section, check.name, self.seed), self.failures.get(check.name)
-            if mine is None or found is PASSED:
-                if (mine is None) != (found is PASSED):
-                    return False
-            elif (isinstance(mine.got, str) and mine.got != found) or not same(mine.got, found):
-                return False
-        return True
-
-    def explained_by(self, candidate: Candidate) -> bool:
-        """Whether the candidate fails the checks that the answer fails, with the same results, and passes the others."""
-        for check in self.checks:
-            found = _answer(candidate, check.section, check.name, self.seed)
-            mine = self.failures.get(check.name)
-            if mine is None or found is PASSED:
-                if (mine is None) != (found is PASSED):
-                    return False
-            elif not same(mine.got, found, mine.near) and not (
-                self.proven and self._lenient(candidate, mine.got, found)
-            ):
-                return False
-        return True
-
-    @staticmethod
-    def _lenient(candidate: Candidate, mine: Any, theirs: Any) -> bool:
-        """Whether the same mistake may give both, written otherwise: in single precision, or where one breaks down."""
-        if broken(mine):
-            return candidate.sure
-        return (
-            single(mine)
-            and single(theirs)
-            and (shape_of(mine) == shape_of(theirs) if candidate.sure else near(mine, theirs))
-        )
-
-
-def _differ(mine: Done, right: Done) -> bool:
-    return differs(mine.result, right.result) or differs(mine.asked, right.asked)
-
-
-def _numbers(result: Any) -> set[float]:
-    """The numbers in a result."""
-    if isinstance(result, tuple | list):
-        return set().union(*map(_numbers, result))
-    if isinstance(result, Tensor) and result.is_floating_point():
-        return set(result.double().flatten().tolist())
-    return {result} if isinstance(result, float) else set()
-
-
-@lru_cache(maxsize=30_000)
-def _replayed(candidate: Candidate, stem: str, exercise: str, name: str, seed: int, index: int) -> Done | None:
-    """What the candidate does in a call, small; None if it is no Python."""
-    module = candidate.module()
-    return replay(calls_of(stem, exercise, name, seed)[index], module).small() if module is not None else None
-
-
-@lru_cache(maxsize=5000)
-def _answer(candidate: Candidate, stem: str, name: str, seed: int) -> Any:
-    """What the check called `name` gets from the candidate; remembered, so that a cohort costs one run of each."""
-    check = next(check for check in collect(stem) if check.name == name)
-    with tidy(seed), warnings.catch_warnings(action="ignore"):
-        module = candidate.module()
-        if module is None:
-            return "no Python"
-        found = outcome(check, UnderTest(module), seed)
-    return PASSED if found.error is None else found.got  # not the error: its traceback keeps all that the check made
