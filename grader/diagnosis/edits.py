@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from grader.diagnosis.mistaken import ALTERED, APPROXIMATE, COMPARED, GUARDS, LEVELS, RESULTS, SIGNS, UNDER
+from grader.diagnosis.mistaken import ALTERED, APPROXIMATE, COMPARED, GUARDS, LEVELS, RESULTS, SIGNS, STEPS, UNDER
 from grader.diagnosis.operations import call, constant, operation, subscript
 from grader.diagnosis.trees import (
     Said,
@@ -153,14 +153,7 @@ class _Walk:
                 what = name_of(func).split(".")[-1]
                 yield 0, UNDER.get(what, f"no {what}"), node.body
             case ast.For():
-                each = "step"
-                for rank, says, template in (
-                    (2, f"the first {each} left out", "list(X)[1:]"),
-                    (2, f"the last {each} left out", "list(X)[:-1]"),
-                    (2, "the steps in the reverse order", "list(X)[::-1]"),
-                    (4, "one step only", "list(X)[:1]"),
-                    (4, "one step too many at the end", "[*list(X), list(X)[-1]]"),
-                ):
+                for rank, says, template in STEPS:
                     new = copy.copy(node)
                     new.iter = put(template, X=node.iter)
                     yield rank, says, new
@@ -226,36 +219,31 @@ class _Walk:
                     if field == "slice":
                         yield from shifted(node)
                     return
-                for other in self.names:
-                    if other != node.id:
-                        yield 4, f"{words(load(other))} where {words(node)} belongs", load(other)
-                        if node.id in LEVELS and other in LEVELS:
-                            yield (
-                                5,
-                                f"{words(load(other))} where {words(node)} belongs",
-                                later("max(X, 0)", X=load(other)),
-                            )
+                yield from self._other_names(node)
             case ast.Attribute(value=ast.Name(id="self")):
                 pass
             case ast.Dict():
                 return
             case ast.ListComp() | ast.GeneratorExp() | ast.Tuple() | ast.List() | ast.Starred():
-                if (
-                    isinstance(node, ast.List | ast.Tuple)
-                    and len(node.elts) in (2, 3, 4)
-                    and isinstance(parent, ast.Call)
-                ):
-                    yield (
-                        2,
-                        f"{words(node.elts[0])} and {words(node.elts[-1])} in the other order",
-                        type(node)(node.elts[::-1], ast.Load()),
-                    )
+                if isinstance(node, ast.List | ast.Tuple) and 2 <= len(node.elts) <= 4 and isinstance(parent, ast.Call):
+                    first, *_, last = node.elts
+                    turned = type(node)(node.elts[::-1], ast.Load())
+                    yield 2, f"{words(first)} and {words(last)} in the other order", turned
                 return
             case _:
                 return
         if not is_numeric(node):
             return
         yield from self._altered(node, parent, field)
+
+    def _other_names(self, node: ast.Name) -> Iterator[Said]:
+        """Another of the function's names than is meant; a level before the first is taken for the first."""
+        for other in self.names:
+            if other != node.id:
+                says = f"{words(load(other))} where {words(node)} belongs"
+                yield 4, says, load(other)
+                if node.id in LEVELS and other in LEVELS:
+                    yield 5, says, later("max(X, 0)", X=load(other))
 
     def _altered(self, node: ast.expr, parent: ast.AST, field: str) -> Iterator[Said]:
         """What may be done to any number or tensor that is not meant to be."""
@@ -266,9 +254,9 @@ class _Walk:
         below = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div) and field == "right"
         inside = isinstance(parent, ast.Call) and name_of(parent.func).split(".")[-1] in ("sqrt", "log", "rsqrt")
         if under or below or inside:
-            where = {True: "under the root" if "sqrt" in ast.dump(parent)[:400] else "in the logarithm"}.get(
-                under or inside, "in the quotient"
-            )
+            where = "in the quotient"
+            if under or inside:
+                where = "under the root" if "sqrt" in ast.dump(parent)[:400] else "in the logarithm"
             for guard in GUARDS:
                 yield 5, f"a guard of {guard} added {where}, to {what}", later(f"X + {guard}", X=node)
                 yield 6, f"{what} held above {guard}", later(f"X.clamp(min={guard})", X=node)

@@ -67,6 +67,15 @@ RESULTS = [
 ]  # fmt: skip
 """What may be done to a result that is not meant to be."""
 
+STEPS = [
+    (2, "the first step left out", "list(X)[1:]"),
+    (2, "the last step left out", "list(X)[:-1]"),
+    (2, "the steps in the reverse order", "list(X)[::-1]"),
+    (4, "one step only", "list(X)[:1]"),
+    (4, "one step too many at the end", "[*list(X), list(X)[-1]]"),
+]
+"""What is taken for the steps of a loop."""
+
 MEANS = [
     (2, "a sum over each sample, and a mean over the batch", "X.flatten(1).sum(1).mean()"),
     (2, "a mean over the batch, and a sum over each sample", "X.mean(0).sum()"),

@@ -118,30 +118,11 @@ def _times(look: Look, steps: list[Step], drawn: bool) -> Iterator[Fact]:
         return
     covered = [step for step, _, _ in odd]
     first = [next((a, b) for a, b in zip(mine, right, strict=False) if differs(a, b)) for _, mine, right in odd]
-    if all(not isinstance(a, Tensor) and isinstance(b, Tensor) and b.ndim for a, b in first):
-        yield look.fact("the model told t as a plain number", MEANS, covered)
-        return
-    if all(isinstance(a, int | float) or (isinstance(a, Tensor) and not a.ndim) for pair in first for a in pair):
-        yield look.fact("the model told another t", MEANS, covered)
+    if says := _form(first):
+        yield look.fact(says, MEANS, covered)
         return
     tensors = [(a, b) for a, b in first if isinstance(a, Tensor) and isinstance(b, Tensor)]
     if len(tensors) != len(first):
-        return
-    if all(a.ndim == 0 and b.ndim == 1 for a, b in tensors):
-        yield look.fact("the model told t of shape (), not one for each sample", MEANS, covered)
-        return
-    if all(a.shape != b.shape for a, b in tensors):
-        one = all(a.shape == (1,) for a, _ in tensors)
-        says = "the model told one t, of shape (1,), for the batch" if one else "t of another shape told to the model"
-        yield look.fact(says, MEANS, covered)
-        return
-    if all(a.is_floating_point() != b.is_floating_point() for a, b in tensors):
-        whole = not tensors[0][1].is_floating_point()
-        scaled = [float((a.double() / b.double()).nanmedian()) for a, b in tensors if (b != 0).any()]
-        says = "the model told t as a fraction, not a whole number" if whole else "the model told whole numbers for t"
-        if whole and scaled and all(abs(s - 1) < NEAR for s in scaled):
-            says = "the model told t in floating point, not as whole numbers"
-        yield look.fact(says, MEANS, covered)
         return
     if drawn:
         yield from _of_drawn(look, tensors, covered)
@@ -151,17 +132,46 @@ def _times(look: Look, steps: list[Step], drawn: bool) -> Iterator[Fact]:
         dtypes = {str(a.dtype).removeprefix("torch.") for a, _ in tensors}
         if len(dtypes) == 1:
             yield look.fact(f"the model told t in {dtypes.pop()}", MEANS, covered)
-        return
+    elif says := _instead(same):
+        yield look.fact(says, MEANS, covered)
+    else:
+        yield from _schedule(look, odd, covered)
+
+
+def _form(first: list[tuple[Any, Any]]) -> str:
+    """What is wrong with the form of the times, whatever they are: no tensors, another shape, no whole numbers; "" if nothing is."""
+    if all(not isinstance(a, Tensor) and isinstance(b, Tensor) and b.ndim for a, b in first):
+        return "the model told t as a plain number"
+    if all(isinstance(a, int | float) or (isinstance(a, Tensor) and not a.ndim) for pair in first for a in pair):
+        return "the model told another t"
+    tensors = [(a, b) for a, b in first if isinstance(a, Tensor) and isinstance(b, Tensor)]
+    if len(tensors) != len(first):
+        return ""
+    if all(a.ndim == 0 and b.ndim == 1 for a, b in tensors):
+        return "the model told t of shape (), not one for each sample"
+    if all(a.shape != b.shape for a, b in tensors):
+        one = all(a.shape == (1,) for a, _ in tensors)
+        return "the model told one t, of shape (1,), for the batch" if one else "t of another shape told to the model"
+    if not all(a.is_floating_point() != b.is_floating_point() for a, b in tensors):
+        return ""
+    if tensors[0][1].is_floating_point():
+        return "the model told whole numbers for t"
+    scaled = [float((a.double() / b.double()).nanmedian()) for a, b in tensors if (b != 0).any()]
+    if scaled and all(abs(s - 1) < NEAR for s in scaled):
+        return "the model told t in floating point, not as whole numbers"
+    return "the model told t as a fraction, not a whole number"
+
+
+def _instead(same: list[tuple[Tensor, Tensor]]) -> str:
+    """What the models are told in place of t: one of those that people take for it, or a multiple; "" if none is seen."""
     varied = len(torch.unique(torch.cat([b.flatten() for _, b in same]))) > 1 if same else False
     for says, holds in TOLD:
         if varied and all(holds(a, b) for a, b in same):
-            yield look.fact(says, MEANS, covered)
-            return
+            return says
     ratios = [float(x) for a, b in same for x in (a / b).flatten() if torch.isfinite(x)]
     if len(ratios) > 1 and max(ratios) - min(ratios) <= NEAR * max(map(abs, ratios)):
-        yield look.fact(f"the model told {ratios[0]:.4g} t", MEANS, covered)
-        return
-    yield from _schedule(look, odd, covered)
+        return f"the model told {ratios[0]:.4g} t"
+    return ""
 
 
 def _columns(odd: list[tuple[Step, list[Any], list[Any]]]) -> list[tuple[Tensor, Tensor]]:

@@ -319,24 +319,31 @@ def _told(look: Look, names: list[str], samples: list[Sample], steps: list[Step]
         phrases = [every]
     if not right and not unknown and len(said) == 1 and next(iter(said)).endswith(TIMES):
         phrases = [next(iter(said)).replace("the weight of {}", "the result") + " as it should be"]
-    sure = True
-    if unknown:
-        ratios = torch.stack([sample.mine / sample.right for sample in samples])
-        together = torch.isfinite(ratios).all() and (ratios - ratios[:, :1]).abs().max() <= NEAR * ratios.abs().max()
-        if len(names) > 1 and len(unknown) == len(names) and together:
-            phrases = ["the result off by a factor, another at each level"]
-        elif right or said:
-            rest = " and ".join(called(names[at]) for at in unknown)
-            kept = f", that of {' and '.join(map(called, right))} right" if right else ""
-            phrases.append(f"another weight of {rest}{kept}")
-        elif len(names) == 1:
-            phrases.append(f"another weight of {called(names[0])}")
-        else:
-            phrases.append(f"other weights of {' and '.join(map(called, names))}")
-            sure = False
+    sure = bool(right or said or len(names) == 1 or not unknown)
+    if unknown and len(names) > 1 and len(unknown) == len(names) and _by_one_factor(samples):
+        phrases, sure = ["the result off by a factor, another at each level"], True
+    elif unknown:
+        phrases.append(_of_unknown([names[at] for at in unknown], right, bool(said), names))
     if not phrases or len(phrases) > 2:
         return None
     return look.fact(" and ".join(phrases) + where, MEANS, steps, sure)
+
+
+def _by_one_factor(samples: list[Sample]) -> bool:
+    """Whether all weights of a sample are off by the same factor."""
+    ratios = torch.stack([sample.mine / sample.right for sample in samples])
+    apart = (ratios - ratios[:, :1]).abs().max()
+    return bool(torch.isfinite(ratios).all() and apart <= NEAR * ratios.abs().max())
+
+
+def _of_unknown(unknown: list[str], right: list[str], said: bool, names: list[str]) -> str:
+    """What is said of weights that are wrong in no known way."""
+    if right or said:
+        kept = f", that of {' and '.join(map(called, right))} right" if right else ""
+        return f"another weight of {' and '.join(map(called, unknown))}{kept}"
+    if len(names) == 1:
+        return f"another weight of {called(names[0])}"
+    return f"other weights of {' and '.join(map(called, names))}"
 
 
 def _constant(samples: list[Sample], unknown: list[int]) -> list[tuple[str, int]]:
