@@ -18,6 +18,10 @@ from grader.desk import commands, memory
 from grader.source.stubs import render
 
 S1 = section("s1_forward_reverse")
+JUMP = "return a.sqrt() * x0 + (1 - a).sqrt() * noise"
+"""The answer to q_sample, for a test to put something else in its place."""
+PRODUCT = "return torch.cumprod(1 - betas, dim=0)"
+"""The answer to compute_alpha_bar."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,12 @@ class Classroom:
         self.module.write_text(text, encoding="utf-8")
 
     def pytest(self, *arguments: str, folder: str = ".", stdin: str = "") -> subprocess.CompletedProcess:
-        return self._run("-m", "pytest", *arguments, folder=folder, stdin=stdin)
+        return self.run("-m", "pytest", *arguments, folder=folder, stdin=stdin)
 
     def unstatic(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess:
-        return self._run("-m", "grader", *arguments, timeout=timeout)
+        return self.run("-m", "grader", *arguments, timeout=timeout)
 
-    def _run(
+    def run(
         self, *arguments: str, folder: str = ".", stdin: str = "", timeout: float = 300
     ) -> subprocess.CompletedProcess:
         environment = os.environ | {"PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1", "COLUMNS": "100"}

@@ -14,10 +14,9 @@ from grader.course import ROOT, sections
 from grader.desk import depends, memory, patience, trial
 from grader.desk.progress import FAIL, PASS, Progress
 from grader.faults import RanOn
-from tests.classroom import S1, Classroom, Desk, open_classroom, open_desk
+from tests.classroom import JUMP, S1, Classroom, Desk, open_classroom, open_desk
 
 TEXT = S1.solution.read_text(encoding="utf-8")
-JUMP = "return a.sqrt() * x0 + (1 - a).sqrt() * noise"
 
 
 @pytest.fixture
@@ -254,7 +253,7 @@ def test_where_nothing_has_changed_torch_is_not_imported(tmp_path: Path) -> None
         "heavy = {'torch', 'pytest', 'hypothesis', 'numpy', 'scipy', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
     )
-    run = classroom._run("-c", program)
+    run = classroom.run("-c", program)
     assert run.returncode == 0, run.stderr
 
 

@@ -9,17 +9,13 @@ from grader.course import sections
 from grader.desk import practice
 from grader.desk.progress import Progress
 from grader.desk.watch import Watch
-from tests.classroom import Desk, open_desk
-
-S1 = "s1_forward_reverse"
-JUMP = "return a.sqrt() * x0 + (1 - a).sqrt() * noise"
-PRODUCT = "return torch.cumprod(1 - betas, dim=0)"
+from tests.classroom import JUMP, PRODUCT, S1, Desk, open_desk
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """A desk of section 1 alone: what is next is known as soon as that is."""
-    with open_desk(tmp_path, S1) as desk:
+    with open_desk(tmp_path, S1.stem) as desk:
         yield desk
 
 
@@ -46,7 +42,7 @@ def test_watch_has_keys_for_everything(desk: Desk, monkeypatch, capsys: pytest.C
     assert "hint 1 of 3: " in said, "h"
     assert "min, gentle" in said, "l"
     assert "0 of 23 points" not in said
-    assert shown == [S1], "s"
+    assert shown == [S1.stem], "s"
     assert "timestep_embedding of s1_forward_reverse.py is a stub again" in said, "r r"
     assert "It is left as it is." in said, "r x"
 
@@ -74,7 +70,7 @@ def test_watch_begins_with_what_is_named(desk: Desk) -> None:
 def test_watch_goes_on_after_what_was_chosen_and_passes(desk: Desk, capsys: pytest.CaptureFixture) -> None:
     stubs = [(JUMP, "raise NotImplementedError"), SHORTENED, (PRODUCT, "raise NotImplementedError")]
     desk.hand_in(*stubs)
-    watch = Watch(lambda seconds: "", sections()[S1].exercises["q_sample"])
+    watch = Watch(lambda seconds: "", S1.exercises["q_sample"])
     watch.look()
     assert "next: q_sample" in capsys.readouterr().out
     desk.hand_in(*stubs[1:])
@@ -91,7 +87,7 @@ def test_what_follows_an_exercise_is_of_its_section_as_long_as_that_has_some_to_
     with open_desk(tmp_path) as whole:
         whole.hand_in((JUMP, "raise NotImplementedError"))
         progress = Progress()
-        own = sections()[S1].exercises
+        own = S1.exercises
         following = progress.after(own["timestep_embedding"])
         assert following is own["q_sample"], "section 2 has only stubs"
         following = progress.after(own["q_sample"])
@@ -106,7 +102,7 @@ def test_next_names_the_first_to_do_of_a_section(tmp_path: Path) -> None:
             f"next: {next(iter(sections()['s3_score_sde'].exercises))} "
         )
         done = whole.unstatic("next", "s1")
-        assert (done.returncode, done.stdout) == (0, f"All exercises of {sections()[S1].title} ({S1}) pass.\n")
+        assert (done.returncode, done.stdout) == (0, f"All exercises of {S1.title} ({S1.stem}) pass.\n")
         wrong = whole.unstatic("next", "s9")
         assert wrong.returncode == 2
         assert "no exercise or section is called 's9'" in wrong.stderr
@@ -144,4 +140,4 @@ def test_show_draws_what_is_there_and_says_what_is_left_out(desk: Desk, monkeypa
     assert run.returncode == 0, run.stderr
     assert "✓ the forward process on two moons" in run.stdout
     assert "· training, and the reverse chain: left out until reverse_step passes" in run.stdout
-    assert (desk.folder / "pictures" / f"{S1}.png").stat().st_size > 10_000
+    assert (desk.folder / "pictures" / f"{S1.stem}.png").stat().st_size > 10_000

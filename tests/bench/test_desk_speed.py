@@ -37,7 +37,7 @@ def classroom(tmp_path_factory: pytest.TempPathFactory) -> Classroom:
 
 
 def measure(benchmark, classroom: Classroom, *command: str, prepare=lambda: None) -> None:
-    done = benchmark.pedantic(classroom._run, command, setup=prepare, rounds=ROUNDS, warmup_rounds=1)
+    done = benchmark.pedantic(classroom.run, command, setup=prepare, rounds=ROUNDS, warmup_rounds=1)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

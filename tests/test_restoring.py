@@ -1,0 +1,138 @@
+"""A stub put back, and what was there put back again: nothing is lost on the way."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from grader.desk import restoring
+from tests.classroom import JUMP, PRODUCT, S1, Desk, open_desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A desk of section 1 alone: what is next is known as soon as that is."""
+    with open_desk(tmp_path, S1.stem) as desk:
+        yield desk
+
+
+def test_reset_puts_a_stub_back_and_keeps_the_learner_s_work(desk: Desk) -> None:
+    stub = desk.module.read_text(encoding="utf-8")
+    desk.hand_in()
+    mine = desk.module.read_text(encoding="utf-8")
+    assert desk.unstatic("reset", "q_sample").returncode == 0
+    kept = desk.folder / ".unstatic" / "kept" / f"{S1.stem}-1.py"
+    assert kept.read_text(encoding="utf-8") == mine
+    now = desk.module.read_text(encoding="utf-8")
+    assert now.count("raise NotImplementedError") == 1
+    assert now.split("def q_sample")[0] == mine.split("def q_sample")[0]
+    assert now.split("def predict_x0")[1] == mine.split("def predict_x0")[1]
+
+    assert desk.unstatic("reset", "s1").returncode == 0
+    assert desk.module.read_text(encoding="utf-8") == stub
+    assert (desk.folder / ".unstatic" / "kept" / f"{S1.stem}-2.py").read_text(encoding="utf-8") == now
+
+
+def test_reset_keeps_no_stub_and_nothing_twice(desk: Desk) -> None:
+    desk.hand_in()
+    for _ in range(3):
+        desk.unstatic("reset", "s1")
+    kept = desk.folder / ".unstatic" / "kept"
+    assert [path.name for path in kept.iterdir()] == [f"{S1.stem}-1.py"]
+    desk.hand_in()
+    assert f"{S1.stem}-1.py" in desk.unstatic("reset", "s1").stdout
+    assert len(list(kept.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", [("s1",), ("q_sample",), ()])
+def test_reset_can_be_undone(desk: Desk, name: tuple[str, ...]) -> None:
+    desk.hand_in()
+    mine = desk.module.read_text(encoding="utf-8")
+    desk.unstatic("reset", *(name or ("s1",)))
+    assert desk.module.read_text(encoding="utf-8") != mine
+    said = desk.unstatic("reset", *name, "--undo")
+    assert said.returncode == 0, said
+    now = desk.module.read_text(encoding="utf-8")
+    assert (
+        now == mine.replace("    ### BEGIN SOLUTION\n", "").replace("    ### END SOLUTION\n", "")
+        or now == mine
+        or (restoring.lines_of("q_sample", now) == restoring.lines_of("q_sample", mine))
+    )
+
+
+def text_of(desk: Desk) -> str:
+    return desk.module.read_text(encoding="utf-8")
+
+
+def test_resets_are_taken_back_one_by_one_and_nothing_else_is(desk: Desk) -> None:
+    desk.hand_in()
+    mine = {name: restoring.lines_of(name, text_of(desk)) for name in ("q_sample", "predict_x0", "sample")}
+    desk.unstatic("reset", "q_sample")
+    desk.unstatic("reset", "--undo")
+    desk.unstatic("reset", "predict_x0")  # the copy that is there already has all of this too
+    desk.unstatic("reset", "sample")
+    assert "predict_x0 is again" in desk.unstatic("reset", "predict_x0", "--undo").stdout
+    desk.module.write_text(text_of(desk) + "\nAFTERWARDS = 1\n", encoding="utf-8")
+    assert "sample is again" in desk.unstatic("reset", "--undo").stdout
+    assert {name: restoring.lines_of(name, text_of(desk)) for name in mine} == mine
+    assert "AFTERWARDS = 1" in text_of(desk)
+    said = desk.unstatic("reset", "--undo")
+    assert said.returncode == 1
+    assert "Nothing was reset that has not been taken back" in said.stdout
+
+
+def test_of_a_section_that_was_reset_one_exercise_can_be_taken_back(desk: Desk) -> None:
+    desk.hand_in()
+    mine = text_of(desk)
+    desk.unstatic("reset", "s1")
+    desk.unstatic("reset", "q_sample", "--undo")
+    assert restoring.lines_of("q_sample", text_of(desk)) == restoring.lines_of("q_sample", mine)
+    assert restoring.lines_of("sample", text_of(desk)) != restoring.lines_of("sample", mine)
+    desk.unstatic("reset", "--undo")
+    assert text_of(desk) == mine
+
+
+def test_undo_without_a_reset_says_that_there_is_none(desk: Desk) -> None:
+    said = desk.unstatic("reset", "--undo")
+    assert said.returncode == 1
+    assert "Nothing was reset" in said.stdout
+
+
+def test_reset_without_a_name_asks_for_one(desk: Desk) -> None:
+    said = desk.unstatic("reset")
+    assert said.returncode == 2
+    assert "unstatic reset q_sample" in said.stderr
+
+
+def test_reset_of_one_exercise_in_a_file_that_is_no_python_puts_its_stub_back(desk: Desk) -> None:
+    desk.hand_in((JUMP, "return a.sqrt( * x0"))
+    assert desk.unstatic("reset", "q_sample").returncode == 0
+    text = desk.module.read_text(encoding="utf-8")
+    compile(text, "s1", "exec")
+    assert text.count("raise NotImplementedError") == 1
+    assert PRODUCT in text
+
+
+def test_reset_of_another_exercise_than_the_broken_one_says_what_is_left_to_mend(desk: Desk) -> None:
+    desk.hand_in((JUMP, "return a.sqrt( * x0"))
+    said = desk.unstatic("reset", "predict_x0").stdout
+    assert "still cannot be read: line 50: SyntaxError" in said
+
+
+def test_reset_puts_a_stub_where_there_is_none(desk: Desk) -> None:
+    desk.hand_in(("def q_sample(", "def q_sampel("))
+    assert desk.unstatic("reset", "q_sample").returncode == 0
+    text = desk.module.read_text(encoding="utf-8")
+    assert text.index("def q_sampel(") < text.index("def q_sample(") < text.index("def predict_x0(")
+
+
+def test_reset_of_a_file_in_no_known_encoding_names_the_line(desk: Desk) -> None:
+    desk.hand_in()
+    desk.module.write_bytes(desk.module.read_bytes() + b"# caf\xe9\n")
+    before = desk.module.read_bytes()
+    said = desk.unstatic("reset", "q_sample")
+    assert said.returncode == 1
+    assert "save it as UTF-8" in said.stdout
+    line = before.count(b"\n")
+    assert f"line {line}" in said.stdout
+    assert desk.module.read_bytes() == before
