@@ -3,32 +3,25 @@
 One round of a course with section 1 is made for all tests: 40 seconds on two cores. Each further command costs 3 to 10.
 """
 
-import contextlib
 import csv
 import html
 import json
 import os
 import re
-import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
 import tarfile
-import time
-import urllib.request
 import zipfile
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from grader import cli
-from grader.course import ROOT, sections
+from grader.course import sections
 from grader.diagnosis.listed import load
-from grader.source.markers import emptied
-from grader.source.notebooks import notebook
+from tests.formgrader import formgrader, seen
 from tests.nbgrader_course import (
     ATTACKS,
     S1,
@@ -283,50 +276,6 @@ def test_releasing_again_keeps_the_gradebook_and_an_instructors_notebook(course)
     path.write_text(before, encoding="utf-8")
 
 
-def test_a_test_cell_that_is_not_ours_gets_no_point_for_saying_nothing() -> None:
-    import nbformat
-    from nbgrader.utils import determine_grade
-
-    from grader.nbgrader.preprocessor import Judged
-
-    marks = {"grade": True, "solution": False, "locked": True, "points": 5, "grade_id": "test-of-mine"}
-    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("assert True", metadata={"nbgrader": marks})])
-    Judged().preprocess(made, {"nbgrader": {}})
-    assert determine_grade(made.cells[0]) == (0, 5)
-
-
-def test_partial_points_and_changed_points_keep_the_share() -> None:
-    import nbformat
-    from nbgrader.utils import determine_grade
-
-    from grader.nbgrader.preprocessor import outputs
-
-    for score, verdict, points, expected in (
-        (1, "fail", 3, 1.5),
-        (2, "pass", 7, 7),
-        (0, "crash", 7, 0),
-        (2, "pass", 0, 0),
-    ):
-        row = {
-            "exercise": "q_sample",
-            "score": float(score),
-            "points": 2.0,
-            "verdict": verdict,
-            "message": "\x1b[31mred",
-        }
-        marks = {"grade": True, "solution": False, "locked": True, "points": points, "grade_id": "check-q_sample"}
-        test = nbformat.v4.new_code_cell("check(q_sample)", metadata={"nbgrader": marks})
-        test.outputs = outputs(row, float(points))
-        assert determine_grade(test)[0] == expected
-        assert "\x1b" not in json.dumps(test)
-
-
-def test_a_course_of_somebodys_own_is_told_what_its_settings_lack(tmp_path, capsys) -> None:
-    (tmp_path / "nbgrader_config.py").write_text("c = get_config()\n")
-    assert cli.main(["release", str(tmp_path), "--nbgrader", "--sections", "s1"]) == 0
-    assert "Until it does" in capsys.readouterr().out
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("stem", sections())
 def test_ten_learners_get_the_same_from_both_in_every_section(stem, tmp_path) -> None:
@@ -359,82 +308,7 @@ def test_ten_learners_get_the_same_from_both_in_every_section(stem, tmp_path) ->
         assert all(line.strip() in page for line in row["message"].splitlines()), row["message"]
 
 
-# --------------------------------------------------------------------------------------------- a learner's notebook
-
-
-def test_check_in_a_real_notebook_says_what_pytest_says(tmp_path, monkeypatch) -> None:
-    """Costs 10 seconds."""
-    import nbformat
-    from nbclient import NotebookClient
-
-    ours = {one["id"]: "".join(one["source"]) for one in notebook(S1)["cells"]}
-    right = ours["answer-q_sample"]
-    cells = [
-        ours["given-1"],
-        emptied(right, "cell"),
-        "check(q_sample)",
-        right.replace("a.sqrt() * x0", "a * x0"),
-        "check(q_sample)",
-        right.replace("a.sqrt() * x0", "a.squirt() * x0"),
-        "check(q_sample)",
-        right,
-        "check(q_sample)",
-        "check(print)",
-    ]
-    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    NotebookClient(made, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
-    said = ["".join(output.text for output in one.outputs) for one in made.cells if one.source.startswith("check")]
-    assert said[0] == "· q_sample is still to be written\n"
-    assert "called" in said[1]
-    assert "expected" in said[1]
-    assert "AttributeError" in said[2]
-    assert re.search(r"line \d+ of your cell, in q_sample", said[2])
-    assert said[3] == "✓ q_sample passes: 2 points\n"
-    assert "takes one of the exercises" in said[4]
-
-
 # ------------------------------------------------------------------------------------------------------- formgrader
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "headless_shell")
-
-
-def seen(url: str, profile: Path) -> str:
-    """What a headless browser makes of a page, its scripts done."""
-    browser = os.environ.get("UNSTATIC_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip("no Chromium or Chrome is here; UNSTATIC_BROWSER says where one is")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}"]
-    command = [browser, *flags, "--virtual-time-budget=20000", "--dump-dom", url]
-    ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=300, check=False)
-    assert ran.stdout, ran.stderr[-2000:]
-    return ran.stdout
-
-
-@contextlib.contextmanager
-def formgrader(course: Path) -> Iterator[str]:
-    """The address of a Jupyter server with nbgrader's formgrader on this course."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {"IdentityProvider.token": "", "ServerApp.root_dir": str(course), "ServerApp.port": port}
-    options = [f"--{name}={value}" for name, value in settings.items()]
-    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", *options]
-    environment = os.environ | {"HOME": str(course), "JUPYTER_CONFIG_DIR": str(course / ".jupyter")}
-    with (course / "server.txt").open("wb") as log:
-        server = subprocess.Popen(command, cwd=course, env=environment, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{address}/api", timeout=5).close()
-                break
-            assert server.poll() is None, (course / "server.txt").read_text("utf-8")
-            time.sleep(0.2)
-        yield address
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 def test_the_formgrader_shows_points_and_feedback_in_a_browser(course, tmp_path) -> None:
