@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import json
 import logging
 import logging.handlers
 import os
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale without our symbols is no reason to end in an error
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         return options.run(options) or 0
     except (UsageError, Unknown, CourseError, NotResults, learner.Usage) as error:
@@ -59,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """What the command line understands."""
     parser = argparse.ArgumentParser(prog="unstatic", description="A graded course in diffusion models.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     learner.add_commands(commands)
@@ -313,8 +315,6 @@ def _graded(
 
 
 def _write(document: results.Document, options: argparse.Namespace) -> None:
-    import json
-
     if options.json:
         write_atomically(options.json, json.dumps(document, indent=1) + "\n")
     if options.html:

@@ -97,7 +97,7 @@ def test_every_path_that_a_page_names_is_there(page: Path) -> None:
 @each_page
 def test_every_command_that_a_page_names_is_there(page: Path) -> None:
     code = "\n".join(code_in(page))
-    commands = next(a.choices for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction))
+    commands = next(a.choices for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction))
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     lost = [
         f"unstatic {name}" for name in re.findall(r"^(?:\S*bin/)?unstatic ([a-z]+)", code, re.M) if name not in commands

@@ -74,7 +74,7 @@ def test_the_compiler_child_is_gone_afterwards():
 
 def test_a_compiler_that_dies_is_a_sentence_and_the_next_text_is_read(monkeypatch):
     monkeypatch.setattr(
-        syntax, "_CHILD", syntax._CHILD.replace("line, message = 0", "'die' in text and sys.exit(); line, message = 0")
+        syntax, "CHILD", syntax.CHILD.replace("line, message = 0", "'die' in text and sys.exit(); line, message = 0")
     )
     with syntax.Compiler() as compiler:
         assert "does not survive" in str(compiler.problem("die"))
@@ -84,8 +84,8 @@ def test_a_compiler_that_dies_is_a_sentence_and_the_next_text_is_read(monkeypatc
 def test_a_compiler_that_hangs_is_given_up_on(monkeypatch):
     monkeypatch.setattr(
         syntax,
-        "_CHILD",
-        syntax._CHILD.replace(
+        "CHILD",
+        syntax.CHILD.replace(
             "line, message = 0", "'hang' in text and __import__('time').sleep(600); line, message = 0"
         ),
     )
@@ -100,7 +100,7 @@ def test_a_compiler_that_hangs_is_given_up_on(monkeypatch):
 def test_all_texts_of_a_submission_have_one_time_to_compile(monkeypatch):
     monkeypatch.setattr(syntax, "TOTAL_SECONDS", 0.2)
     slow = "'slow' in text and __import__('time').sleep(0.15); line, message = 0"
-    monkeypatch.setattr(syntax, "_CHILD", syntax._CHILD.replace("line, message = 0", slow))
+    monkeypatch.setattr(syntax, "CHILD", syntax.CHILD.replace("line, message = 0", slow))
     with syntax.Compiler() as compiler:
         answers = [compiler.problem("slow = 1") for _ in range(4)]
     assert answers[0] is None
@@ -108,7 +108,7 @@ def test_all_texts_of_a_submission_have_one_time_to_compile(monkeypatch):
 
 
 def test_a_compiler_that_does_not_start_is_not_the_submissions_fault(tmp_path, monkeypatch):
-    monkeypatch.setattr(syntax, "_CHILD", "raise SystemExit")
+    monkeypatch.setattr(syntax, "CHILD", "raise SystemExit")
     with pytest.raises(RuntimeError, match="cannot be started"):
         read(write(tmp_path / PY))
 

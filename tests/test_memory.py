@@ -69,7 +69,7 @@ class Course:
 
     def digests(self) -> tuple[str, str]:
         depends.surroundings.cache_clear()
-        depends._around.cache_clear()
+        depends.around.cache_clear()
         data = self.classroom.module.read_bytes()
         return depends.of_file(S1, data), depends.of_exercise(S1.exercises["q_sample"], S1, data)
 
@@ -83,7 +83,7 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Course]:
     monkeypatch.setattr(depends, "COURSE_FILE", classroom.root / "exercises" / "course.toml")
     yield Course(classroom, monkeypatch)
     depends.surroundings.cache_clear()
-    depends._around.cache_clear()
+    depends.around.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_a_row_that_was_edited_by_hand_counts_for_nothing_and_is_told(path, edit
 def resealed(entry, **changes):
     """An entry whose row was changed by somebody who knows the checksum."""
     entry["rows"][0].update(changes)
-    entry["checksum"] = store._checksum(entry)
+    entry["checksum"] = store.checksum(entry)
 
 
 def test_what_one_grader_is_at_another_leaves_alone_until_it_is_done_or_dead(path):
@@ -250,22 +250,22 @@ def test_the_course_version_changes_with_what_a_verdict_depends_on(tmp_path, mon
     assert len(first) == 64
     extra = tmp_path / "extra.py"
     extra.write_text("x = 1")
-    files = store._course_files()
+    files = store.course_files()
     names = {path.relative_to(ROOT).as_posix() for path in files}
     assert {"exercises/course.toml", f"exercises/checks/{STEM}/test_q_sample.py", "exercises/toolkit/extract.py",
             f"solutions/{STEM}.py", "grader/checks/collect.py"} <= names  # fmt: skip
-    monkeypatch.setattr(store, "_course_files", lambda: files[1:])
+    monkeypatch.setattr(store, "course_files", lambda: files[1:])
     course_version.cache_clear()
     assert course_version() != first
-    monkeypatch.setattr(store, "_course_files", lambda: files)
-    monkeypatch.setattr(store, "_installed", lambda: ["torch 1.0"])
+    monkeypatch.setattr(store, "course_files", lambda: files)
+    monkeypatch.setattr(store, "installed_here", lambda: ["torch 1.0"])
     course_version.cache_clear()
     assert course_version() != first
     course_version.cache_clear()
 
 
 def test_what_is_installed_is_part_of_the_course_version():
-    installed = store._installed()
+    installed = store.installed_here()
     assert f"pytest {pytest.__version__}" in installed
     assert len(installed) > 10
 

@@ -144,7 +144,7 @@ print(before, huge())
 """
 
 
-@pytest.mark.skipif(not command._gathers(), reason="this kernel makes no huge pages when asked to")
+@pytest.mark.skipif(not command.gathers_memory(), reason="this kernel makes no huge pages when asked to")
 def test_memory_that_was_in_small_pages_is_gathered_in_huge_ones():
     said = subprocess.run([sys.executable, "-c", GATHERS], cwd=ROOT, check=True, capture_output=True, text=True)
     before, after = map(int, said.stdout.split())
@@ -154,7 +154,7 @@ def test_memory_that_was_in_small_pages_is_gathered_in_huge_ones():
 
 def test_where_memory_cannot_be_gathered_it_comes_from_malloc(monkeypatch):
     for gathers in (True, False):
-        monkeypatch.setattr(command, "_gathers", lambda gathers=gathers: gathers)
+        monkeypatch.setattr(command, "gathers_memory", lambda gathers=gathers: gathers)
         assert ("PYTHONMALLOC" in command.environment("/tmp")) is not gathers
 
 

@@ -46,7 +46,7 @@ def pictures(of: Section) -> dict:
 
 def shown(title: str, *edits: tuple[str, str]) -> showing.Shown:
     progress = Progress(modules={S1.stem: answers(S1, *edits)})
-    return showing._shown(pictures(S1)[title], S1, progress)
+    return showing.shown_of(pictures(S1)[title], S1, progress)
 
 
 NO_ROOTS = ("return a.sqrt() * x0 + (1 - a).sqrt() * noise", "return a * x0 + (1 - a) * noise")
@@ -93,7 +93,7 @@ def test_without_solutions_the_learner_s_is_drawn_alone(monkeypatch):
 
 
 def test_what_is_not_written_is_left_out_and_named():
-    seen = showing._shown(pictures(S1)[FORWARD], S1, Progress())  # the stub, as it is handed out
+    seen = showing.shown_of(pictures(S1)[FORWARD], S1, Progress())  # the stub, as it is handed out
     assert seen.drawing is None
     assert seen.note == "left out until compute_alpha_bar, q_sample pass"
 

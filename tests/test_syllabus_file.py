@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from grader.checks.collect import collect
-from grader.cli import _parser, main
+from grader.cli import main, parser
 from grader.course import ROOT, section
 from grader.syllabus.reading import KEYS
 
@@ -182,7 +182,7 @@ def test_the_guide_s_commands_are_understood(capsys):
     commands = re.findall(r"^unstatic (.*)$", GUIDE, re.MULTILINE)
     assert len(commands) >= 4
     for command in commands:
-        assert _parser().parse_args(shlex.split(command)).run
+        assert parser().parse_args(shlex.split(command)).run
 
 
 def test_the_guide_s_check_is_one_that_our_answer_passes():

@@ -56,11 +56,12 @@ def surroundings() -> str:
 
 def of_file(of: Section, data: bytes) -> str:
     """What all verdicts on a section depend on, whose file holds `data`."""
-    return digest(_around(of.stem), data, *_contents(_imported(data.decode("utf-8", "replace"), {of.stub})))
+    return digest(around(of.stem), data, *_contents(_imported(data.decode("utf-8", "replace"), {of.stub})))
 
 
 @cache
-def _around(stem: str) -> str:
+def around(stem: str) -> str:
+    """What all verdicts on a section depend on, whatever its file holds."""
     return digest(surroundings(), stem, *_trees([section(stem).checks]))
 
 
@@ -74,7 +75,7 @@ def of_exercise(exercise: Exercise, of: Section, data: bytes) -> str:
         reached = text if REACHING.search(text) else _reached(exercise, of, text)
     except (Refused, SyntaxError, ValueError, RecursionError):
         return ""
-    return digest(_around(of.stem), exercise.name, reached, *_contents(_imported(text, {of.stub})))
+    return digest(around(of.stem), exercise.name, reached, *_contents(_imported(text, {of.stub})))
 
 
 def of_reward(of: Section, data: bytes, test: Path, threads: int) -> str:

@@ -52,7 +52,7 @@ def show(of: Section) -> int:
         return 1
     ready: list[Shown] = []
     for picture in importlib.import_module(f"exercises.gallery.{of.stem}").PICTURES:
-        shown = _shown(picture, of, progress)
+        shown = shown_of(picture, of, progress)
         mark = "✗" if shown.wrong else "✓" if shown.drawing else "·"
         print(f"{mark} {picture.title}" + (f": {shown.note}" if shown.note else ""), flush=True)
         if shown.drawing is not None:
@@ -103,7 +103,7 @@ def in_terminal(path: Path) -> bool:
     return True
 
 
-def _shown(picture: Picture, of: Section, progress: Progress) -> Shown:
+def shown_of(picture: Picture, of: Section, progress: Progress) -> Shown:
     """What can be seen of a picture: the learner's; ours behind it where theirs is wrong; nothing where something is not written."""
     wrong = causes(progress, picture.needs)
     if unwritten := [name for name in wrong if progress.standing(name).state != FAIL]:

@@ -26,7 +26,7 @@ TOTAL_CHARACTERS = 2**24
 """Of all texts together; more than every section of the course, each as large as it may be."""
 MESSAGE_CHARACTERS = 200
 
-_CHILD = f"""
+CHILD = f"""
 import resource, struct, sys
 resource.setrlimit(resource.RLIMIT_AS, ({MEMORY_BYTES}, {MEMORY_BYTES}))
 resource.setrlimit(resource.RLIMIT_CPU, ({int(SECONDS)}, {int(SECONDS)}))
@@ -122,7 +122,7 @@ class Compiler:
             return
         try:
             self._child = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-W", "ignore", "-c", _CHILD],
+                [sys.executable, "-I", "-S", "-W", "ignore", "-c", CHILD],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={}, bufsize=0,
             )  # fmt: skip
             self._ask(b"m")

@@ -89,7 +89,7 @@ class Store:
         if not kept:
             return
         entry = {"schema": SCHEMA, "key": dataclasses.asdict(key), "rows": kept}
-        line = json.dumps({**entry, "checksum": _checksum(entry)})
+        line = json.dumps({**entry, "checksum": checksum(entry)})
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             _append(self.path, line.encode() + b"\n")
@@ -157,7 +157,8 @@ class Store:
             self._rows[json.dumps(entry["key"], sort_keys=True)] = entry["rows"]
 
 
-def _checksum(entry: dict) -> str:
+def checksum(entry: dict) -> str:
+    """Of an entry's key and rows: who edits it by hand would have to know."""
     plain = json.dumps([entry["key"], entry["rows"]], sort_keys=True)
     return hashlib.blake2b(plain.encode(), digest_size=16).hexdigest()
 
@@ -165,7 +166,7 @@ def _checksum(entry: dict) -> str:
 def _doubt(entry: dict) -> str:
     """Why an entry cannot be what a grader wrote; "" if it can."""
     try:
-        if entry["checksum"] != _checksum(entry):
+        if entry["checksum"] != checksum(entry):
             return "this result was changed after it was written"
         return next((why for row in entry["rows"] if (why := _not_a_row(row))), "")
     except (KeyError, TypeError, ValueError) as error:
@@ -207,16 +208,16 @@ def _append(path: Path, line: bytes) -> None:
 def course_version() -> str:
     """A hash of all that a verdict depends on beside the submission: the course, the grader, and all that can be imported."""
     found = hashlib.sha256()
-    for installed in _installed():
+    for installed in installed_here():
         found.update(f"{installed}\n".encode())
     found.update(f"python {platform.python_version()} {platform.machine()}\n".encode())
-    for path in _course_files():
+    for path in course_files():
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         found.update(f"{path.relative_to(ROOT).as_posix()} {content}\n".encode())
     return found.hexdigest()
 
 
-def _installed() -> list[str]:
+def installed_here() -> list[str]:
     """What the judge and submissions can import: distributions with their versions, and modules, which may have come otherwise.
 
     Only of the folders that are installed into: libraries lengthen `sys.path` while they run (setuptools by what it ships).
@@ -227,7 +228,8 @@ def _installed() -> list[str]:
     return sorted(found | {module.name for module in pkgutil.iter_modules(folders)})
 
 
-def _course_files() -> list[Path]:
+def course_files() -> list[Path]:
+    """The files of the checkout that a verdict depends on."""
     folders = [ROOT / "exercises" / "checks", ROOT / "exercises" / "toolkit", ROOT / "solutions"]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     files += [COURSE_FILE, *(ROOT / "grader").rglob("*.py")]

@@ -137,13 +137,13 @@ def environment(scratch: str) -> dict[str, str]:
         "HIP_VISIBLE_DEVICES": "",
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # huge pages, so that a fork has few to copy
     }
-    if not _gathers():
+    if not gathers_memory():
         known["PYTHONMALLOC"] = "malloc"  # of glibc: Python's own would stay in small pages
     return known | {name: os.environ[name] for name in HANDED_ON if name in os.environ}
 
 
 @cache
-def _gathers() -> bool:
+def gathers_memory() -> bool:
     """Whether the fork server can gather its memory in huge pages once it has it."""
     return sys.platform == "linux" and can_gather_memory()
 
