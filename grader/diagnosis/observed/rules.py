@@ -160,7 +160,7 @@ BROKEN = {
     "holds_for_small_deviations_and_expanded_samples": "wrong for small deviations or expanded samples",
     "is_one_number_whatever_the_axes": "not one number over all axes",
     "works_in_float32": "wrong in float32",
-    "visits_every_level_where_n_is_t": "not every level visited where n is T",
+    "visits_every_level_where_n_is_T": "not every level visited where n is T",
     "starts_at_the_last_level": "does not start at the last level",
     "rounds_each_step_and_not_the_stride": "the stride rounded, not each step",
     "takes_any_of_the_best_where_several_are_equally_good": "fails where several pairings are equally good",
