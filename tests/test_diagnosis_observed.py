@@ -1,5 +1,6 @@
 """What is told of a wrong answer that no mistake explains: each kind of statement, by a small answer of which it is true."""
 
+import importlib
 import warnings
 from types import ModuleType
 
@@ -9,13 +10,30 @@ from grader.checks.collect import collect
 from grader.checks.run import outcome
 from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
-from grader.course import section
+from grader.course import section, sections
 from grader.diagnosis.diagnose import diagnose, seen_of
 from grader.diagnosis.merging import merged
 from grader.diagnosis.patient import Patient
 
 SEED = 1
 S1, S2, S3, S4, S5 = "s1_forward_reverse", "s2_ddpm", "s3_score_sde", "s4_fast_sampling", "s5_flow_matching"
+
+
+BY_NAME = {
+    table: importlib.import_module(f"grader.diagnosis.observed.{module}")
+    for module, tables in {"rules": ("BROKEN", "ASKING", "IN_PART"), "passing": ("RIGHT",)}.items()
+    for table in tables
+}
+"""Tables of what is said of checks, which go by their names."""
+
+
+@pytest.mark.parametrize("table", BY_NAME)
+def test_what_is_said_of_a_check_by_its_name_is_said_of_one_that_is_there(table: str) -> None:
+    """Who renames a check is told here that a table has its old name: nothing else would say so."""
+    checks = [check for stem in sections() for check in collect(stem)]
+    names = {check.name.split("[")[0].removeprefix(f"test_{check.exercise}_") for check in checks}
+    lost = [name for name in getattr(BY_NAME[table], table) if name not in names]
+    assert not lost, f"{BY_NAME[table].__file__}: {table} names no check by {lost}; was it renamed?"
 
 
 def failures(stem: str, exercise: str, source: str) -> dict:
