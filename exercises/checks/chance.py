@@ -1,13 +1,16 @@
 """Statistical checks that reject correct code less than once in 1e9 runs: each bound is a theorem, not a habit.
 
-A bound alone fails once in 1e10 runs, so that a check can hold numbers against several.
+A bound alone fails once in 1e10 runs, so that a check can hold numbers against several. And `repeated`: chance that is none,
+for it hangs on the generator alone.
 """
 
 import math
 from collections.abc import Callable, Sequence
 
-from torch import Tensor
+import torch
+from torch import Generator, Tensor
 
+from exercises.checks import expect
 from exercises.checks.expect import Mismatch
 
 ALARM = 1e-10
@@ -85,3 +88,27 @@ def _within(value: float, low: float, high: float, name: str, why: str, of: str,
     if not low <= value <= high:
         rounded = float(f"{value:.0e}")  # one digit: the same mistake with other random numbers gives the same
         raise Mismatch(why, [name, rounded], f"{of}: {name} {value:.3g}{each}", f"between {low:.3g} and {high:.3g}")
+
+
+def repeated(draw: Callable[[Generator], Tensor], rng: Generator, what: str, because: str = "") -> None:
+    """The same generator state gives the same result, and another gives another: all randomness comes from it.
+
+    Args:
+        draw: what is drawn with a generator.
+        rng: the check's own, from which the state is drawn.
+        what: what is drawn, in words.
+        because: what is said beside the rule.
+    """
+    seed = int(torch.randint(2**31, (), generator=rng))
+
+    def run(seed: int, skipped: int = 0) -> Tensor:
+        generator = Generator().manual_seed(seed)
+        torch.rand(skipped, generator=generator)
+        return draw(generator)
+
+    first = run(seed)
+    why = f"the same generator state gives the same {what}{because}"
+    expect.holds(torch.allclose(run(seed), first), why, got=f"another {what}", want=f"the same {what}")
+    for other in (run(seed + 1), run(seed, skipped=1)):
+        why = f"another generator state gives another {what}"
+        expect.holds(not torch.equal(other, first), why, got=f"the same {what}", want=f"another {what}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from exercises.checks import expect
 from exercises.checks.cases import tracked
@@ -44,20 +44,3 @@ def left_as_it_was(sampler: Callable[[Spy, Tensor], Tensor], x: Tensor, make: Ca
         why = "a sampler records no gradient on its way, or its memory grows with the steps"
         expect.holds(not recorded, why, got="an x that carries a gradient", want="x without")
         left_alone(model)
-
-
-def repeated(draw: Callable[[Generator], Tensor], rng: Generator, what: str) -> None:
-    """The same generator state gives the same result, and another gives another."""
-    seed = int(torch.randint(2**31, (), generator=rng))
-
-    def run(seed: int, skipped: int = 0) -> Tensor:
-        generator = Generator().manual_seed(seed)
-        torch.rand(skipped, generator=generator)
-        return draw(generator)
-
-    first = run(seed)
-    why = f"the same generator state gives the same {what}: all randomness comes from it"
-    expect.holds(torch.allclose(run(seed), first), why, got=f"another {what}", want=f"the same {what}")
-    for other in (run(seed + 1), run(seed, skipped=1)):
-        why = f"another generator state gives another {what}"
-        expect.holds(not torch.equal(other, first), why, got=f"the same {what}", want=f"another {what}")

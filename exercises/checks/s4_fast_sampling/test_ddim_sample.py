@@ -10,7 +10,7 @@ from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import clean, ddim, fresh, level, stacked, trailing
 from exercises.checks.s4_fast_sampling.inputs import BODIES, seeds, shapes, table
-from exercises.checks.s4_fast_sampling.loops import called, left_as_it_was, repeated, sampled
+from exercises.checks.s4_fast_sampling.loops import called, left_as_it_was, sampled
 from exercises.checks.s4_fast_sampling.models import timed
 from exercises.checks.s4_fast_sampling.rules import CLEAN, MIX, SINGLE, close
 from exercises.checks.spies import Spy
@@ -113,7 +113,12 @@ def test_ddim_sample_without_a_generator_still_adds_fresh_noise(code, rng):
 def test_ddim_sample_takes_its_randomness_from_the_generator_alone(code, rng):
     """The same generator state gives the same sample, another gives another."""
     x_T = cases.normal((3, 4), rng)
-    repeated(lambda generator: walked(code, timed(), x_T, 4, 0.8, generator)[-1], rng, "sample")
+    chance.repeated(
+        lambda generator: walked(code, timed(), x_T, 4, 0.8, generator)[-1],
+        rng,
+        "sample",
+        ": all randomness comes from it",
+    )
 
 
 def test_ddim_sample_with_eta_0_is_the_same_whatever_the_generator(code, rng):
