@@ -12,12 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from exercises.checks.describe import MADE, Call, network_called
-from exercises.checks.expect import GIVEN, LAST_CALL, Mismatch, unchanged
+from exercises.checks.expect import GIVEN, LAST_CALL, ORDINALS, Mismatch, unchanged
 from exercises.checks.notes import NOTES, a_call, note
 from grader.faults import Missing, Raised
 
 KEEP = "a function leaves its arguments as they are: whoever called may need them again"
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
 class UnderTest:

@@ -6,13 +6,14 @@ Of them the other side holds stand-ins (`SharedClosure`), to which gradients flo
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import CodeType, FunctionType, MethodType
+from types import FunctionType, MethodType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from grader.rpc.limits import Violation
+from grader.rpc.names import looked_up
 from grader.rpc.sync import Number, Place, SharedModule, build_proxy
 from grader.rpc.tensors import crosses
 
@@ -58,7 +59,7 @@ def _parts(value: Any) -> Iterator[Any]:
                 continue
         yield from value.__defaults__ or ()
         yield from (value.__kwdefaults__ or {}).values()
-        yield from (value.__globals__[name] for name in sorted(_names(value.__code__)) if name in value.__globals__)
+        yield from (value.__globals__[name] for name in sorted(looked_up(value.__code__)) if name in value.__globals__)
     elif isinstance(value, MethodType):
         yield from (value.__func__, value.__self__)
     elif isinstance(value, functools.partial):
@@ -70,14 +71,6 @@ def _parts(value: Any) -> Iterator[Any]:
     elif not isinstance(value, type) and type(value).__module__ != "builtins" and hasattr(value, "__dict__"):
         yield from list(vars(value).values())[:MOST]
         yield from [vars(kind)["__call__"] for kind in type(value).__mro__ if "__call__" in vars(kind)][:1]
-
-
-def _names(code: CodeType) -> set[str]:
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= _names(constant)
-    return names
 
 
 @dataclass

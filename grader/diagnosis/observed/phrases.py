@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from grader.checks.under_test import ORDINALS
+from exercises.checks.expect import ORDINALS
 from grader.diagnosis.observed.facts import Fact, Look, Step
 from grader.diagnosis.observed.rules import said_of
 from grader.diagnosis.reference import reference

@@ -3,14 +3,16 @@
 import faulthandler
 import gc
 import importlib.util
+import linecache
 import os
 import signal
 import socket
 import sys
 import threading
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import NoReturn
 
+from grader.rpc.names import looked_up
 from grader.sandbox.guest.jupyter import surround
 from grader.sandbox.guest.orders import OrderError, receive_order, send_order
 from grader.sandbox.guest.process_state import seed, switch_back
@@ -90,22 +92,12 @@ def _uses(module: ModuleType) -> dict[str, list[str]]:
         if not name.startswith("_"):
             functions = list(vars(value).values()) if isinstance(value, type) else [value]
             codes = [function.__code__ for function in functions if isinstance(function, FunctionType)]
-            uses[name] = sorted({looked for code in codes for looked in _looked_up(code)})[:200]
+            uses[name] = sorted({looked for code in codes for looked in looked_up(code)})[:200]
     return uses
-
-
-def _looked_up(code: CodeType) -> set[str]:
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= _looked_up(constant)
-    return names
 
 
 def _remember_lines(filename: str, text: str) -> None:
     """Let tracebacks and inspect find the source, which is in no file."""
-    import linecache
-
     lines = [line + "\n" for line in text.split("\n")]  # as the compiler counts; splitlines knows more ends of a line
     linecache.cache[filename] = (len(text), None, lines, filename)
 
