@@ -12,6 +12,7 @@ import urllib.request
 from grader.ci.settings import COMMIT, REPOSITORY, Settings, Unusable
 
 SECONDS = 30
+"""How long GitHub may take to answer."""
 CONTEXT = "unstatic/grade"
 NOT_GRADED = "it could not be graded"
 

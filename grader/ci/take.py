@@ -20,7 +20,9 @@ from grader.intake.sources import LIMITS, suffix_of
 from grader.intake.visible import one_line
 
 SECONDS = 300
+"""How long a command of git may take."""
 MOST_NAMED = 10
+"""So many files that were not taken are named."""
 MANIFEST = "taken.json"
 FOLDER = "files"
 

@@ -32,6 +32,8 @@ from grader.sandbox.host.selftest import proven_sandbox
 
 MEMORY = 4 << 30
 """Bytes that the judge may take: a submission can ask it for answers that are large, and for many."""
+HIGH = 200
+"""Descriptors from here on: what pytest and libraries open, duplicate or close in a row has lower numbers."""
 
 
 class Judge:
@@ -117,8 +119,8 @@ def as_by_default() -> None:
 
 
 def _out_of_reach(descriptor: int) -> socket.socket:
-    """The socket under a number that nobody guesses, handed on to no child."""
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 200)
+    """The socket under a number that nobody meets by accident, handed on to no child."""
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, HIGH)
     os.close(descriptor)
     return socket.socket(fileno=moved)
 

@@ -19,7 +19,9 @@ MAX_BITS = 1 << 12
 MAX_NUMBER = 1 << 53
 """Up to here all whole numbers have different hashes; beyond, half a million keys of one hash cost a dictionary hours."""
 MAX_TENSORS = 20_000
+"""Tensors in a frame."""
 MAX_DIMS = 32
+"""Dimensions of a tensor."""
 MAX_HANDLES = 20_000
 """Objects that one side may hand out in a check."""
 

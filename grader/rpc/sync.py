@@ -20,6 +20,7 @@ from grader.rpc.tensors import NUMPY, crosses
 SMALL = 1 << 16
 """Elements up to which a tensor's content is compared. Above, its version and address are, which `.data` escapes."""
 MAX_PARTS = 20_000
+"""A module and its submodules, at all depths."""
 NAME = re.compile(r"[A-Za-z0-9_]{1,200}")
 
 Number = Callable[[Tensor], int]

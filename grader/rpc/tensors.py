@@ -10,6 +10,7 @@ from torch import Tensor
 from grader.rpc.limits import MAX_DIMS, MAX_ELEMENTS, Violation
 
 ALIGN = 64
+"""A tensor begins at a multiple of so many bytes in a frame: a line of the cache, where numbers of every dtype are aligned."""
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (

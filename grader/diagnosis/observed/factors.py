@@ -12,12 +12,12 @@ from grader.diagnosis.observed.facts import Fact, Look, Step, part_name, parts, 
 
 Pair = tuple[Step, Tensor, Tensor]
 NEAR = 1e-6
-MOST = 2
+SEVERAL = 2
+"""So many calls, or different numbers, must show something: one shows it by chance."""
 NEARLY = 1e-4
 """By no more than this of its size, a result is right but for its last digits."""
 FEW = 6
 """So many results at the most come in another order."""
-"""So many calls must show what is not plain at once."""
 
 
 def factors(look: Look) -> Iterator[Fact]:
@@ -54,7 +54,7 @@ def alone(look: Look) -> Iterator[Fact]:
         at for at in range(count) if any(differs(parts(s[3].result)[at], parts(s[2].right.result)[at]) for s in steps)
     ]
     names = [part_name(look, steps[0][2], at) for at in range(count)]
-    if 0 < len(wrong) < count and len(steps) >= MOST:
+    if 0 < len(wrong) < count and len(steps) >= SEVERAL:
         right = [name for at, name in enumerate(names) if at not in wrong]
         says = f"{' and '.join(names[at] for at in wrong)} wrong, {right[0] if len(right) == 1 else 'the others'} right"
         yield look.fact(says, "Of the results these are wrong in every check that fails.", steps)
@@ -175,7 +175,7 @@ def _powers(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
 def _telling(wrong: list[Pair]) -> bool:
     """Whether there are different numbers enough to show a rule."""
     values = torch.cat([right.double().flatten() for _, _, right in wrong])
-    return len(torch.unique(values.round(decimals=9))) >= 2 * MOST
+    return len(torch.unique(values.round(decimals=9))) >= 2 * SEVERAL
 
 
 def _ratio(mine: Tensor, right: Tensor) -> float | None:
@@ -213,19 +213,19 @@ def _counts(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
                 if isinstance(value, Tensor) and value.ndim > 1
             ]  # fmt: skip
             wanted.append(count(*sizes[0]) if sizes else None)
-        if len(set(wanted)) >= MOST and all(
+        if len(set(wanted)) >= SEVERAL and all(
             want is not None and abs(ratio - want) <= NEAR * abs(want)
             for want, ratio in zip(wanted, found, strict=True)
         ):
             yield says, "In every call the result is the right one times so many."
     steady = max(found) - min(found) <= 1e-5 * max(map(abs, found))
-    if len(wrong) >= MOST and steady and min(abs(found[0] - 1), abs(found[0])) > 1e-4:
+    if len(wrong) >= SEVERAL and steady and min(abs(found[0] - 1), abs(found[0])) > 1e-4:
         yield (
             f"the result {found[0]:.4g} times as large as it should be",
             "In every call the result is the right one times this number. Look for a factor in the equation.",
         )
     yield from _each_call(wrong)
-    if len(wrong) >= MOST:
+    if len(wrong) >= SEVERAL:
         shifts = [mine.double() - right.double() for _, mine, right in wrong]
         first = shifts[0].flatten()[0]
         if all((shift - first).abs().max() <= NEAR * first.abs() for shift in shifts) and _telling(wrong):
@@ -235,9 +235,9 @@ def _counts(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
 
 def _each_call(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
     """In each call of more than one sample, one number that all of the result is multiplied by, or that is added to it."""
-    rich = [(mine.double(), right.double()) for _, mine, right in wrong if len(torch.unique(right)) > MOST]
+    rich = [(mine.double(), right.double()) for _, mine, right in wrong if len(torch.unique(right)) > SEVERAL]
     means = "The number is another in each call: it depends on something that all samples of a call have in common."
-    if len(rich) < MOST:
+    if len(rich) < SEVERAL:
         return
     if all(_ratio(mine, right) is not None for mine, right in rich):
         yield "the result off by a factor, the same for all samples of a call", means
@@ -271,7 +271,7 @@ def _bounds(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
                 high = bound
             else:
                 low = bound
-    if sum(right.numel() for _, _, right in wrong) < 2 * MOST:
+    if sum(right.numel() for _, _, right in wrong) < 2 * SEVERAL:
         return
     means = (
         "Inside of the bound the result is right. The contract asks for it as it is: look for a clamp, a min or a max."
@@ -286,7 +286,7 @@ def _bounds(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
 
 def _orders(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
     means = "The numbers are the right ones, in other places."
-    rich = [(mine.double(), right.double()) for _, mine, right in wrong if right.numel() > MOST]
+    rich = [(mine.double(), right.double()) for _, mine, right in wrong if right.numel() > SEVERAL]
     if not rich:
         return
     if all(mine.ndim and len(mine) > 1 and _close(mine, right.flip(0)) for mine, right in rich):

@@ -12,9 +12,12 @@ from grader.diagnosis.observed.facts import Fact, Look, Step, called, given, par
 from grader.diagnosis.reference import reference
 
 MEANS = "At every other place the results are right: look at what the equation is there."
-MOST = 2
+SEVERAL = 2
+"""So many places, calls or checks must show something: one shows it by chance."""
 MANY = 4
+"""So many must be right, where something is said of all that are."""
 ELEMENTS = 200
+"""So many elements of a result are looked at."""
 
 
 class Spot:
@@ -35,49 +38,60 @@ def places(look: Look) -> Iterator[Fact]:
 
 def _samples(look: Look) -> Iterator[Fact]:
     spots = [spot for step in look.trail for spot in _spots(look, step)]
-    yield from _at(look, spots, MOST)
+    yield from _at(look, spots, SEVERAL)
     spots = [spot for step in look.trail for spot in _elements(look, step)]
     if spots:
         yield from _at(look, spots, 2 * MANY)
 
 
-def _at(look: Look, spots: list[Spot], most: int) -> Iterator[Fact]:
+def _at(look: Look, spots: list[Spot], least: int) -> Iterator[Fact]:
+    """Where the wrong spots are and the right ones are not, if there are so many of both at the least."""
     checks = {step[0] for step in look.telling}
     wrong, right = [s for s in spots if s.wrong], [s for s in spots if not s.wrong]
-    if {spot.check for spot in wrong} != checks or len(wrong) < most or len(right) < most:
+    if {spot.check for spot in wrong} != checks or len(wrong) < least or len(right) < least:
         return
-    if most > MOST and len({spot.check for spot in right}) < MOST:
+    if least > SEVERAL and len({spot.check for spot in right}) < SEVERAL:
         return
     names = set.intersection(*(set(spot.values) for spot in spots))
     for name in sorted(names, key=lambda name: (name != "t", name)):
-        inside = {spot.values[name] for spot in wrong}
-        outside = {spot.values[name] for spot in right}
-        if inside & outside:
-            if len(inside) == 1 and len(outside) > MOST and _rare(name, inside, wrong, right):
-                (value,) = inside
-                yield look.fact(f"wrong only where {_what(name)} = {value:.4g}", MEANS)
-            continue
-        what = _what(name)
-        if len(inside) == 1:
-            (value,) = inside
-            yield look.fact(f"wrong where {what} = {value:.4g}, and right elsewhere", MEANS)
-        elif len(outside) == 1 and len(inside) > MOST and len(right) >= MANY and len({s.check for s in right}) >= MOST:
-            (value,) = outside
-            yield look.fact(f"right where {what} = {value:.4g} alone", MEANS)
-        elif max(inside) < min(outside) and len(outside) >= MOST:
-            yield look.fact(f"wrong where {what} is small, up to {max(inside):.3g}", MEANS)
-        elif min(inside) > max(outside) and len(outside) >= MOST:
-            yield look.fact(f"wrong where {what} is large, from {min(inside):.3g}", MEANS)
+        if says := _by_value_of(name, wrong, right):
+            yield look.fact(says, MEANS)
+    if says := _by_end(wrong, right, timed="t" in names):
+        yield look.fact(says, MEANS)
+
+
+def _by_value_of(name: str, wrong: list[Spot], right: list[Spot]) -> str:
+    """Where in terms of an argument; "" if it does not tell them apart."""
+    inside, outside = {spot.values[name] for spot in wrong}, {spot.values[name] for spot in right}
+    what, one = _what(name), next(iter(inside))
+    if inside & outside:
+        rare = len(inside) == 1 and len(outside) > SEVERAL and _rare(name, inside, wrong, right)
+        return f"wrong only where {what} = {one:.4g}" if rare else ""
+    if len(inside) == 1:
+        return f"wrong where {what} = {one:.4g}, and right elsewhere"
+    many = len(right) >= MANY and len({spot.check for spot in right}) >= SEVERAL
+    if len(outside) == 1 and len(inside) > SEVERAL and many:
+        return f"right where {what} = {next(iter(outside)):.4g} alone"
+    if max(inside) < min(outside) and len(outside) >= SEVERAL:
+        return f"wrong where {what} is small, up to {max(inside):.3g}"
+    if min(inside) > max(outside) and len(outside) >= SEVERAL:
+        return f"wrong where {what} is large, from {min(inside):.3g}"
+    return ""
+
+
+def _by_end(wrong: list[Spot], right: list[Spot], timed: bool) -> str:
+    """Whether it is so at the first or the last level; "" if at neither."""
     if all(spot.last for spot in wrong) and not any(spot.last for spot in right):
-        yield look.fact("wrong at the last level alone", MEANS)
-    elif all(spot.first for spot in wrong) and not any(spot.first for spot in right):
-        yield look.fact("wrong at the first level alone", MEANS)
-    elif "t" in names:  # which of its levels a batch happens to have, nobody knows
-        return
-    elif len(right) >= MANY and all(spot.last for spot in right) and not any(spot.last for spot in wrong):
-        yield look.fact("right at the last level alone", MEANS)
-    elif len(right) >= MANY and all(spot.first for spot in right) and not any(spot.first for spot in wrong):
-        yield look.fact("right at the first level alone", MEANS)
+        return "wrong at the last level alone"
+    if all(spot.first for spot in wrong) and not any(spot.first for spot in right):
+        return "wrong at the first level alone"
+    if timed or len(right) < MANY:  # which of its levels a batch happens to have, nobody knows
+        return ""
+    if all(spot.last for spot in right) and not any(spot.last for spot in wrong):
+        return "right at the last level alone"
+    if all(spot.first for spot in right) and not any(spot.first for spot in wrong):
+        return "right at the first level alone"
+    return ""
 
 
 def _what(name: str) -> str:
@@ -86,7 +100,7 @@ def _what(name: str) -> str:
 
 def _rare(name: str, values: set[float], wrong: list[Spot], right: list[Spot]) -> bool:
     """Whether these values are hardly ever right."""
-    return MOST * sum(spot.values[name] in values for spot in right) <= len(wrong)
+    return SEVERAL * sum(spot.values[name] in values for spot in right) <= len(wrong)
 
 
 def _compared(step: Step) -> list[tuple[Tensor, Tensor]]:
@@ -168,7 +182,7 @@ def _calls(look: Look) -> Iterator[Fact]:
     wrong = [step[2] for step in look.telling]
     right = [step[2] for step in look.right]
     yield from _by_value(look, wrong, right)
-    if len(wrong) >= MOST and len(right) >= MOST:
+    if len(wrong) >= SEVERAL and len(right) >= SEVERAL:
         for says, holds in FEATURES.items():
             if all(map(holds, wrong)) and not any(map(holds, right)):
                 yield look.fact(says, "All other calls gave the right results.")
@@ -177,7 +191,7 @@ def _calls(look: Look) -> Iterator[Fact]:
 
 def _by_value(look: Look, wrong: list[Any], right: list[Any]) -> Iterator[Fact]:
     """The calls that are wrong are those in which an argument has one value, or another than one."""
-    if len(wrong) < MOST or len(right) < MOST:
+    if len(wrong) < SEVERAL or len(right) < SEVERAL:
         return
     found: list[str] = []
     names = [name for name in wrong[0].names if all(_plain(_value(look, call, name)) for call in (*wrong, *right))]
@@ -188,7 +202,7 @@ def _by_value(look: Look, wrong: list[Any], right: list[Any]) -> Iterator[Fact]:
             continue
         what = called(name)
         for kind, values, others in (("wrong where", mine, fine), ("right where", fine, mine)):
-            enough = len(right) >= MANY and len(others) >= MOST
+            enough = len(right) >= MANY and len(others) >= SEVERAL
             if len(values) == 1 and (kind == "wrong where" or enough):
                 (value,) = values
                 said = f"{what} is not given" if value is None else f"{what} = {_written(value)}"

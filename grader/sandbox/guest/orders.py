@@ -10,6 +10,7 @@ LENGTH = struct.Struct("<I")
 MAX_ORDER = 1 << 20
 """Bytes of an order."""
 MAX_DESCRIPTORS = 8
+"""With an order; the most that one has are two."""
 
 
 class OrderError(Exception):

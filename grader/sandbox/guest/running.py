@@ -23,6 +23,7 @@ AGAIN_SECONDS = 0.5
 SHARE = 0.5
 """Of the time that is left, a cell may take so much: whatever the cells before it took, the next one has its time too."""
 LEAST_SECONDS = 0.1
+"""A piece has so much all the same where no time is left: an import or a definition takes less."""
 LONGEST = 300
 """Characters of an exception's message that are told."""
 
