@@ -65,7 +65,7 @@ def test_the_grader_lists_its_rooms_in_the_order_that_is_held_to() -> None:
         0
     ]
     held = [room.removeprefix("grader.") for layer in layers["layers"][::-1] for room in layer.split(" | ")]
-    assert rooms == held
+    assert rooms == held, f"grader/__init__.py lists {rooms}, and pyproject.toml has the layers {held}, from below"
 
 
 @each_page
