@@ -23,6 +23,7 @@ from grader.course import ROOT, Exercise, Section, find_exercise, section, secti
 from grader.desk import patience, terminal, trial
 from grader.desk.live import Live
 from grader.desk.progress import PASS, UNKNOWN, Progress, Standing
+from grader.desk.training import LONG, Training
 from grader.findings import Finding, examine, trim
 
 __all__ = [
@@ -43,12 +44,6 @@ __all__ = [
 
 FOLDERS = ("checks", "end_to_end", "shortcut")
 """Under exercises/: the graded checks, the reward and the libraries' way, run in this order within a section."""
-LONG = ("slow", "gpu")
-"""Marks of what runs only when it is asked for by name: `-m slow`."""
-LONG_TRAINING_THREADS = min(2, torch.get_num_threads())
-"""For rewards that train on images for minutes. The small networks of the others gain nothing from a second thread, and where
-the cores are busy with other things they wait for it ten times as long as they compute."""
-PICTURES = ROOT / "pictures"
 NOT_FINDINGS = (pytest.skip.Exception, pytest.exit.Exception)
 
 
@@ -256,7 +251,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     progress = run.progress
     if hasattr(pyfuncitem.obj, "hypothesis"):
         hypothesis.seed(derive(progress.seed, name))(pyfuncitem.obj)
-    reward = Training(pyfuncitem, section(place.stem), run) if place.folder == "end_to_end" else None
+    reward = Training(pyfuncitem, section(place.stem), progress, run.fresh) if place.folder == "end_to_end" else None
     seconds = patience.limit() * (1 if place.exercise else patience.LONGER)
     with tidy(progress.seed, reward.threads if reward else 1):
         try:
@@ -280,40 +275,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     elif reward:
         reward.learn("passed", _recorded(pyfuncitem.user_properties))
     return result
-
-
-class Training:
-    """A reward about to train; what it gave when all it depends on was the same is told again instead."""
-
-    def __init__(self, item: pytest.Function, of: Section, run: Run) -> None:
-        self._item, self._of, self._memory = item, of, run.progress.memory
-        self.threads = LONG_TRAINING_THREADS if any(item.get_closest_marker(mark) for mark in LONG) else 1
-        # With other inputs for the checks nothing is remembered, nor which of them pass
-        remembers = run.progress.remembers
-        self._key = self._memory.key_of_reward(of, item.path, self.threads) if remembers else ""
-        self._before = _pictures()
-        self.known = None if run.fresh else self._memory.reward(of, item.name, self._key)
-        if self.known is not None:
-            item.obj = self._tell_again
-
-    def _tell_again(self, **given: Any) -> None:
-        assert self.known is not None
-        if self.known["outcome"] == "failed":
-            raise AssertionError(self.known["says"])
-        self._item.user_properties.append(("says", self.known["says"]))
-        self._item.user_properties.append(
-            ("says", "nothing has changed since, so it did not train again (--fresh does)")
-        )
-
-    def learn(self, outcome: str, says: str) -> None:
-        """Remember what it gave, and the pictures that it drew."""
-        if self.known is None and self._key:
-            drawn = [path for path, stamp in _pictures().items() if self._before.get(path) != stamp]
-            self._memory.learn_reward(self._of, self._item.name, self._key, outcome, says, drawn)
-
-
-def _pictures() -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in PICTURES.glob("*.png")}
 
 
 @pytest.hookimpl(wrapper=True)
