@@ -5,7 +5,7 @@ import difflib
 import hashlib
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
@@ -161,11 +161,7 @@ def capstone(size: str, fresh: bool) -> int:
     readable = [stem for stem in NEEDED if progress.readable(stem)]
     code, missing = under_one_roof({stem: _solved(progress, sections()[stem], NEEDED[stem]) for stem in readable})
     if missing:
-        print("The system is not whole yet. It lacks")
-        for stem, names in missing.items():
-            print(f"  {stem:<21} {', '.join(names)}" + ("" if stem in readable else "  (the file cannot be imported)"))
-        first = next(iter(missing.values()))[0]
-        print(f"`unstatic check {first}` says what is wrong with the first of them, `unstatic hint {first}` helps.")
+        _say_what_is_missing(missing, readable)
         return 1
     folder = memory.STATE / "capstone" / f"{size}-{_digest_of_learning()}"
     if fresh:
@@ -186,6 +182,14 @@ def capstone(size: str, fresh: bool) -> int:
             print(f"The training stopped: {error}")
             return 1
     return 0
+
+
+def _say_what_is_missing(missing: Mapping[str, Sequence[str]], readable: Collection[str]) -> None:
+    print("The system is not whole yet. It lacks")
+    for stem, names in missing.items():
+        print(f"  {stem:<21} {', '.join(names)}" + ("" if stem in readable else "  (the file cannot be imported)"))
+    first = next(iter(missing.values()))[0]
+    print(f"`unstatic check {first}` says what is wrong with the first of them, `unstatic hint {first}` helps.")
 
 
 def _into_digits(system: Any) -> None:
