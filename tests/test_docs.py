@@ -94,6 +94,20 @@ def test_every_path_that_a_page_names_is_there(page: Path) -> None:
     assert not lost, f"{where(page)} names {lost}, which is not there"
 
 
+def test_every_file_that_the_map_names_without_its_folder_is_there() -> None:
+    """In a row of the map a file's folder is said once, for all that follow."""
+    page = ROOT / "docs" / "architecture.md"
+    names = {code for code in code_in(page) if re.fullmatch(r"[\w/]+\.(py|toml|js|css|jinja)", code)}
+    names = {name for name in names if not any(sign in name for sign in GIVEN)}
+    there = [
+        where(path)
+        for folder in ("grader", "exercises", "tests", "solutions")
+        for path in ROOT.glob(f"{folder}/**/*.*")
+    ]
+    lost = sorted(name for name in names if not any(f"/{path}".endswith(f"/{name}") for path in there))
+    assert not lost, f"{where(page)} names {lost}, which is nowhere"
+
+
 @each_page
 def test_every_command_that_a_page_names_is_there(page: Path) -> None:
     code = "\n".join(code_in(page))
