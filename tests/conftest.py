@@ -1,7 +1,8 @@
 """One thread for torch: the tests share their machine. And `--exercise NAME`: only what concerns one exercise."""
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 import torch
@@ -23,6 +24,13 @@ def pytest_configure(config: pytest.Config) -> None:
             find_exercise(name)
         except ValueError as error:
             raise pytest.UsageError(f"--exercise: {error}") from error
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)  # of pytest-xdist
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One process more than there are cores, if nobody says how many: many tests wait, for a limit or for a judge."""
+    count = yield
+    return count if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else count + 1
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import torch
 
 from exercises.checks.expect import LAST_CALL, Mismatch
 from grader.checks.collect import collect
-from grader.checks.state import tidy
+from grader.checks.state import global_seed, tidy
 from grader.checks.under_test import UnderTest
 from tests.classroom import S1, Classroom, open_classroom
 
@@ -223,6 +223,13 @@ def test_tidy_undoes_what_code_at_the_desk_switches() -> None:
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.random.get_state()[1].tolist() == before[1]
+
+
+def test_tidy_seeds_as_torch_does() -> None:
+    with tidy(3):
+        mine = torch.randn(4)
+        torch.manual_seed(global_seed(3))
+        assert torch.equal(torch.randn(4), mine)
 
 
 def test_a_change_to_an_argument_is_a_mistake_and_the_call_is_told_as_it_was() -> None:

@@ -6,6 +6,7 @@ to begin. `make exercise NAME=q_sample` runs this for one exercise.
 
 import importlib.util
 import warnings
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +26,7 @@ from grader.diagnosis.diagnose import diagnose
 from grader.diagnosis.evidence import PASSED
 from grader.diagnosis.listed import Misconception, load
 from grader.judging.judge import Request
+from tests.ahead import Ahead, ahead
 from tests.each import alternatives, answers, pytest_generate_tests  # noqa: F401  runs what follows for each
 
 SEED = 1
@@ -145,8 +147,7 @@ class Seen(NamedTuple):
     broken: str
 
 
-@lru_cache(maxsize=1000)  # what an exercise's tests ask for again; the evidence of all the course would be gigabytes
-def seen(known: Misconception, name: str) -> Seen:
+def look(known: Misconception, name: str) -> Seen:
     """A kill is a check that says Mismatch, or meets an exception of the edited code."""
     check = next(check for check in checks_of(known.section, known.exercise) if check.name == name)
     found = run(check, known.module())
@@ -154,6 +155,28 @@ def seen(known: Misconception, name: str) -> Seen:
         return Seen(None, "")
     sound = isinstance(found.error, Mismatch) or raised_within(found.error, known)
     return Seen(found.evidence, "" if sound else repr(found.error))
+
+
+looking = Ahead(look, 0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _other_cores_look_ahead(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where one exercise alone is tested, and by one process: else the other cores are busy."""
+    global looking
+    if not request.config.getoption("--exercise") or hasattr(request.config, "workerinput"):
+        yield
+        return
+    items = (item for item in request.session.items if item.originalname == "test_a_misconception_is_caught_and_named")
+    known = [item.callspec.params["misconception"] for item in items]
+    tasks = [(each, check.name) for each in known for check in checks_of(each.section, each.exercise)]
+    with ahead(look, tasks) as looking:
+        yield
+
+
+@lru_cache(maxsize=1000)  # what an exercise's tests ask for again; the evidence of all the course would be gigabytes
+def seen(known: Misconception, name: str) -> Seen:
+    return looking(known, name)
 
 
 @cache

@@ -118,7 +118,7 @@ def _tried(stage: Stage, patient: Patient) -> Iterable[Candidate]:
 
 def _partly(patient: Patient) -> Named | None:
     """A mistake that explains most of the evidence, and what is seen in the rest: there is another one beside it."""
-    for candidate, _ in sorted(patient.partial, key=lambda pair: -pair[1])[:PARTLY]:
+    for candidate in patient.partial()[:PARTLY]:
         failed = {check.name: patient.gets(check, candidate) for check in patient.checks}
         if any(
             (found is PASSED) != (name not in patient.failures) for name, found in failed.items() if found is not PASSED

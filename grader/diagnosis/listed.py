@@ -4,6 +4,8 @@
 tested with, and what a wrong answer is compared with to tell the learner which mistake it looks like.
 """
 
+import __future__
+
 import ast
 import tomllib
 from dataclasses import dataclass
@@ -84,7 +86,8 @@ class Misconception:
 
     @cache  # noqa: B019 - a misconception lives as long as the process
     def _code(self) -> CodeType:
-        return compile(self.source(), f"<misconception: {self.name}>", "exec")
+        # Annotations are left as text: to work out their shapes costs more than many a mistake does
+        return compile(self.source(), f"<misconception: {self.name}>", "exec", __future__.annotations.compiler_flag)
 
     def _place(self) -> tuple[list[str], int, int]:
         """The lines of the reference, and where among them the exercise begins and ends."""

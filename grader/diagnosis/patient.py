@@ -59,7 +59,7 @@ class Patient:
         a_class: whether the exercise is a class: what its methods do shows in the checks alone.
         builds: whether it is a module, of which the numbers are its own.
         dark: whether nothing is known but that each check ends with an exception.
-        partial: listed mistakes that do what the answer did in most of the checks that failed, with the number of these.
+        tried: listed mistakes that have been compared with the answer call by call.
         proven: whether that is so in double precision often enough for single precision to be no matter.
     """
 
@@ -88,7 +88,7 @@ class Patient:
         )
         telling = [single(mine.result) for _, _, call, mine in self.trail if _differ(mine, call.right)]
         self.proven = not all(telling)
-        self.partial: list[tuple[Candidate, int]] = []
+        self.tried: list[Candidate] = []
         self.dark = len(failures) == len(checks) and all(raised(e.got) for e in failures.values())
 
     def _follow(self, name: str, done: list[tuple[str, Done]]) -> None:
@@ -116,8 +116,8 @@ class Patient:
         left, loosely = most, []
         for candidate in stage:
             agrees = self._agrees(candidate)
-            if candidate.known and (count := self._in_most(candidate)):
-                self.partial.append((candidate, count))
+            if candidate.known:
+                self.tried.append(candidate)
             if agrees == LOOSELY:
                 loosely.append(candidate)
             if agrees == FULLY:
@@ -150,6 +150,11 @@ class Patient:
             else:
                 return NOT
         return agrees if proven >= parted and (double or not parted) else NOT
+
+    def partial(self) -> list[Candidate]:
+        """Listed mistakes that do what the answer did in most of the checks that failed, in the most of them first."""
+        counted = [(self._in_most(candidate), candidate) for candidate in self.tried]
+        return [candidate for count, candidate in sorted(counted, key=lambda pair: -pair[0]) if count]
 
     def _in_most(self, candidate: Candidate) -> int:
         """In how many of the checks the candidate gives the wrong numbers of the answer; 0 if these are few, or could be by chance."""
