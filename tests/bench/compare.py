@@ -49,9 +49,9 @@ def calls():
         )
     given, firsts, ends = arguments(3, 2), [], []
     for _ in range(5):
-        visit = guest.session(Clock(600))
-        firsts.append(timed(lambda: visit.__enter__().q_sample(*given)))
-        ends.append(timed(lambda: visit.__exit__(None, None, None)))
+        session = guest.session(Clock(600))
+        firsts.append(timed(lambda: session.__enter__().q_sample(*given)))
+        ends.append(timed(lambda: session.__exit__(None, None, None)))
     return {**found, "a check's fork and first call": min(firsts), "a check's end": min(ends)}
 
 
