@@ -234,6 +234,6 @@ def test_tidy_seeds_as_torch_does() -> None:
 
 def test_a_change_to_an_argument_is_a_mistake_and_the_call_is_told_as_it_was() -> None:
     code = UnderTest(SimpleNamespace(twice=lambda x: x.mul_(2)))
-    with pytest.raises(Mismatch, match="first argument was changed in place"):
+    with pytest.raises(Mismatch, match="x was changed in place"):
         code.twice(torch.tensor([1.0, 2.0]))
     assert str(LAST_CALL[-1]) == "twice(x=[1, 2] (float32))"

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from exercises.checks import expect
 from exercises.checks.expect import Mismatch
+from exercises.checks.s5_flow_matching import pairs
 from exercises.checks.spies import Spy
 from grader.checks.under_test import UnderTest
 from grader.course import ROOT
@@ -109,3 +110,33 @@ def test_marks_come_in_pairs_and_only_in_reasons() -> None:
     odd = [path.name for path in MARKED if re.search(r"⟦[^⟧\n]*⟦|⟧[^⟦\n]*⟧", path.read_text(encoding="utf-8"))]
     odd += [path.name for path in MARKED if (text := path.read_text(encoding="utf-8")).count("⟦") != text.count("⟧")]
     assert not odd
+
+
+def test_a_measurement_of_several_things_is_told_one_by_one() -> None:
+    facts = said(lambda: expect.holds(False, "", got={"mean": "without bounds", "logvar": 3.0}, want=""))
+    assert facts["came back"] == "mean: without bounds, logvar: 3"
+
+
+def test_of_two_results_it_is_told_which_is_wrong() -> None:
+    one, two = torch.tensor([1.0]), torch.tensor([2.0])
+    assert said(lambda: pairs.close((one, one), (one, two), ("", "")))["came back"] == "the second of 2: [1] (float32)"
+    facts = said(lambda: pairs.close((one, one), (two, one), ("", ""), names=("x_t", "u_t")))
+    assert facts["came back"] == "the x_t: [1] (float32)"
+
+
+def test_a_decoder_that_was_given_something_wrong_is_not_called_a_model() -> None:
+    UnderTest(Answers())
+    latent = torch.ones(2)
+    expect.given(by="decoder", z=latent)
+    facts = said(lambda: expect.close(latent, torch.zeros(2), ""))
+    assert facts["came back"] == "the z that the decoder was given: [1, 1] (float32)"
+
+
+def test_an_argument_that_was_changed_in_place_is_told_by_its_name_where_that_can_be_seen() -> None:
+    class Changes:
+        @staticmethod
+        def walk(velocity, noise):
+            return noise.add_(1)
+
+    facts = said(lambda: UnderTest(Changes()).walk(None, torch.zeros(1)))
+    assert (facts["came back"], facts["expected"]) == ("noise was changed in place", "noise as it was given")

@@ -36,14 +36,14 @@ class Call:
         self.kwargs = {key: _as_it_is(value) for key, value in self.kwargs.items()}
 
     def __str__(self) -> str:
-        names = _names(self.target)
+        names = argument_names(self.target)
         parts = [f"{name}={describe(value)}" for name, value in zip(names, self.args, strict=False)]
         parts += [describe(value) for value in self.args[len(names) :]]
         parts += [f"{key}={describe(value)}" for key, value in self.kwargs.items()]
         return f"{self.name}({', '.join(parts)})"
 
 
-def _names(target: Callable | None) -> list[str]:
+def argument_names(target: Callable | None) -> list[str]:
     """What the positional arguments are called; none where that cannot be seen, as of what another process answers."""
     try:
         parameters = inspect.signature(target).parameters.values() if target is not None else ()

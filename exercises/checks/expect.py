@@ -5,7 +5,7 @@ back, what was expected, and why. Type, shape, dtype, device and finiteness are 
 """
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -36,9 +36,9 @@ TOLERANCES = {
 numbers are equal or they are not."""
 
 
-def given(**values: Any) -> None:
-    """A model was called with these: a message about one of them says so."""
-    GIVEN.extend((value, f"the {name} that the model was given") for name, value in values.items())
+def given(*, by: str = "model", **values: Any) -> None:
+    """A model, or what else is called `by` in a message, was given these: a message about one of them says so."""
+    GIVEN.extend((value, f"the {name} that the {by} was given") for name, value in values.items())
 
 
 def opened(why: str) -> str:
@@ -211,7 +211,7 @@ def holds(condition: bool, why: str, *, got: Any, want: str, told: str = "") -> 
 
 
 def _in_words(got: Any) -> str:
-    """A measurement in a message: words as they are, of a list of words each once, and of numbers between what they lie."""
+    """A measurement in a message: words as they are, of a list each once, of a dict by name, of numbers between what they lie."""
     if isinstance(got, str):
         return got
     if isinstance(got, list) and got and all(isinstance(word, str) for word in got):
@@ -219,6 +219,8 @@ def _in_words(got: Any) -> str:
         return ", ".join(words[:MOST_WORDS]) + (
             f" and {len(words) - MOST_WORDS} more" if len(words) > MOST_WORDS else ""
         )
+    if isinstance(got, dict):
+        return ", ".join(f"{name}: {_in_words(part)}" for name, part in got.items())
     return at_length(got)
 
 
@@ -239,11 +241,15 @@ def raises(kind: type[Exception], call: Callable[[], Any], why: str, *, naming: 
         raise Mismatch(why, describe(result), describe(result), f"{kind.__name__} raised")
 
 
-def unchanged(why: str, **arguments: tuple[Tensor, Tensor]) -> None:
-    """Each named argument, given as (what it was, what it is now), was not changed in place."""
+def unchanged(why: str, told: Mapping[str, str] | None = None, **arguments: tuple[Tensor, Tensor]) -> None:
+    """Each named argument, given as (what it was, what it is now), was not changed in place.
+
+    A message has another name for those that are in `told`.
+    """
     for name, (before, after) in arguments.items():
         if not _equal(before, after):
-            raise Mismatch(why, f"changed {name}", f"{name} was changed in place", f"{name} as it was given")
+            called = (told or {}).get(name, name)
+            raise Mismatch(why, f"changed {name}", f"{called} was changed in place", f"{called} as it was given")
 
 
 def _equal(before: Tensor, after: Tensor) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from exercises.checks.describe import MADE, Call, network_called
+from exercises.checks.describe import MADE, Call, argument_names, network_called
 from exercises.checks.expect import GIVEN, LAST_CALL, ORDINALS, Mismatch, unchanged
 from exercises.checks.notes import NOTES, a_call, note
 from grader.faults import Missing, Raised
@@ -50,7 +50,7 @@ def _noting(name: str, target: Callable) -> Callable:
         note(name, result)
         # Checks compute what they expect from what they hand out: it must be what it was
         try:
-            unchanged(KEEP, **{where: (before, value.detach()) for where, value, before in given})
+            unchanged(KEEP, _named(target), **{where: (before, value.detach()) for where, value, before in given})
         except Mismatch:
             _put_back([(value, before) for _, value, before in given])
             raise
@@ -60,6 +60,11 @@ def _noting(name: str, target: Callable) -> Callable:
         return result
 
     return call
+
+
+def _named(target: Callable) -> dict[str, str]:
+    """The positional arguments by name, where that can be seen: what came back tells of `noise`, and not of the second argument."""
+    return {f"{ordinal} argument": name for ordinal, name in zip(ORDINALS, argument_names(target), strict=False)}
 
 
 def _put_back(given: list[tuple[Tensor, Tensor]]) -> None:

@@ -19,7 +19,7 @@ def formula(sigma: Tensor, sigma_data: float = 0.5, sigma_min: float = 0.002) ->
 
 
 def compared(got, want: tuple[Tensor, Tensor], why: str = "", **tolerance: float) -> None:
-    pairs.close(got, want, (SKIP + why, OUT + why), **tolerance)
+    pairs.close(got, want, (SKIP + why, OUT + why), names=("c_skip", "c_out"), **tolerance)
 
 
 def test_consistency_coefficients_by_hand(code):

@@ -11,6 +11,7 @@ from exercises.checks.s5_flow_matching.rules import EACH, ENDS, FLOW, KEEP
 CLOUD = "⟦x_t = (1 - (1 - σ_min) t) noise + t data: ⟧the cloud's centre goes to data, its deviation from 1 to σ_min"
 DRIFT = "u_t = dx_t/dt, for this noise and this data⟦: data - (1 - σ_min) noise⟧"
 PAIR = "a pair (x_t, u_t), both of data's shape"
+NAMES = ("x_t", "u_t")
 
 
 def path(batch: batches.Batch, sigma_min: float) -> tuple[Tensor, Tensor]:
@@ -19,11 +20,11 @@ def path(batch: batches.Batch, sigma_min: float) -> tuple[Tensor, Tensor]:
 
 
 def compared(got, want: tuple[Tensor, Tensor], why: str = "", **tolerance: float) -> None:
-    pairs.close(got, want, (CLOUD + why, DRIFT + why), **tolerance)
+    pairs.close(got, want, (CLOUD + why, DRIFT + why), names=NAMES, **tolerance)
 
 
 def test_gaussian_path_by_hand(code):
-    """With sigma_min 0.2, halfway the deviation is 0.6 and the velocity is data - 0.8 noise."""
+    """With sigma_min 0.2 the deviation is 0.6 halfway, and the velocity is the slope of the path."""
     noise, data = numbers(1.0, -2.0)[None].expand(2, 2), numbers(10.0, 4.0)[None].expand(2, 2)
     got = code.gaussian_path(noise, data, numbers(0.5, 1.0), 0.2)
     want = torch.stack([numbers(5.6, 0.8), numbers(10.2, 3.6)]), numbers(9.2, 5.6)[None].expand(2, 2)
@@ -50,7 +51,8 @@ def test_gaussian_path_moves_with_the_velocity_that_it_gives(code, rng):
     """Two points of one path differ by the time between them, times u_t."""
     batch = batches.make((3, 2), rng)
     (early, u_t), (late, _) = (
-        pairs.pair(code.gaussian_path(batch.noise, batch.data, t, 0.3), PAIR) for t in (batch.t / 2, batch.t / 2 + 0.25)
+        pairs.pair(code.gaussian_path(batch.noise, batch.data, t, 0.3), PAIR, NAMES)
+        for t in (batch.t / 2, batch.t / 2 + 0.25)
     )
     for part in (early, u_t, late):
         expect.tensor(part, PAIR, shape=batch.data.shape, dtype=batch.data.dtype)
@@ -79,7 +81,7 @@ def test_gaussian_path_lets_gradients_through(code, rng):
     noise, data = tracked(batch.noise, batch.data)
     pull = batch.v
     share = (1 - 0.7 * batch.clock) * pull
-    x_t, _ = pairs.pair(code.gaussian_path(noise, data, batch.t, 0.3), PAIR)
+    x_t, _ = pairs.pair(code.gaussian_path(noise, data, batch.t, 0.3), PAIR, NAMES)
     expect.gradients(x_t, pull, FLOW, noise=(noise, share), data=(data, batch.clock * pull))
-    _, u_t = pairs.pair(code.gaussian_path(noise, data, batch.t, 0.3), PAIR)  # the graph of the first is used up
+    _, u_t = pairs.pair(code.gaussian_path(noise, data, batch.t, 0.3), PAIR, NAMES)  # the graph of the first is used up
     expect.gradients(u_t, pull, FLOW, noise=(noise, -0.7 * pull), data=(data, pull.clone()))

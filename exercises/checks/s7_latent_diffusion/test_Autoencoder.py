@@ -139,8 +139,8 @@ def test_Autoencoder_clamps_the_log_variance_alone(code, rng):
             parts[name].append(part.detach())
     found = {name: bounds(torch.cat(part)) for name, part in parts.items()}
     why = "logvar is clamped to [-30, 20], so that exp(logvar) is neither 0 nor infinite; 32 channels with huge parameters reach both ends"  # fmt: skip
-    expect.holds(found["logvar"] == "-30 to 20", why, got=found, want="a logvar from -30 to 20")
-    expect.holds(found["mean"] != "-30 to 20", "only logvar is clamped: a mean may lie anywhere", got=found, want="means as they are")  # fmt: skip
+    expect.holds(found["logvar"] == "-30 to 20", why, got=found, want="a logvar from -30 to 20", told=f"a logvar {found['logvar']}")  # fmt: skip
+    expect.holds(found["mean"] != "-30 to 20", "only logvar is clamped: a mean may lie anywhere", got=found, want="a mean beyond those bounds too", told=f"a mean {found['mean']}")  # fmt: skip
 
 
 def bounds(values: Tensor) -> str:

@@ -88,22 +88,6 @@ def steps(model: Listener, draw: Draw) -> list[Asked]:
     return joined
 
 
-@settings(max_examples=10)
-@given(
-    grid=st.sampled_from(GRIDS),
-    samples=st.integers(1, 3),
-    guidance=st.sampled_from((0.0, 0.5, 1.0, 3.0)),
-    scale=st.floats(0.2, 2),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_generate_draws_guided_ddim_steps_in_the_latent_and_decodes_the_end(code, grid, samples, guidance, scale, seed):
-    """Guided steps from static to a clean latent, divided by the scale, decoded, clamped."""
-    draw, model = Draw(Generator().manual_seed(seed), *grid, samples), Listener()
-    draw.guidance, draw.scale = guidance, scale
-    got, want = draw.draw(code, model, Toy()), draw.picture(model)
-    expect.close(got, want, f"{GUIDED}; {STEP}; then decode(z / scale), clamped to [-1, 1]", **NEAR)
-
-
 def test_generate_asks_the_model_at_trailing_times_twice_for_each_latent(code, rng):
     """The n steps of the trailing grid, each latent asked for with its label and with none, whatever the guidance."""
     for T, n in GRIDS:
@@ -125,10 +109,13 @@ def test_generate_shows_the_model_the_latents_on_their_way(code, rng):
     for T, n in ((10, 3), (6, 6), (8, 5)):
         draw, model = Draw(rng, T, n), Listener()
         draw.draw(code, model, Toy())
-        for step, want in zip(steps(model, draw), draw.states(model), strict=False):
+        for number, (step, want) in enumerate(zip(steps(model, draw), draw.states(model), strict=False)):
             labelled = step.y != draw.null
+            where = f"the latent after step {number}; {GUIDED}; {STEP}" if number else "z_T itself at first"
             for name, rows in (("with its label", labelled), ("without one", ~labelled)):
-                expect.close(step.z_t[rows], want, f"asked {name}, the model sees the latent as it is; {STEP}", **NEAR)
+                seen = step.z_t[rows]
+                expect.given(z_t=seen)
+                expect.close(seen, want, f"asked {name}, the model sees {where}", **NEAR)
 
 
 def test_generate_decodes_once_at_the_end_what_it_has_unscaled(code, rng):
@@ -139,8 +126,25 @@ def test_generate_decodes_once_at_the_end_what_it_has_unscaled(code, rng):
         draw.draw(code, model, autoencoder)
         expect.equal(len(autoencoder.drawn), 1, "one look through the decoder, at the end")
         want = draw.states(model)[-1] / scale
-        why = "latents were multiplied by scale for the model, so the decoder gets z / scale"
+        expect.given(by="decoder", z=autoencoder.drawn[0])
+        why = f"the last step ends at ẑ_0, as ᾱ is 1 there, and the decoder gets ẑ_0 / scale; {STEP}"
         expect.close(autoencoder.drawn[0], want, why, **NEAR)
+
+
+@settings(max_examples=10)
+@given(
+    grid=st.sampled_from(GRIDS),
+    samples=st.integers(1, 3),
+    guidance=st.sampled_from((0.0, 0.5, 1.0, 3.0)),
+    scale=st.floats(0.2, 2),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_generate_draws_guided_ddim_steps_in_the_latent_and_decodes_the_end(code, grid, samples, guidance, scale, seed):
+    """Guided steps from static to a clean latent, divided by the scale, decoded, clamped."""
+    draw, model = Draw(Generator().manual_seed(seed), *grid, samples), Listener()
+    draw.guidance, draw.scale = guidance, scale
+    got, want = draw.draw(code, model, Toy()), draw.picture(model)
+    expect.close(got, want, f"{GUIDED}; {STEP}; then decode(z / scale), clamped to [-1, 1]", **NEAR)
 
 
 def test_generate_clamps_the_picture_and_nothing_else(code, rng):

@@ -50,15 +50,6 @@ class Batch:
         return code.latent_loss(model, autoencoder, self.x, self.y, self.t, self.noise, self.alpha_bar, scale)
 
 
-@settings(max_examples=10)
-@given(samples=st.integers(1, 4), channels=st.integers(1, 3), scale=st.floats(0.1, 3), seed=st.integers(0, 2**32 - 1))
-def test_latent_loss_is_the_mean_squared_error_of_the_noise_in_a_scaled_latent(code, samples, channels, scale, seed):
-    """Encode, scale, noise, ask the model, compare with the noise: the mean over every element."""
-    batch, model = Batch(Generator().manual_seed(seed), samples, channels=channels), Listener()
-    batch.scale = scale
-    close(batch.lose(code, model, Toy()), batch.loss(Toy(), model).detach(), f"{MEAN}; {SEEN}")
-
-
 def test_latent_loss_shows_the_model_the_noised_latent_its_levels_and_labels(code, rng):
     """One call, with the scaled mean noised to each sample's level, and with t and y as they are."""
     for samples, height, width in ((3, 8, 12), (1, 4, 4), (2, 8, 8)):
@@ -66,9 +57,19 @@ def test_latent_loss_shows_the_model_the_noised_latent_its_levels_and_labels(cod
         batch.lose(code, model, Toy())
         expect.equal(len(model.calls), 1, "one call of the model is enough", of="calls of the model")
         (call,) = model.calls
+        expect.given(z_t=call.z_t, t=call.t, y=call.y)
         close(call.z_t, batch.z_t(Toy()), SEEN)
         close(call.t, batch.t, "the model is told the level of each sample, t itself")
         close(call.y, batch.y, "the model is told the label of each sample, y itself: none is dropped here")
+
+
+@settings(max_examples=10)
+@given(samples=st.integers(1, 4), channels=st.integers(1, 3), scale=st.floats(0.1, 3), seed=st.integers(0, 2**32 - 1))
+def test_latent_loss_is_the_mean_squared_error_of_the_noise_in_a_scaled_latent(code, samples, channels, scale, seed):
+    """Encode, scale, noise, ask the model, compare with the noise: the mean over every element."""
+    batch, model = Batch(Generator().manual_seed(seed), samples, channels=channels), Listener()
+    batch.scale = scale
+    close(batch.lose(code, model, Toy()), batch.loss(Toy(), model).detach(), f"{MEAN}; {SEEN}")
 
 
 def test_latent_loss_takes_the_scale_as_a_float_or_a_tensor_and_any_callable(code, rng):
