@@ -22,12 +22,6 @@ def mse(case: Case, weight: float = 0.75, bias: float = 0.25) -> Tensor:
     return (case.noise - (weight * jump(case) + bias)).square().mean()
 
 
-@given(case=cases.batches())
-def test_simple_loss_is_the_mean_squared_error_of_the_guessed_noise(code, case):
-    """It is the mean squared error of the guessed noise."""
-    expect.close(code.simple_loss(Spy(), case.x0, case.t, case.noise, case.alpha_bar), mse(case), MEAN)
-
-
 def test_simple_loss_calls_the_model_once_with_the_noised_data_and_its_levels(code, rng):
     """The model is called once, with the noised data and its levels."""
     for case in corners(rng):
@@ -37,6 +31,12 @@ def test_simple_loss_calls_the_model_once_with_the_noised_data_and_its_levels(co
         expect.close(model.seen[0].x_t, jump(case), "the model sees x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε")
         expect.close(model.seen[0].t, case.t, "the model is told the level of each sample, t itself")
         expect.close(got, mse(case), MEAN)
+
+
+@given(case=cases.batches())
+def test_simple_loss_is_the_mean_squared_error_of_the_guessed_noise(code, case):
+    """It is the mean squared error of the guessed noise."""
+    expect.close(code.simple_loss(Spy(), case.x0, case.t, case.noise, case.alpha_bar), mse(case), MEAN)
 
 
 def test_simple_loss_of_a_perfect_model_is_zero(code, rng):

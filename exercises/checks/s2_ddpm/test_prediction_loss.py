@@ -55,25 +55,6 @@ class Knowing(nn.Module):
         return self.gain * self.answer
 
 
-@given(case=cases.batches())
-def test_prediction_loss_is_the_mean_squared_error_against_its_own_target(code, case):
-    """It is the mean squared error against the kind's own target."""
-    args = case.x0, case.t, case.noise, case.alpha_bar
-    expect.close(code.prediction_loss(Spy(), *args), loss_of(case), "without a kind the model guesses the noise, ε")
-    for kind in KINDS:
-        why = f"the loss is the mean over every element of (target - prediction)², the target of {kind} is {TARGETS[kind]}"
-        expect.close(code.prediction_loss(Spy(), *args, kind=kind), loss_of(case, kind), why)
-
-
-@given(case=cases.batches(), gamma=st.floats(0.01, 20))
-def test_prediction_loss_weighs_each_sample_by_its_capped_snr(code, case, gamma):
-    """Each sample is weighed by its SNR, capped at gamma."""
-    for kind in KINDS:
-        got = code.prediction_loss(Spy(), case.x0, case.t, case.noise, case.alpha_bar, kind, gamma)
-        why = f"min-SNR-γ for {kind}: the squared errors of a sample weigh {WEIGHTS[kind]}, and then comes the mean"
-        expect.close(got, loss_of(case, kind, gamma), why)
-
-
 def test_prediction_loss_by_hand_at_snr_4_and_one_quarter(code):
     """Numbers that can be worked out by hand, at SNR 4 and 1/4."""
     x0, noise = numbers(1.0)[None].expand(2, 1), torch.zeros(2, 1, dtype=torch.float64)
@@ -96,6 +77,25 @@ def test_prediction_loss_calls_the_model_once_with_the_noised_data_and_its_level
         expect.close(model.seen[0].x_t, jump(case), "the model sees x_t = √ᾱ_t x_0 + √(1-ᾱ_t) ε, whatever it predicts")
         expect.close(model.seen[0].t, case.t, "the model is told the level of each sample, t itself")
         expect.close(got, loss_of(case, kind, gamma), EACH)
+
+
+@given(case=cases.batches())
+def test_prediction_loss_is_the_mean_squared_error_against_its_own_target(code, case):
+    """It is the mean squared error against the kind's own target."""
+    args = case.x0, case.t, case.noise, case.alpha_bar
+    expect.close(code.prediction_loss(Spy(), *args), loss_of(case), "without a kind the model guesses the noise, ε")
+    for kind in KINDS:
+        why = f"the loss is the mean over every element of (target - prediction)², the target of {kind} is {TARGETS[kind]}"
+        expect.close(code.prediction_loss(Spy(), *args, kind=kind), loss_of(case, kind), why)
+
+
+@given(case=cases.batches(), gamma=st.floats(0.01, 20))
+def test_prediction_loss_weighs_each_sample_by_its_capped_snr(code, case, gamma):
+    """Each sample is weighed by its SNR, capped at gamma."""
+    for kind in KINDS:
+        got = code.prediction_loss(Spy(), case.x0, case.t, case.noise, case.alpha_bar, kind, gamma)
+        why = f"min-SNR-γ for {kind}: the squared errors of a sample weigh {WEIGHTS[kind]}, and then comes the mean"
+        expect.close(got, loss_of(case, kind, gamma), why)
 
 
 def test_prediction_loss_of_a_perfect_model_is_zero_at_snr_0_too(code, rng):
