@@ -233,3 +233,15 @@ def test_the_site_goes_out_with_all_sections_if_it_is_built(tmp_path, monkeypatc
     assert (tmp_path / "whole" / "site" / "assets" / "face.woff2").read_bytes() == b"\x00\xff"
     release.release(tmp_path / "week", [S1.stem])
     assert not (tmp_path / "week" / "site").exists()
+
+
+def test_what_a_release_lacks_is_not_asked_of_learners(repository) -> None:
+    """It has no Makefile: what a lesson says of `make` is said of the course's own repository."""
+    pages = sorted((repository / "exercises" / "lessons").glob("*.md"))
+    assert len(pages) > 1
+    asked = []
+    for page in pages:
+        text = " ".join(page.read_text(encoding="utf-8").split())
+        sentences = re.findall(r"[^.]*(?:Makefile|`make )[^.]*", text)
+        asked += [f"{page.name}: {said}" for said in sentences if "the course's own repository" not in said]
+    assert not asked
