@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.course import ROOT, Exercise, Section
+from grader.course import ROOT, Exercise, Section, sections
 from grader.desk import commands, memory
 from tests.classroom import JUMP, PRODUCT, S1, Desk, open_desk
 
@@ -179,6 +179,20 @@ def test_check_and_status_and_next_agree(desk: Desk) -> None:
     assert status.returncode == 0
     assert "next: compute_alpha_bar" in status.stdout
     assert desk.unstatic("next").stdout.startswith("next: compute_alpha_bar — What survives")
+
+
+def test_where_a_section_ends_what_comes_of_it_is_said_and_all_commands_name_the_same_next(tmp_path: Path) -> None:
+    """The checks of section 6, some seconds."""
+    of = sections()["s6_guidance"]
+    with open_desk(tmp_path, of.stem, "s7_latent_diffusion") as desk:
+        of.stub.write_text(of.solution.read_text(encoding="utf-8"), encoding="utf-8")
+        os.utime(of.stub, (time.time() + 10,) * 2)
+        following = f"next: {next(iter(sections()['s7_latent_diffusion'].exercises))} "
+        ended = f"All exercises of {of.title} ({of.stem}) pass.\n    rewards     pytest exercises -k s6\n"
+        for arguments in (("check", "s6"), ("check", list(of.exercises)[-1]), ("next",), ("status",), ()):
+            said = desk.unstatic(*arguments).stdout
+            assert following in said, arguments
+            assert (ended in said) == (arguments[:1] == ("check",)), arguments
 
 
 def test_status_says_how_long_and_how_steep(desk: Desk) -> None:

@@ -12,9 +12,8 @@ from rich.console import RenderableType
 
 from grader.course import ROOT, Exercise, Section, sections
 from grader.desk import memory, reading, terminal
-from grader.desk.progress import PASS, UNREAD, Progress
+from grader.desk.progress import PASS, UNREAD, Progress, begin
 from grader.desk.restoring import lines_of
-from grader.source.stubs import holds_answers
 
 
 def tell(what: RenderableType) -> None:
@@ -34,7 +33,7 @@ def next_exercise(of: Section | None = None) -> int:
     with Progress() as progress:
         exercise = progress.first(of) if of else progress.next(begin())
         if of and exercise is None:
-            print(f"All exercises of {of.title} ({of.stem}) pass.")
+            tell(terminal.done(of))
             return 0
         tell(terminal.closing(progress, exercise))
         if exercise is None:
@@ -43,13 +42,6 @@ def next_exercise(of: Section | None = None) -> int:
             return 1
         tell(terminal.about(exercise))
     return 0
-
-
-def begin() -> Exercise:
-    """Where to look for the exercise at hand: the section that was saved last of those that hold answers."""
-    begun = [of for of in sections().values() if holds_answers(of) and of.stub.is_file()]
-    at_hand = max(begun, key=lambda of: of.stub.stat().st_mtime) if begun else next(iter(sections().values()))
-    return next(iter(at_hand.exercises.values()))
 
 
 def at_hand() -> Exercise | None:

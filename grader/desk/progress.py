@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from grader.course import Exercise, Section, find_exercise, section, sections
 from grader.desk import reading
 from grader.desk.memory import Memory, Verdict
+from grader.source.stubs import holds_answers
 
 if TYPE_CHECKING:
     from grader.findings import Finding
@@ -293,6 +294,16 @@ class Progress:
         """The first exercise of a section that is to be done; None if all pass."""
         return next((one for one in of.exercises.values() if self._is_open(one)), None)
 
+    def done(self, of: Section) -> bool:
+        """Whether all exercises of a section are known to pass; none is run for it."""
+        return all(self._state(exercise) == PASS for exercise in of.exercises.values())
+
+    def _state(self, exercise: Exercise) -> str:
+        """How an exercise stands in this run, or else as it is remembered."""
+        state = self.standing(exercise.name).state
+        found = self.memory.verdict(exercise) if state == UNKNOWN and self.remembers else None
+        return found.state if found is not None else state
+
     def _begun(self, known: list[Standing]) -> Standing:
         """The first known exercise of the first section that is begun and not done."""
         for of in sections().values():
@@ -303,6 +314,13 @@ class Progress:
 
     def _is_open(self, exercise: Exercise) -> bool:
         return not self.passes(exercise.name) and self.standing(exercise.name).state != BLOCKED
+
+
+def begin() -> Exercise:
+    """Where to look for the exercise at hand: the section that was saved last of those that hold answers."""
+    begun = [of for of in sections().values() if holds_answers(of) and of.stub.is_file()]
+    at_hand = max(begun, key=lambda of: of.stub.stat().st_mtime) if begun else next(iter(sections().values()))
+    return next(iter(at_hand.exercises.values()))
 
 
 def _unreadable(of: Section) -> BaseException | None:

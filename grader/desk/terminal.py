@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.checks.sentences import ROOM, held
-from grader.course import Exercise, Section, section, sections
+from grader.course import ROOT, Exercise, Section, section, sections
 from grader.desk import memory, reading
-from grader.desk.progress import BLOCKED, FAIL, PASS, UNFINISHED, UNREAD, Progress, Standing
+from grader.desk.progress import BLOCKED, FAIL, PASS, UNFINISHED, UNREAD, Progress, Standing, begin
 from grader.site import places
 
 MARKS = {
@@ -60,10 +60,18 @@ def overview(
     progress: Progress, standings: Sequence[Standing], rewards: Sequence[Reward] = (), effort: bool = False
 ) -> RenderableType:
     """A table for each section, with the `effort` that each exercise takes or without, the rewards, and what is next."""
-    upcoming = progress.next()
+    whole = len(standings) == sum(len(of.exercises) for of in sections().values())
+    upcoming = progress.next(begin() if whole else None)
     at_hand = upcoming.section if upcoming else ""
     told = [one for one in rewards if not _waits(one) or (one.stem == at_hand and one.title != "shortcut")]
-    return Group(tables(progress, standings, at_hand, effort), *_rewards(told), closing(progress, upcoming))
+    stems = {standing.exercise.section for standing in standings} - {at_hand}
+    ended = [] if whole or rewards else [section(stem) for stem in stems if progress.done(section(stem))]
+    return Group(
+        tables(progress, standings, at_hand, effort),
+        *_rewards(told),
+        *(Group(done(of), BLANK) for of in ended),
+        closing(progress, upcoming),
+    )
 
 
 def tables(
@@ -105,6 +113,17 @@ def closing(progress: Progress, upcoming: Exercise | None) -> RenderableType:
         of = section(upcoming.section)
         return Group(Text(f"next: mend {reading.where(of)}", style="bold"), _why(progress.problem(of.stem), of))
     return next_up(upcoming, progress.standing(upcoming.name))
+
+
+def done(of: Section) -> RenderableType:
+    """A section all of whose exercises pass: what comes of them."""
+    short = of.stem.split("_")[0]
+    lines = [
+        ("rewards", f"pytest exercises -k {short}"),
+        ("pictures", f"unstatic show {short}"),
+        ("predict", f"{of.lesson.relative_to(ROOT).as_posix()}#predict-then-run"),
+    ]
+    return Group(Text(f"All exercises of {of.title} ({of.stem}) pass."), _facts(lines))
 
 
 def nothing_matches(keyword: str) -> RenderableType:

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from grader.course import Exercise, Section, section, sections
 from grader.desk import commands, practice, restoring, terminal
-from grader.desk.practice import begin, tell
-from grader.desk.progress import FAIL, Progress
+from grader.desk.practice import tell
+from grader.desk.progress import FAIL, Progress, begin
 
 POLL = 0.3
 """Seconds between two looks at the files."""
