@@ -42,6 +42,9 @@ def test_a_name_is_an_exercise_or_the_beginning_of_a_section_s_stem() -> None:
         (("hint", "tinydenoiser"), "did you mean TinyDenoiser"),
         (("hint", "s1"), "'s1' is a section; name one of its exercises: forward_step"),
         (("check", "flying"), "`unstatic status` lists the exercises"),
+        (("hint", "posterior"), "did you mean q_posterior"),
+        (("check", "q"), "`unstatic status` lists the exercises"),
+        (("check", "q_sample", "--seconds", "-1"), "--seconds -1: give a number of seconds"),
         (("reset", "nonsense"), "`unstatic status` lists the exercises"),
     ],
 )

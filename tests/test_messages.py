@@ -140,3 +140,11 @@ def test_an_argument_that_was_changed_in_place_is_told_by_its_name_where_that_ca
 
     facts = said(lambda: UnderTest(Changes()).walk(None, torch.zeros(1)))
     assert (facts["came back"], facts["expected"]) == ("noise was changed in place", "noise as it was given")
+
+
+def test_a_function_without_a_return_is_asked_for_it() -> None:
+    """Not a part of a tuple, which may be None by purpose."""
+    asked = "None: does the function end without a return?"
+    assert said(lambda: expect.close(None, torch.zeros(2), ""))["came back"] == asked
+    assert said(lambda: expect.tensors(None, 2, ""))["came back"] == asked
+    assert said(lambda: expect.tensors((None, torch.zeros(2)), 2, ""))["came back"] == "the first of 2: None"

@@ -118,7 +118,7 @@ def tensor(
 ) -> None:
     """`got` is a tensor, of this shape, dtype and device where they are given."""
     if not isinstance(got, Tensor):
-        raise Mismatch(why, type(got).__name__, f"{_part(got)}{describe(got)}", f"a tensor{_shape_text(shape)}")
+        raise Mismatch(why, type(got).__name__, f"{_part(got)}{_told(got)}", f"a tensor{_shape_text(shape)}")
     if shape is not None and tuple(got.shape) != tuple(shape):
         came_back = f"{_part(got)}shape {tuple(got.shape)}{_other_with(got, shape)}"
         raise Mismatch(why, tuple(got.shape), came_back, f"shape {tuple(shape)}")
@@ -126,6 +126,11 @@ def tensor(
         raise Mismatch(why, str(got.dtype), f"{_part(got)}dtype {got.dtype}", f"dtype {dtype}")
     if device is not None and got.device != device:
         raise Mismatch(why, str(got.device), f"{_part(got)}a tensor on {got.device}", f"a tensor on {device}")
+
+
+def _told(got: Any) -> str:
+    """What came back in the place of tensors, in a few words."""
+    return "None: does the function end without a return?" if got is None else describe(got)
 
 
 def _part(got: Any) -> str:
@@ -181,7 +186,7 @@ def tensors(got: Any, count: int, why: str, names: Sequence[str] = ()) -> tuple[
     """
     called = [f"the {name}" for name in names] or [f"the {word} of {count}" for word in ORDINALS[:count]]
     if not isinstance(got, tuple | list) or len(got) != count:
-        raise Mismatch(why, type(got).__name__, describe(got), f"a tuple of {count} tensors")
+        raise Mismatch(why, type(got).__name__, _told(got), f"a tuple of {count} tensors")
     for part, name in zip(got, called, strict=True):
         if not isinstance(part, Tensor):
             raise Mismatch(why, type(got).__name__, f"{name}: {describe(part)}", f"a tuple of {count} tensors")
@@ -320,7 +325,7 @@ PLAIN = (
 def module(got: Any, why: str) -> None:
     """`got` is an nn.Module with something to train."""
     if not isinstance(got, torch.nn.Module):
-        raise Mismatch(why, type(got).__name__, describe(got), "an nn.Module")
+        raise Mismatch(why, type(got).__name__, _told(got), "an nn.Module")
     if not any(parameter.requires_grad for parameter in got.parameters()):
         came_back = "a module without parameters: torch finds no layer in it"
         raise Mismatch(f"{why}; {PLAIN}", "no parameters", came_back, "a module with parameters to train")

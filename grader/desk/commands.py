@@ -21,6 +21,8 @@ UNTOUCHED = "your files are as they were"
 NAMED = "an exercise (q_sample) or section (s1); without one, the exercise at hand"
 SECTION_AT_HAND = "a section (s1), whose first exercise to do is named; without one, the exercise at hand"
 BEGIN_WITH = "the exercise (q_sample) or section (s1) to begin with; without one, the exercise at hand"
+PART = 3
+"""A part of a name with so many letters is looked for within all names."""
 
 
 class Usage(ValueError):
@@ -136,6 +138,7 @@ def exercise_or_section(name: str) -> Exercise | Section:
     if name not in found:
         spelt = {known.lower(): known for known in found}
         near = [spelt[word] for word in difflib.get_close_matches(name.lower(), spelt, n=3, cutoff=NEAR)]
+        near = near or [known for word, known in spelt.items() if len(name) >= PART and name.lower() in word][:3]
         advice = f"did you mean {' or '.join(near)}?" if near else "`unstatic status` lists the exercises"
         raise argparse.ArgumentTypeError(f"no exercise or section is called {name!r}; {advice}")
     return found[name]

@@ -28,11 +28,14 @@ STARVED = 6
 """So many times as long has an answer that got no processor, or that sleeps."""
 LONGER = 15
 """So many times as long has what trains: a reward, or a picture."""
+MOST = 1e6
+"""Seconds; more is a slip."""
+WANTED = "give a number of seconds, such as 60, or 0 for no limit"
 DEBUGGERS = ("pdb", "bdb", "cmd", "_pydevd", "pydevd", "debugpy", "IPython.terminal.debugger")
 
 
 class LimitError(ValueError):
-    """UNSTATIC_SECONDS is no number of seconds."""
+    """UNSTATIC_SECONDS, or what `--seconds` was given, is no number of seconds."""
 
 
 def limit() -> float:
@@ -46,15 +49,20 @@ def limit() -> float:
         seconds = float(said) if said else SECONDS
     except ValueError:
         seconds = -1.0
-    if not 0 <= seconds < 1e6:
-        raise LimitError(f"UNSTATIC_SECONDS={said}: give a number of seconds, such as 60, or 0 for no limit")
+    if not 0 <= seconds < MOST:
+        raise LimitError(f"UNSTATIC_SECONDS={said}: {WANTED}")
     return seconds
 
 
 def set_limit(seconds: float) -> None:
-    """Another limit for this process and those that it starts."""
+    """Another limit for this process and those that it starts.
+
+    Raises:
+        LimitError: it is no number of seconds.
+    """
+    if not 0 <= seconds < MOST:
+        raise LimitError(f"--seconds {seconds:g}: {WANTED}")
     os.environ["UNSTATIC_SECONDS"] = f"{seconds:g}"
-    limit()
 
 
 def told(seconds: float) -> str:
