@@ -67,7 +67,7 @@ class Autoencoder(nn.Module):
 
     `encode(x)` gives the (mean, logvar) of a normal distribution over latents, `decode(z)` a picture, and
     `forward(x, noise)` does both around one draw: (recon, mean, logvar), where recon is decoded from `reparameterize`
-    with this noise. logvar is clamped to [-30, 20], so that its exponential is a number; decode's output has no bound.
+    with this noise. logvar is clamped to [-30, 20], so that its exponential is a number; decode's output needs no bound.
     H and W are divisible by 4. A sample's results depend on that sample alone.
 
     (Latent diffusion, arXiv:2112.10752, section 3.1, without its adversary and perceptual loss.)

@@ -12,8 +12,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from exercises.checks.expect import LAST_CALL, Mismatch
+from torch import nn
+
+from exercises.checks.expect import LAST_CALL, PLAIN, Mismatch
 from grader.checks.collect import Check
 from grader.checks.run import Evidence, Outcome, cause, evidence_of, from_stub
 from grader.course import ROOT, Exercise, Section
@@ -34,6 +37,15 @@ LONG = 500
 """Characters of what an exception says, and of a line: text of the learner's own making is cut there."""
 FRAMES = 6
 """So many lines of the learner's own file are shown of the way to where something was raised; of a recursion both ends."""
+
+MEANT = {
+    "index out of range in self": "an nn.Embedding of n rows has the rows 0 to n - 1, and was asked for another",
+    "the same dtype": "two dtypes meet in this line: a check's numbers may be float64, and what your code makes beside them has to be of their dtype",
+}
+"""What torch says, and what it means by it."""
+ELSEWHERE = ("the same dtype", "the same device", "Expected all tensors to be on")
+"""What torch says where a layer was not moved with its network."""
+INNER = frozenset(vars(nn.Module()))
 
 
 def told(facts: list[Fact]) -> str:
@@ -118,7 +130,7 @@ def _examined(error: BaseException, check: str, section: Section, files: Collect
     if type(error) is AssertionError and not own:  # a test of the end says in its own words what it found
         return Finding(check, "fail", [("found", str(error).split("\nassert ")[0])], error)
     called = [("called", str(LAST_CALL[-1]))] if LAST_CALL else []
-    return Finding(check, "fail", [*called, *_raised(error, at)], error)
+    return Finding(check, "fail", [*called, *_raised(error, at), *_meant(error, own)], error)
 
 
 def _way(own: list[TracebackType]) -> list[Fact]:
@@ -145,6 +157,26 @@ def _raised(error: BaseException, at: list[Fact]) -> list[Fact]:
     if at or isinstance(error, CheckFault):
         return [("raised", message), *at]
     return [("raised", message), ("at", "the call itself, or the use that the check made of what came back")]
+
+
+def _meant(error: BaseException, own: list[TracebackType]) -> list[Fact]:
+    """What torch's words mean, where they do not say where to look."""
+    said = str(error)
+    meant = [meaning for words, meaning in MEANT.items() if words in said]
+    if any(words in said for words in ELSEWHERE):
+        meant = [hidden for entry in own if (hidden := _unseen(entry.tb_frame.f_locals.get("self")))][:1] or meant
+    return [("note", "; ".join(meant))] if meant else []
+
+
+def _unseen(network: Any) -> str:
+    """Layers of a network that torch does not see, for where they lie; "" if there are none."""
+    if not isinstance(network, nn.Module):
+        return ""
+    for name, value in vars(network).items():
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+        if name not in INNER and any(isinstance(one, nn.Module | nn.Parameter) for one in inside):
+            return f"self.{name} is a plain {type(value).__name__} of layers, which stay in their dtype and on their device; {PLAIN}"
+    return ""
 
 
 def _cut(text: str) -> str:

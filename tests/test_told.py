@@ -64,6 +64,42 @@ def test_every_line_of_the_learner_s_own_on_the_way_is_shown(desk: Desk) -> None
     assert f"from {S1.stem}.py:50, in q_sample: a = deeper(alpha_bar, t, x0)" in said
 
 
+LAYERS = """
+import torch
+from torch import nn
+
+
+class TinyDenoiser(nn.Module):
+    def __init__(self, dim=2, hidden=128):
+        super().__init__()
+        self.last = nn.Linear(dim, dim)
+        self.layers = {kind}
+        self.rows = nn.Embedding(3, dim)
+
+    def forward(self, x, t):
+        {line}
+        return self.last(x)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "note"),
+    [
+        ("[nn.Linear(dim, dim).double()]", "x = self.layers[0](x)", "self.layers is a plain list of layers"),
+        ("None", "x = x + self.rows(torch.full_like(t, 5))", "an nn.Embedding of n rows has the rows 0 to n - 1"),
+        ("None", "x = self.last(torch.zeros(x.shape).double())", "two dtypes meet in this line"),
+        ("None", "raise RuntimeError('of my own')", ""),
+    ],
+)
+def test_what_torch_means_by_its_words_is_told(desk: Desk, kind: str, line: str, note: str) -> None:
+    ours = S1.solution.read_text(encoding="utf-8").replace("class TinyDenoiser(", "class Ours(")
+    desk.module.write_text(ours + LAYERS.format(kind=kind, line=line), encoding="utf-8")
+    said = " ".join(desk.unstatic("check", "TinyDenoiser").stdout.split())
+    assert "raised" in said
+    assert note in said
+    assert (" note " in said) == bool(note)
+
+
 def test_of_a_recursion_both_ends_are_shown(desk: Desk) -> None:
     said = checked(desk, "q_sample", (JUMP, "return q_sample(x0, t, noise, alpha_bar)"))
     assert "RecursionError" in said

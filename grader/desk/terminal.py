@@ -199,7 +199,9 @@ def _facts(lines: list[tuple[str, str]]) -> RenderableType:
 
 def unread(section: Section, progress: Progress) -> RenderableType:
     """Why the learner's module could not be imported, once."""
-    head = Text.assemble(mark(UNREAD), " ", (reading.where(section), "bold"), " — cannot be read: nothing of it could run")
+    head = Text.assemble(
+        mark(UNREAD), " ", (reading.where(section), "bold"), " — cannot be read: nothing of it could run"
+    )
     return Group(head, _why(progress.problem(section.stem), section), Text(""))
 
 
