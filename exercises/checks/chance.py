@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from exercises.checks import expect
 from exercises.checks.expect import Mismatch
+from exercises.checks.rules import DRAWN
 
 ALARM = 1e-10
 """How often one bound, two-sided, may reject correct code."""
@@ -90,7 +91,7 @@ def _within(value: float, low: float, high: float, name: str, why: str, of: str,
         raise Mismatch(why, [name, rounded], f"{of}: {name} {value:.3g}{each}", f"between {low:.3g} and {high:.3g}")
 
 
-def repeated(draw: Callable[[Generator], Tensor], rng: Generator, what: str, because: str = "") -> None:
+def repeated(draw: Callable[[Generator], Tensor], rng: Generator, what: str, because: str = f": {DRAWN}") -> None:
     """The same generator state gives the same result, and another gives another: all randomness comes from it.
 
     Args:

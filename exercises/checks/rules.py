@@ -7,6 +7,7 @@ FLOW = "the result is differentiable in data, noise and predictions"
 EACH = "each sample has its own level: a value (B,) must become (B, 1, ..., 1) before it multiplies (B, *S)"
 KEPT = f"two networks with equal parameters and buffers are equal; {PLAIN}"
 TWIN = "another answer from a second network that was given the first one's state_dict()"
+DRAWN = "all randomness is drawn from the generator that is given"
 
 SINGLE = {"rtol": 1e-4, "atol": 1e-4}
 """For float32 in data or tables. With betas from 0.1 an honest coefficient is off by some 10 ulp after the cancellation

@@ -79,7 +79,7 @@ def test_q_posterior_of_a_step_that_leaves_nothing(code, rng):
     """A step with β = 1 says nothing of where it came from: then x_0 alone is the witness."""
     x0, x_t = cases.normal((2, 3), rng), cases.normal((2, 3), rng)
     got = code.q_posterior(x0, x_t, torch.tensor([2, 2]), numbers(0.1, 0.5, 1.0))
-    mean, variance = expect.tensors(got, 2, PAIR)
+    mean, variance = expect.tensors(got, 2, PAIR, ("mean", "variance"))
     why = "β = 1 makes α and ᾱ 0: what is left is q(x_{t-1} | x_0) = N(√ᾱ_{t-1} x_0, 1 - ᾱ_{t-1}), with ᾱ_{t-1} = 0.45"
     expect.close(mean, 0.45**0.5 * x0, why)
     expect.close(variance, numbers(0.55, 0.55)[:, None], why)

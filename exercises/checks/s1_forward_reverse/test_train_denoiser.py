@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 
 from exercises.checks import cases, chance, expect
 from exercises.checks.cases import numbers
-from exercises.checks.rules import KEEP
+from exercises.checks.rules import DRAWN, KEEP
 from exercises.checks.s1_forward_reverse.draws import all_apart
 from exercises.checks.spies import Exact, Slopes, Spy
 from exercises.toolkit.worlds import Gaussian
@@ -252,7 +252,7 @@ def test_train_denoiser_takes_its_randomness_from_the_generator_alone(code, rng)
         return numbers(*losses, model.weight.item(), model.bias.item())
 
     first = train(seed)
-    why = "the same generator state gives the same training"
+    why = f"the same generator state gives the same training: {DRAWN}"
     expect.holds(torch.allclose(train(seed), first), why, got="other losses", want="the same losses")
     for other in (train(seed + 1), train(seed, skipped=1)):
         why = "another generator state gives another training"

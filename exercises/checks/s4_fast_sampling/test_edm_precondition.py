@@ -28,7 +28,7 @@ def wanted(sigma: float, data: float) -> list[float]:
 
 def parts(got, sigma: Tensor) -> Tensor:
     """The four coefficients, (4, B)."""
-    found = expect.tensors(got, 4, PARTS)
+    found = expect.tensors(got, 4, PARTS, NAMES)
     for name, part in zip(NAMES, found, strict=True):
         expect.tensor(part, f"{name} is of sigma's shape and dtype", shape=sigma.shape, dtype=sigma.dtype)
     return torch.stack([part.detach() for part in found])

@@ -4,6 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from exercises.checks import chance, expect
+from exercises.checks.rules import DRAWN
 
 LAW = "logit(t) = log(t / (1-t)) is drawn from N(mean, std²)⟦: t = sigmoid(mean + std z), z ~ N(0, 1)⟧"
 KIND = "n times: a float32 tensor of shape (n,)"
@@ -62,7 +63,7 @@ def test_logit_normal_times_take_their_randomness_from_the_generator_alone(code,
         return drawn(code, 7, generator=generator)
 
     first = draw(seed)
-    why = "the same generator state gives the same times"
+    why = f"the same generator state gives the same times: {DRAWN}"
     expect.holds(torch.equal(draw(seed), first), why, got="other times", want="the same times")
     for other in (draw(seed + 1), draw(seed, skipped=1)):
         expect.holds(

@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from exercises.checks import expect
 from exercises.checks.chance import LOG
+from exercises.checks.rules import DRAWN
 
 INDEPENDENT = "each label is dropped with probability p, independently of the others and of other calls"
 
@@ -91,7 +92,7 @@ def from_generator(draw: Callable[[Generator], Tensor], rng: Generator) -> None:
         return draw(generator)
 
     first = drawn(seed)
-    why = "the same generator state drops the same labels"
+    why = f"the same generator state drops the same labels: {DRAWN}"
     expect.holds(torch.equal(drawn(seed), first), why, got="other labels", want="the same labels")
     for other in (drawn(seed + 1), drawn(seed, skipped=1)):
         why = "another generator state drops other labels"
