@@ -23,16 +23,14 @@ def floor(batch: batches.Batch, model: Model) -> Tensor:
 
 
 def test_cfm_loss_by_hand(code):
-    """A model that says 0, and one that says x, on the line from 2 to 4 at a quarter of the way."""
-    noise, data, t = numbers(2.0)[None], numbers(4.0)[None], numbers(0.25)
+    """A model that says 0, and one that says x, on the line from (2, 2) to (4, 5) at a quarter of the way."""
+    noise, data, t = numbers(2.0, 2.0)[None], numbers(4.0, 5.0)[None], numbers(0.25)
     got = code.cfm_loss(lambda x, t: torch.zeros_like(x), noise, data, t)
-    expect.close(
-        got, torch.tensor(4.0, dtype=torch.float64), "a model that says 0 is off by 4 - 2, squared 4; " + MATCH
-    )
+    why = "a model that says 0 is off by 2 and 3, and the mean of 4 and 9 is 6.5; "
+    expect.close(got, torch.tensor(6.5, dtype=torch.float64), why + MATCH)
     got = code.cfm_loss(lambda x, t: x, noise, data, t)
-    expect.close(
-        got, torch.tensor(0.25, dtype=torch.float64), "at t = 0.25 x_t is 2.5, and (2.5 - 2)² = 0.25; " + MATCH
-    )
+    why = "at t = 0.25 x_t is (2.5, 2.75), off by 0.5 and 0.25: the mean of the squares is 0.15625; "
+    expect.close(got, torch.tensor(0.15625, dtype=torch.float64), why + MATCH)
 
 
 def test_cfm_loss_asks_the_model_once_at_the_point_of_the_line_and_its_time(code, rng):

@@ -44,14 +44,14 @@ def loss(network, ema_network, teacher, data, noise, sigma_lo, sigma_hi, *parame
 
 def test_consistency_distillation_loss_by_hand(code):
     """A teacher that says 0, so that the path is a ray: with sigma_data 3 and sigma_min 1, from level 4 to level 1."""
-    data, noise = numbers(2.0)[None], numbers(0.5)[None]
+    data, noise = numbers(2.0, 2.0)[None], numbers(0.5, 0.5)[None]
     got = code.consistency_distillation_loss(
         lambda x, c: x, lambda x, c: 5 * x, lambda x, sigma: 0 * x,
         data, noise, numbers(1.0), numbers(4.0), sigma_data=3.0, sigma_min=1.0,
     )  # fmt: skip
     why = (
         "x_hi = 4, f = 4 / 2 + 9/5 * (4 / 5) = 3.44; d_1 = 4 / 4 = 1, the trial step ends at 1, d_2 = 1 / 1 = 1, and x̂_lo = 1"
-        " at the lowest level, where f is the identity; (3.44 - 1)² = 5.9536; "
+        " at the lowest level, where f is the identity; (3.44 - 1)² = 5.9536 in both axes; "
     )
     expect.close(got, torch.tensor(5.9536, dtype=torch.float64), why + LOSS, **GRID)
 
