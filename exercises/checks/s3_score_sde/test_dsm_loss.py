@@ -35,9 +35,12 @@ def noised(case: cases.Case, t: Tensor, sde: Drain | Bent) -> tuple[Tensor, Tens
 
 def test_dsm_loss_by_hand(code):
     """Numbers that can be worked out by hand."""
-    x0, noise = numbers(4.0)[None], numbers(1.0)[None]
+    x0, noise = numbers(4.0, 2.0)[None], numbers(1.0, -1.0)[None]
     got = code.dsm_loss(Spy(2.0, -3.0), x0, numbers(1.0), noise, Bent())
-    why = "at t = 1 x_t = 4 / 2 + 1.1 * 1 = 3.1, the score model says 2 * 3.1 - 3 = 3.2, and (1.1 * 3.2 + 1)² = 20.4304"
+    why = (
+        "at t = 1 x_t = 4 / 2 + 1.1 * 1 = 3.1, the score model says 2 * 3.1 - 3 = 3.2, and (1.1 * 3.2 + 1)² = 20.4304; in the second"
+        " axis they are -0.1 and -3.2, the square is the same, and so is the mean"
+    )
     expect.close(got, numbers(20.4304)[0], why)
 
 
