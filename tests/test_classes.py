@@ -235,7 +235,8 @@ def test_where_nothing_can_be_read_it_is_said_what_was_found_and_what_to_do(tmp_
     said = read(path).problems[None]
     assert (
         said
-        == f"class holds no section of the course (there are answers.docx, draft.txt); name each file for its section, as in {PY}"
+        == "class holds no section of the course (there are answers.docx, draft.txt); answers.docx is a document of a word processor: "
+        f"hand in the module (.py) or the notebook (.ipynb) itself; name each file for its section, as in {PY}"
     )
 
 

@@ -57,6 +57,38 @@ def test_a_file_is_recognised_by_its_name_or_its_exercises(tmp_path, name):
     assert submission.notes == ([] if name.lower() == PY else [f"{name} was read as {STEM}"])
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "kind"),
+    [
+        (f"{STEM}.json", notebook(CODE), "notebook"),
+        (f"Copy of {STEM}.txt", CODE, "module"),
+        (f"{STEM}.txt", notebook(CODE), "notebook"),
+        (PY, notebook(CODE), "notebook"),
+        (NB, CODE, "module"),
+        (NB, "\ufeff" + notebook(CODE), "notebook"),
+    ],
+)
+def test_what_a_file_is_its_content_says_and_not_its_ending(tmp_path, name, data, kind):
+    """0.02 s each."""
+    submission = read(write(tmp_path / "ada" / name, data).parent)
+    assert submission.problems == {}
+    assert submission.sections[STEM].kind == kind
+    assert "q_sample" in submission.sections[STEM].text
+    other = kind != ("notebook" if name.endswith(("b", ".json")) else "module")
+    assert (f"{name} holds a {kind}, and was read as one" in submission.notes) == other
+
+
+def test_text_and_data_of_other_names_are_no_sections(tmp_path):
+    for name, data in {"notes.txt": CODE, "package.json": "{}", "requirements.txt": "torch"}.items():
+        write(tmp_path / "ada" / name, data)
+    assert "holds no section" in problem(tmp_path / "ada", None)
+
+
+def test_an_empty_file_is_read_and_told(tmp_path):
+    assert read(write(tmp_path / PY, "\n \n")).notes == [f"{PY} is an empty file"]
+    assert read(write(tmp_path / PY, CODE)).notes == []
+
+
 def test_a_module_of_unknown_name_with_a_syntax_error_still_belongs_to_its_section(tmp_path):
     assert (
         problem(write(tmp_path / "ada.py", CODE + "def oops(:\n"))

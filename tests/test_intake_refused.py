@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from grader.course import ROOT
 from grader.intake import syntax
 from grader.intake.reading import read
-from tests.handed_in import CODE, NB, PY, STEM, pack, problem, write
+from tests.handed_in import CODE, NB, PY, STEM, notebook, pack, problem, write
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,42 @@ from tests.handed_in import CODE, NB, PY, STEM, pack, problem, write
 )
 def test_a_file_that_is_no_module_is_refused_with_a_sentence(tmp_path, data, says):
     assert says in problem(write(tmp_path / PY, data))
+
+
+MERGED = "<<<<<<< HEAD\n{0}\n=======\n{0}\n>>>>>>> theirs\n"
+
+
+def test_what_a_merge_left_is_told_with_its_line(tmp_path):
+    """0.1 s."""
+    told = "a merge left its conflict there: keep what is right, and delete the lines"
+    assert f"{PY} is not valid Python, line 3: {told}" in problem(write(tmp_path / PY, CODE + MERGED.format("x = 1")))
+    assert f"{NB} is not a notebook, line 2: {told}" in problem(
+        write(tmp_path / NB, "{\n" + MERGED.format('"cells": [],'))
+    )
+    submission = read(write(tmp_path / NB, notebook("x = 1\n" + MERGED.format("y = 1"), CODE)))
+    assert submission.notes == [f"{NB}: cell 1 was left out, since it is not Python (line 2): {syntax.CONFLICT}"]
+    shown = f'"""\n{MERGED.format("x")}"""\n{CODE}'  # in a text that is Python it is no conflict
+    assert read(write(tmp_path / PY, shown)).problems == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("type Batch = Tensor", "3.12"),
+        ("def q_sample[T](x0: T) -> T: ...", "3.12"),
+        ("class Box[T]: ...", "3.12"),
+        ("said = t'{1}'", "3.14"),
+        ("x = (1", ""),
+        ("except_this = [1, ", ""),
+    ],
+)
+def test_of_syntax_that_only_a_newer_python_reads_it_is_said_which_one_grades(line, wanted, monkeypatch):
+    monkeypatch.setattr(syntax.sys, "version_info", (3, 11, 9))
+    said = syntax.written_for(syntax.SyntaxProblem(2, "invalid syntax"), f"x = 1\n{line}\n")
+    graded = f" (this may be Python {wanted}'s; what is handed in is graded with Python 3.11)"
+    assert said == (graded if wanted else "")
+    monkeypatch.setattr(syntax.sys, "version_info", (3, 15, 0))
+    assert syntax.written_for(syntax.SyntaxProblem(2, "invalid syntax"), f"x = 1\n{line}\n") == ""
 
 
 @pytest.mark.parametrize(
@@ -119,10 +155,37 @@ def test_a_path_that_is_not_there_or_no_submission_is_refused_with_a_sentence(tm
     assert problem(tmp_path / ("x" * 300), None).endswith("cannot be read: file name too long")
     assert "null" in problem(Path("a\0b"), None)
     assert "holds no section" in problem(tmp_path / "empty", None)
-    assert "neither a module" in problem(write(tmp_path / "ada.tar.gz"), None)
+    assert "neither a module" in problem(write(tmp_path / "ada.xyz"), None)
     assert "defines no exercise" in problem(write(tmp_path / "ada.py", "x = 1"), None)
     assert "not a zip archive" in problem(write(tmp_path / "ada.zip", "hello"), None)
     assert "not a zip archive" in problem(write(tmp_path / "none.zip", ""), None)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (
+            "answers.rar",
+            "is a RAR archive, which is not opened: hand in the files themselves, or a zip archive of them",
+        ),
+        ("answers.7z", "is a 7z archive, which is not opened"),
+        ("answers.tar.gz", "is an archive that is not opened: hand in the files themselves"),
+        ("homework 1.PDF", "is a PDF document: hand in the module (.py) or the notebook (.ipynb) itself"),
+        ("Screenshot 2026-03-15 at 10.11.12.png", "is a picture: hand in the module"),
+        (f"{STEM}.html", "is a web page: hand in the module"),
+        (f"{STEM}.md", "is text in Markdown: hand in the module"),
+        ("Re Homework.eml", "is an e-mail: save what is attached to it"),
+        ("My colab.url", "is a link, and links are never followed: hand in the module"),
+        (f"{STEM}.py.crdownload", "is a download that did not end: save it again"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_for_what_it_is_alone_and_in_a_folder(tmp_path, name, says):
+    """0.02 s each."""
+    write(tmp_path / "ada" / name, "x")
+    for place in (tmp_path / "ada", tmp_path / "ada" / name):
+        said = problem(place, None)
+        assert f"{name} {says}" in said
+        assert "name each file" not in said
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

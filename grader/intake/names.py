@@ -13,6 +13,9 @@ ENDINGS = {
 }
 """What the names of modules and notebooks end with, and which of the two it is."""
 
+LOOSE = {".txt": ".py", ".json": ".ipynb"}
+"""Endings that take the place of a module's or a notebook's own, where the name holds a section's."""
+
 _JUNK = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"}
 
 
@@ -22,7 +25,7 @@ def is_junk(name: str) -> bool:
 
 def suffix_of(name: str) -> str:
     """`.py` or `.ipynb`, however capitalised and whatever was added to it; "" for any other name."""
-    return ENDINGS.get(_ending(name), "")
+    return (ENDINGS | LOOSE).get(_ending(name), "")
 
 
 def base_of(name: str) -> str:
@@ -31,7 +34,16 @@ def base_of(name: str) -> str:
 
 
 def _ending(name: str) -> str:
-    return max((ending for ending in ENDINGS if name.lower().endswith(ending)), key=len, default="")
+    fits = [ending for ending in ENDINGS if name.lower().endswith(ending)]
+    if not fits and any(_holds(name, stem) for stem in sections()):
+        fits = [ending for ending in LOOSE if name.lower().endswith(ending)]
+    return max(fits, key=len, default="")
+
+
+def _holds(name: str, stem: str) -> bool:
+    return bool(
+        re.search(rf"(?<![a-z0-9]){re.escape(stem.lower())}(?![a-z0-9])", re.sub(r"[-\s.]+", "_", name.lower()))
+    )
 
 
 def nearness(name: str, stem: str) -> int | None:
@@ -41,8 +53,7 @@ def nearness(name: str, stem: str) -> int | None:
         return 0
     if base.lower() == stem.lower():
         return 1
-    found = re.search(rf"(?<![a-z0-9]){re.escape(stem.lower())}(?![a-z0-9])", re.sub(r"[-\s.]+", "_", base.lower()))
-    return 2 if found and not base.lower().startswith("test_") else None
+    return 2 if _holds(base, stem) and not base.lower().startswith("test_") else None
 
 
 def stems_in(name: str) -> list[str]:

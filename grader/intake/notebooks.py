@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grader.intake.cells import OtherLanguage, as_python, remedy
-from grader.intake.syntax import Compiler, SyntaxProblem
+from grader.intake.syntax import CONFLICT, Compiler, SyntaxProblem, conflict, written_for
 from grader.intake.trees import Refused
 from grader.intake.visible import one_line
 
@@ -62,6 +62,12 @@ class Notebook:
     unread: tuple[Unread, ...]
 
 
+def is_one(data: bytes) -> bool:
+    """Whether bytes look like a notebook, whatever the file is called."""
+    begins = data[:100].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
+    return begins and b'"nbformat"' in data and (b'"cells"' in data or b'"worksheets"' in data)
+
+
 def read(data: bytes, shown: str, compiler: Compiler) -> Notebook:
     """The notebook in `data`; `shown` is what its sender calls it.
 
@@ -87,7 +93,9 @@ def _left_out(why: SyntaxProblem | OtherLanguage, number: int, source: str) -> s
         if not _defined(source):
             return ""
         return f"cell {number} was left out, since %%{one_line(why.magic, 40)} hands it to something else; without that line it is run"
-    said = one_line(why.message, 120)
+    if line := conflict(source):
+        return f"cell {number} was left out, since it is not Python (line {line}): {CONFLICT}"
+    said = one_line(why.message, 120) + written_for(why, source)
     return f"cell {number} was left out, since it is not Python (line {why.line}: {said}); {remedy(why)}"
 
 
@@ -104,6 +112,8 @@ def _document(data: bytes, shown: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise Refused(f"{shown} is not a notebook: it is not UTF-8 text") from error
     except json.JSONDecodeError as error:
+        if line := conflict(error.doc):
+            raise Refused(f"{shown} is not a notebook, line {line}: {CONFLICT}") from error
         what = f"not valid JSON ({error.msg} at line {error.lineno})" if data.strip() else "an empty file"
         raise Refused(f"{shown} is not a notebook: it is {what}") from error
     except (ValueError, RecursionError) as error:  # a number with too many digits, brackets nested too deeply

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from grader.course import sections
-from grader.intake import classes
+from grader.intake import classes, mistaken
 from grader.intake.archives import ARCHIVE_BYTES, CLASS_BYTES, CLASS_ENTRIES, Archive
 from grader.intake.names import base_of, is_junk, nearness, suffix_of
 from grader.intake.sources import Source, finish, load
@@ -173,7 +173,8 @@ def _tree(path: Path) -> Tree:
     if suffix == ".zip":
         return Archive(read_file(str(path), ARCHIVE_BYTES), shown)
     if not suffix_of(path.name):
-        raise Refused(f"{shown} is neither a module (.py), a notebook (.ipynb), a folder nor a zip archive")
+        known = mistaken.told([path.name])
+        raise Refused(known or f"{shown} is neither a module (.py), a notebook (.ipynb), a folder nor a zip archive")
     return SingleFile(path)
 
 
@@ -217,9 +218,10 @@ def _read_sections(tree: Tree, submission: Submission, compiler: Compiler) -> No
 def _nothing_found(name: str, seen: list[str]) -> str:
     there = ", ".join(one_line(one, 40) for one in seen[:4]) + (f" and {len(seen) - 4} more" if len(seen) > 4 else "")
     what = f" (there {'is' if len(seen) == 1 else 'are'} {there})" if seen else ""
-    return (
-        f"{one_line(name, 60)} holds no section of the course{what}; name each file for its section, as in {_example()}"
-    )
+    advice = [mistaken.told(seen)]
+    if not all(mistaken.kind_of(one) for one in seen) or not seen:
+        advice.append(f"name each file for its section, as in {_example()}")
+    return f"{one_line(name, 60)} holds no section of the course{what}; {'; '.join(filter(None, advice))}"
 
 
 def _apart(tree: Tree, place: tuple[str, ...], folders: list[str], submission: Submission) -> list[tuple[str, ...]]:
@@ -301,6 +303,8 @@ class _Reader:
         try:
             source = load(self._tree, (*self._place, name), self._compiler)
             self._submission.sections[stem] = finish(source, stem, self._compiler)
+            if source.kind == "module" and not source.text.strip():
+                self._note(f"{one_line(name)} is an empty file")
         except Refused as refusal:
             self._submission.problems[stem] = str(refusal)
         except OSError as error:
@@ -308,6 +312,8 @@ class _Reader:
         else:
             lost = [cell.note for cell in source.unread if not cell.defines & set(sections()[stem].exercises)]
             self._submission.notes.extend(f"{one_line(name)}: {note}" for note in lost)
+            if (source.kind == "notebook") != (suffix_of(name) == ".ipynb"):
+                self._note(f"{one_line(name)} holds a {source.kind}, and was read as one")
             if name.lower() != f"{stem}{suffix_of(name)}".lower():
                 self._note(f"{one_line(name)} was read as {stem}")
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from grader.intake import notebooks
 from grader.intake.names import suffix_of
-from grader.intake.syntax import Compiler
+from grader.intake.syntax import CONFLICT, Compiler, conflict, written_for
 from grader.intake.trees import MIB, Refused, Tree
 from grader.intake.visible import one_line
 
@@ -84,10 +84,10 @@ def load(tree: Tree, place: tuple[str, ...], compiler: Compiler) -> Source:
     suffix = suffix_of(name)
     data = tree.read(place, LIMITS[suffix])
     digest = hashlib.sha256(data).hexdigest()
-    if suffix == ".py":
-        return Source(name, decode(data, shown), "module", digest)
-    notebook = notebooks.read(data, shown, compiler)
-    return Source(name, notebook.text, "notebook", digest, notebook.cells, notebook.unread)
+    if notebooks.is_one(data) or (suffix == ".ipynb" and not _is_module(data, shown, compiler)):
+        notebook = notebooks.read(data, shown, compiler)
+        return Source(name, notebook.text, "notebook", digest, notebook.cells, notebook.unread)
+    return Source(name, decode(data, shown), "module", digest)
 
 
 def finish(source: Source, stem: str, compiler: Compiler) -> Source:
@@ -97,9 +97,26 @@ def finish(source: Source, stem: str, compiler: Compiler) -> Source:
         Refused: it is not Python.
     """
     if source.kind == "module" and (problem := compiler.problem(source.text)):  # cells are known to be Python by now
+        if line := conflict(source.text):
+            raise Refused(f"{one_line(source.filename)} is not valid Python, line {line}: {CONFLICT}")
         where = source.place(problem.line)
-        raise Refused(f"{one_line(source.filename)} is not valid Python, {where}: {one_line(problem.message, 200)}")
+        said = one_line(problem.message, 200) + written_for(problem, source.text)
+        raise Refused(f"{one_line(source.filename)} is not valid Python, {where}: {said}")
     return replace(source, filename=stem + (".py" if source.kind == "module" else ".ipynb"))
+
+
+_CODE = re.compile(r"^(?:def|class|import|from) \w", re.MULTILINE)
+
+
+def _is_module(data: bytes, shown: str, compiler: Compiler) -> bool:
+    """Whether what is called a notebook is a module that was given its ending."""
+    if data[:100].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+        return False
+    try:
+        text = decode(data, shown)
+    except Refused:
+        return False
+    return _CODE.search(text) is not None and compiler.problem(text) is None
 
 
 _MISTAKEN = {

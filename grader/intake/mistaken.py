@@ -1,0 +1,40 @@
+"""What is handed in for a module or a notebook and is neither: what it is, by its name, and what its sender can do."""
+
+from collections.abc import Iterable
+
+from grader.intake.visible import one_line
+
+TOLD = 2
+"""Kinds of files that a sentence tells of."""
+
+_ARCHIVE = "hand in the files themselves, or a zip archive of them"
+_CODE = "hand in the module (.py) or the notebook (.ipynb) itself"
+_KINDS = (
+    ((".rar",), "a RAR archive, which is not opened", _ARCHIVE),
+    ((".7z",), "a 7z archive, which is not opened", _ARCHIVE),
+    ((".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".zipx"), "an archive that is not opened", _ARCHIVE),
+    ((".pdf",), "a PDF document", _CODE),
+    ((".doc", ".docx", ".odt", ".rtf", ".pages"), "a document of a word processor", _CODE),
+    ((".png", ".jpg", ".jpeg", ".gif", ".heic", ".webp", ".bmp", ".tiff"), "a picture", _CODE),
+    ((".html", ".htm", ".mhtml"), "a web page", _CODE),
+    ((".md", ".rmd", ".qmd"), "text in Markdown", _CODE),
+    ((".eml", ".msg"), "an e-mail", "save what is attached to it, and hand that in"),
+    ((".url", ".webloc", ".lnk", ".desktop", ".gdoc"), "a link, and links are never followed", _CODE),
+    ((".crdownload", ".part", ".download"), "a download that did not end", "save it again"),
+    ((".pyc",), "a module in Python's own form", _CODE),
+)
+
+
+def kind_of(name: str) -> tuple[str, str] | None:
+    """What a file is that goes by this name, and what its sender can do; None if the name does not tell."""
+    ending = "." + name.lower().rpartition(".")[2]
+    return next(((what, remedy) for endings, what, remedy in _KINDS if ending in endings), None)
+
+
+def told(names: Iterable[str]) -> str:
+    """What files of these names are, and what to do; "" if no name tells."""
+    first: dict[tuple[str, str], str] = {}
+    for name in names:
+        if kind := kind_of(name):
+            first.setdefault(kind, name)
+    return "; ".join(f"{one_line(name, 40)} is {what}: {remedy}" for (what, remedy), name in list(first.items())[:TOLD])
