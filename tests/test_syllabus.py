@@ -7,6 +7,8 @@ import json
 import os
 import re
 import shutil
+import sys
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -169,6 +171,30 @@ def test_an_extension_moves_the_deadline_of_one_learner(grade, extension):
     assert [total(found, name)[0] for name in ("ada", "bob")] == [2, 0]
 
 
+@pytest.mark.parametrize("with_roster", [True, False])
+def test_a_name_is_the_same_however_its_accents_and_capitals_are_written(grade, with_roster, monkeypatch):
+    """Archives of a Mac have accents apart, platforms have them in one. 2 s each, and what is graded once."""
+    apart, in_one = unicodedata.normalize("NFD", "Zoë Müller"), unicodedata.normalize("NFC", "Zoë Müller")
+    written, other = (apart, in_one) if with_roster else (in_one, apart)
+    monkeypatch.setattr(sys.modules[__name__], "COHORT", ["ada", apart])
+    shutil.copytree("bob", apart)
+    Path("receipts.csv").write_text(f"submission,received\n{written},2026-03-09T00:00:00Z\n", encoding="utf-8")
+    try:
+        found = grade(
+            f'{DEADLINE}[late]\nper_day = 0.5\n[extensions]\n"{other}" = 7\n[[scores]]\nlearner = "{written.upper()}"\n'
+            'exercise = "forward_step"\nscore = 0.5\nby = "me"\nwhy = "x"\n'
+            + (f'[roster]\nada = {{}}\n"{in_one}" = {{}}\n' if with_roster else ""),
+            *(["--again", in_one] if with_roster else []),
+        )
+    finally:
+        shutil.rmtree(apart)
+    assert apart not in found.get("no_receipt", [])
+    assert of(found, apart)["late"]["due"].startswith("2026-03-09T00:00")  # by the extension
+    assert of(found, apart)["score"] == 0.5
+    assert "unused" not in found
+    assert found.get("missing", []) == []
+
+
 def test_the_collector_s_times_of_files_count_where_the_course_says_so(grade):
     for name, day in (("ada", 1), ("bob", 3)):
         moment = datetime(2026, 3, day, 12, tzinfo=UTC).timestamp()
@@ -204,7 +230,8 @@ def test_a_score_set_by_hand_survives_a_rerun_and_says_who_set_it_and_why(grade)
 
 def test_a_score_by_hand_stands_for_who_handed_in_nothing(grade):
     found = grade("[roster]\nada = {}\nbob = {}\neve = {}\nzoe = {}\nmary = {}\n" + BY_HAND.replace("bob", "mary"))
-    assert total(found, "mary") == (0.5, 1)
+    assert total(found, "mary") == (0.5, total(found, "bob")[1])  # of as many points as everybody
+    assert of(found, "mary", "compute_alpha_bar")["message"] == "nothing was handed in"
     assert found["missing"] == ["mary"]
     assert grade(BY_HAND.replace("bob", "bobby"))["unused"] == ["bobby"]
 

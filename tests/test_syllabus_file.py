@@ -70,6 +70,8 @@ def faults(capsys: pytest.CaptureFixture, text: str | bytes) -> list[str]:
          ' { learner = "b", exercise = "q_sample", score = 3, by = "me", why = "x" },\n]',
          3, "a score of 3 of 2 points for q_sample; give at most these"),
         ('checks = "nowhere"', 1, "there is no folder"),
+        ('[roster]\nada = {}\n[time.learners]\nAdda = 2', 4, "Adda is not on the roster; did you mean ada?"),
+        ('[scores]\nlearner = "ada"', 1, "give a list, each begun by [[scores]]"),
     ],
 )  # fmt: skip
 def test_each_fault_is_told_with_file_and_line(text, line, says, capsys):
@@ -96,7 +98,27 @@ def test_faults_of_a_table_beside_the_file_are_told_with_its_lines(capsys):
     ]
     assert "receipts.csv:5: no section is called 's9'" in told[3]
     Path("class.csv").write_text("name,email\nAda,a@b\n")
-    assert "class.csv:1: the first line names no column learner" in faults(capsys, 'roster = "class.csv"')[0]
+    told = faults(capsys, 'roster = "class.csv"')
+    assert [line.removeprefix(f"{Path.cwd()}/") for line in told] == [
+        "class.csv:1: the first line names no column learner; it must have learner, and has name, email: "
+        "give the columns these names"
+    ]
+
+
+def test_a_fault_is_told_once_and_not_again_for_what_follows_from_it(capsys):
+    Path("class.xlsx").write_bytes(b"PK\x03\x04 and so on")
+    told = faults(capsys, 'roster = "class.xlsx"')
+    assert told == [f"{Path.cwd()}/class.xlsx:1: this is a spreadsheet's own file; save the table as CSV in UTF-8"]
+    told = faults(capsys, f'timezone = "Europa/Wien"\nreceipts = "mtime"\n[deadlines]\n{STEM} = 2026-03-01')
+    assert [line.partition(": ")[2].split(" = ")[0] for line in told] == ["timezone"]
+
+
+def test_a_misspelt_name_to_grade_again_is_told_with_the_nearest(capsys):
+    assert main(["grade", "ada", "--again", "aada"]) == 2
+    assert (
+        "'aada' is no submission, learner, exercise or section of this run; did you mean 'ada'?"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from grader.intake.visible import one_line
 from grader.syllabus.entries import Entry, Faults
 
 
@@ -36,6 +37,9 @@ def lines(entry: Entry, needed: Sequence[str], known: Sequence[str]) -> list[Lin
     """
     path, faults = entry.file.path.parent / entry.text(), entry.file.faults
     try:
+        if path.read_bytes()[:4] == b"PK\x03\x04":
+            faults.add(path, 1, "this is a spreadsheet's own file; save the table as CSV in UTF-8")
+            return []
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         entry.fault(f"{entry.shown}: {path} cannot be read: {(error.strerror or str(error)).lower()}")
@@ -50,7 +54,13 @@ def lines(entry: Entry, needed: Sequence[str], known: Sequence[str]) -> list[Lin
     )
     names = {name: name.strip().casefold() for name in reader.fieldnames or []}
     if lacking := [name for name in needed if name not in names.values()]:
-        faults.add(path, 1, f"the first line names no column {lacking[0]}; it must have {', '.join(needed)}")
+        there = ", ".join(one_line(name, 30) for name in names.values() if name) or "nothing"
+        faults.add(
+            path,
+            1,
+            f"the first line names no column {lacking[0]}; it must have {', '.join(needed)}, and has {there}: "
+            "give the columns these names",
+        )
         return []
     found = []
     for row in reader:

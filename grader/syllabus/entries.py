@@ -169,7 +169,8 @@ class Entry:
     def items(self, read: Callable[["Entry"], T]) -> list[T]:
         """The same of a list."""
         if not isinstance(self.value, list):
-            raise self._wrong("a list")
+            table = f", each begun by [[{self.shown}]]" if isinstance(self.value, dict) else ""
+            raise self._wrong(f"a list{table}")
         return [found for index in range(len(self.value)) for found in self.inner(index)._read(read)]
 
     def text(self) -> str:

@@ -1,5 +1,6 @@
 """A cohort graded by a course's rules: judged, marked, and its names hidden if they are to be."""
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from grader.judging.results import Document
 from grader.syllabus.equal import equal
 from grader.syllabus.marks import marked
 from grader.syllabus.reading import read
+from grader.syllabus.roster import plain
 from grader.syllabus.rules import Syllabus
 
 
@@ -58,10 +60,13 @@ class Grading:
             raise Unknown(f"--only: {course} leaves out {', '.join(only) or 'every exercise'}")
         people = {who for one in submissions for who in (one.name, self.syllabus.roster.owner(one.name) or one.name)}
         known = set(_exercises(sections())) | set(sections())
-        if strange := [name for name in again if name not in people | known]:
-            raise Unknown(f"--again: {strange[0]!r} is no submission, learner, exercise or section of this run")
-        self._again_people = {name for name in again if name in people}
-        self._again_exercises = set(_exercises([name for name in again if name not in people]))
+        spelt = {plain(who): who for who in people}
+        if strange := [name for name in again if name not in known and plain(name) not in spelt]:
+            near = difflib.get_close_matches(strange[0], [*people, *known], 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise Unknown(f"--again: {strange[0]!r} is no submission, learner, exercise or section of this run{hint}")
+        self._again_people = {plain(name) for name in again if plain(name) in spelt}
+        self._again_exercises = set(_exercises([name for name in again if plain(name) not in spelt]))
 
     def run(self, terms: Terms, jobs: int = 1, told: Told | None = None) -> Document:
         """Grade, and give the document by the course's rules."""
@@ -77,7 +82,8 @@ class Grading:
     def _again(self, submission: str, exercise: str) -> bool:
         if not self._again_people and not self._again_exercises:
             return False
-        who = not self._again_people or {submission, self.syllabus.roster.owner(submission)} & self._again_people
+        names = {plain(submission), plain(self.syllabus.roster.owner(submission) or "")}
+        who = not self._again_people or names & self._again_people
         return bool(who) and (not self._again_exercises or exercise in self._again_exercises)
 
 

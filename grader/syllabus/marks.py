@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from grader.course import find_exercise
+from grader.course import find_exercise, section
 from grader.intake.reading import Submission
 from grader.judging.results import Document, Graded, Row, document, plain_row
+from grader.syllabus.roster import plain
 from grader.syllabus.rules import HandScore, Syllabus
 
 
@@ -29,7 +30,7 @@ def marked(
     handed_in = {name: syllabus.roster.owner(name) for name in rows}
     missing = syllabus.roster.missing(rows)
     for learner in missing:
-        if by_hand := marker.rows(learner, []):  # handed in on paper, say
+        if by_hand := marker.on_paper(learner):
             rows[learner] = by_hand
     found = document(graded["seed"], graded["isolation"], rows.items())
     found["submissions"] = [_named(one, syllabus) for one in found["submissions"]]
@@ -50,7 +51,8 @@ def _tell_people(found: Document, syllabus: Syllabus, handed_in: dict[str, str |
     for name, owner in handed_in.items():
         if owner is not None:
             by.setdefault(owner, []).append(name)
-    if not syllabus.roster.learners and (unused := sorted(syllabus.learners - by.keys())):
+    came = set(map(plain, by))
+    if not syllabus.roster.learners and (unused := sorted(who for who in syllabus.learners if plain(who) not in came)):
         found["unused"] = unused
     if twice := {owner: names for owner, names in by.items() if len(names) > 1}:
         found["twice"] = twice
@@ -74,9 +76,23 @@ class _Marker:
         self.syllabus, self.submissions, self.asked = syllabus, submissions, asked
         self.no_receipt: list[str] = []
 
+    def on_paper(self, learner: str) -> list[Row]:
+        """The rows of somebody who handed in nothing here and has a score all the same; none where nobody set one.
+
+        They have a row for each exercise that the run asks for of these sections, so that their points are as everybody's.
+        """
+        of = {one.exercise for one in self.syllabus.scores if plain(one.learner) == plain(learner)} & self.asked
+        stems = {find_exercise(exercise).section for exercise in of}
+        all_of = [name for stem in stems for name in section(stem).exercises if name in self.asked]
+        return self.rows(learner, [_not_there(name, "nothing was handed in") for name in all_of])
+
     def rows(self, name: str, rows: list[Row]) -> list[Row]:
         owner = self.syllabus.roster.owner(name)
-        by_hand = {one.exercise: one for one in self.syllabus.scores if owner is not None and one.learner == owner}
+        by_hand = {
+            one.exercise: one
+            for one in self.syllabus.scores
+            if owner is not None and plain(one.learner) == plain(owner)
+        }
         there = {row["exercise"] for row in rows}
         more = [exercise for exercise in by_hand if exercise not in there and exercise in self.asked]
         rows = rows + [_not_there(exercise) for exercise in more]
@@ -134,9 +150,9 @@ def _set_by_hand(row: Row, given: HandScore) -> Row:
     }
 
 
-def _not_there(exercise: str) -> Row:
+def _not_there(exercise: str, why: str = "") -> Row:
     found = find_exercise(exercise)
-    return plain_row(found.section, exercise, "not-gradable", f"there is no {found.section} in it")
+    return plain_row(found.section, exercise, "not-gradable", why or f"there is no {found.section} in it")
 
 
 def _shown(moment: datetime, like: datetime) -> str:

@@ -9,7 +9,7 @@ from grader.course import Exercise, find_exercise, section, sections
 from grader.syllabus import own_checks, receipts, roster
 from grader.syllabus.entries import Entry, Faults, TomlFile
 from grader.syllabus.receipts import Receipts
-from grader.syllabus.roster import Roster
+from grader.syllabus.roster import Roster, plain
 from grader.syllabus.rules import Extension, HandScore, LateRule, Syllabus
 
 MOST_TIME = 50
@@ -27,7 +27,7 @@ def read(path: Path) -> Syllabus:
     """
     whole = TomlFile.load(Path(path).absolute())
     whole.only(*KEYS)
-    zone = whole.get("timezone", _zone, None)
+    zone = whole.get("timezone", _zone, ZoneInfo("UTC") if "timezone" in whole.value else None)
     none: list[str] = []
     unset: list[tuple[Entry, HandScore]] = []
     scores = whole.get("scores", lambda entry: entry.items(_score), unset)
@@ -173,8 +173,11 @@ def _agrees(whole: Entry, found: Syllabus) -> None:
     if "time" in whole.value and isinstance(whole.value["time"], dict):
         whole.inner("time").only("learners", "exercises")
     for place, learner in _learners(whole):
-        if found.roster.learners and learner not in found.roster.learners:
-            _at(whole, place).fault(f"{learner} is not on the roster")
+        ids = {plain(one): one for one in found.roster.learners}
+        if ids and plain(learner) not in ids:
+            near = difflib.get_close_matches(plain(learner), ids, 1)
+            hint = f"; did you mean {ids[near[0]]}?" if near else ""
+            _at(whole, place).fault(f"{learner} is not on the roster{hint}")
     for stem in found.weights:
         if not found.counted(stem):
             _at(whole, ("weights", stem)).fault(
@@ -212,9 +215,9 @@ def _scores_agree(found: Syllabus, scores: list[tuple[Entry, HandScore]]) -> Non
             entry.fault(f"a score of {given.score:g} of {worth:g} points for {given.exercise}; give at most these")
         if given.exercise in found.left_out:
             entry.fault(f"{given.exercise} is left out of this course, and has a score")
-        if (given.learner, given.exercise) in seen:
+        if (plain(given.learner), given.exercise) in seen:
             entry.fault(f"{given.learner} has a score for {given.exercise} above; keep one")
-        seen.add((given.learner, given.exercise))
+        seen.add((plain(given.learner), given.exercise))
 
 
 def _list(value: object) -> list:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from grader.course import sections
 from grader.syllabus import columns
 from grader.syllabus.entries import Entry
+from grader.syllabus.roster import plain
 
 MTIME = "mtime"
 FILES = 10_000
@@ -17,7 +18,7 @@ FILES = 10_000
 
 @dataclass(frozen=True)
 class Receipts:
-    """Times of receipt, by (submission or learner, section's stem), or "" for all sections of it.
+    """Times of receipt, by (submission or learner as names are compared, section's stem), or "" for all sections of it.
 
     Attributes:
         times: what a table says.
@@ -32,7 +33,7 @@ class Receipts:
         if self.mtime:
             return _modified(path, stem) if path is not None else None
         for name in names:
-            for key in ((name, stem), (name, "")):
+            for key in ((plain(name), stem), (plain(name), "")):
                 if key in self.times:
                     return self.times[key]
         return None
@@ -73,6 +74,6 @@ def read(entry: Entry, zone: ZoneInfo | None) -> Receipts:
         if line["section"] and line["section"] not in sections():
             line.fault(f"no section is called {line['section']!r}; there are {', '.join(sections())}")
             continue
-        key = (line["submission"], line["section"])
+        key = (plain(line["submission"]), line["section"])
         times[key] = max(received, times.get(key, received))
     return Receipts(times)

@@ -33,7 +33,7 @@ class Roster:
             return submission
         last = submission.rpartition("/")[2]
         names = (submission, last, last.rpartition(".")[0])
-        return next((self._owners[_plain(name)] for name in names if name and _plain(name) in self._owners), None)
+        return next((self._owners[plain(name)] for name in names if name and plain(name) in self._owners), None)
 
     @cached_property
     def _owners(self) -> dict[str, str]:
@@ -41,7 +41,7 @@ class Roster:
         found: dict[str, str] = {}
         for learner in self.learners.values():
             for name in (learner.id, *learner.submissions):
-                found.setdefault(_plain(name), learner.id)
+                found.setdefault(plain(name), learner.id)
         return found
 
     def missing(self, submissions: Iterable[str]) -> list[str]:
@@ -53,20 +53,22 @@ class Roster:
         return self.learners[learner].full_name if learner in self.learners else ""
 
 
-def _plain(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+def plain(name: str) -> str:
+    """A name as it is compared: an accent written in one way, no capitals, one space between words."""
+    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
 def read(entry: Entry) -> Roster:
     """The roster that an entry gives: a table of learners, or the path of a CSV with `learner`, `name`, `submission`."""
+    faults_before = len(entry.file.faults.found)
     found = _from_csv(entry) if isinstance(entry.value, str) else list(entry.each(_learner).values())
     learners: dict[str, Learner] = {}
     for one in found:
         before = learners.get(one.id, one)
         learners[one.id] = Learner(one.id, before.full_name or one.full_name, (*before.submissions, *one.submissions))
-    if not learners:
+    if not learners and len(entry.file.faults.found) == faults_before:
         entry.fault(f"{entry.shown} has nobody in it; leave it out if everybody may hand in")
-    names = [_plain(name) for one in learners.values() for name in {one.id, *one.submissions}]
+    names = [plain(name) for one in learners.values() for name in {one.id, *one.submissions}]
     if taken := sorted({name for name in names if names.count(name) > 1}):
         entry.fault(f"{entry.shown}: {taken[0]} could be the submission of two learners")
     return Roster(learners)

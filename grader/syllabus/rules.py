@@ -7,7 +7,7 @@ from pathlib import Path
 from grader.course import Exercise, section
 from grader.judging.conditions import Conditions
 from grader.syllabus.receipts import Receipts
-from grader.syllabus.roster import Roster
+from grader.syllabus.roster import Roster, plain
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,8 @@ class Syllabus:
 
     def conditions(self, submission: str, stem: str) -> Conditions:
         """Under which a section of a submission is judged."""
-        own = self.time_of_learners.get(self.roster.owner(submission) or "", 1.0)
+        owner = plain(self.roster.owner(submission) or "")
+        own = next((factor for name, factor in self.time_of_learners.items() if plain(name) == owner), 1.0)
         factors = [(name, own * self.time_of_exercises.get(name, 1.0)) for name in section(stem).exercises]
         folders = [str(folder) for folder in (self.checks, self.hidden_checks) if folder is not None]
         hidden = [str(self.hidden_checks)] if self.hidden_checks is not None else []
@@ -135,5 +136,9 @@ class Syllabus:
         due = self.deadlines.get(exercise.name, self.deadlines.get(exercise.section))
         if due is None:
             return None
-        granted = [self.extensions.get((learner or "", stem)) for stem in (exercise.section, "")]
-        return max([due, *(one.of(due) for one in granted if one is not None)])
+        granted = [
+            one
+            for (who, stem), one in self.extensions.items()
+            if learner and plain(who) == plain(learner) and stem in (exercise.section, "")
+        ]
+        return max([due, *(one.of(due) for one in granted)])
