@@ -84,6 +84,27 @@ def test_text_and_data_of_other_names_are_no_sections(tmp_path):
     assert "holds no section" in problem(tmp_path / "ada", None)
 
 
+@pytest.mark.parametrize("other", [NB, f"{STEM}_final.py", f"Copy of {STEM}.ipynb"])
+def test_a_stub_in_which_nothing_is_written_gives_way_to_what_is_answered(tmp_path, other):
+    """0.1 s each."""
+    stub = sections()[STEM].stub.read_text(encoding="utf-8")
+    write(tmp_path / PY, stub)
+    answer = notebook(CODE) if other.endswith(".ipynb") else CODE
+    write(tmp_path / other, answer)
+    submission = read(tmp_path)
+    assert submission.sections[STEM].text.strip().endswith(CODE.strip())
+    assert f"{PY} was not read: nothing is written in it, and in {other} is" in submission.notes
+    write(tmp_path / PY, stub.replace("raise NotImplementedError", "return x", 1))  # one answer counts as before
+    assert read(tmp_path).sections[STEM].kind == "module"
+    assert "return x" in read(tmp_path).sections[STEM].text
+    write(tmp_path / PY, stub)
+    write(tmp_path / other, notebook(stub) if other.endswith(".ipynb") else stub)
+    assert "NotImplementedError" in read(tmp_path).sections[STEM].text
+    write(tmp_path / PY, "q_sample = lambda *all: all\n")
+    write(tmp_path / other, answer)
+    assert "lambda" in read(tmp_path).sections[STEM].text
+
+
 def test_an_empty_file_is_read_and_told(tmp_path):
     assert read(write(tmp_path / PY, "\n \n")).notes == [f"{PY} is an empty file"]
     assert read(write(tmp_path / PY, CODE)).notes == []

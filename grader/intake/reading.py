@@ -290,6 +290,13 @@ class _Reader:
             if len(names) > 1:
                 both = ", ".join(map(one_line, names[:LISTED]))
                 self._submission.problems[stem] = f"{both} could each be {stem}; keep one, called {stem}.py"
+            elif names and (answered := self._answered_instead(stem, names[0], files)):
+                self._note(
+                    f"{one_line(names[0])} was not read: nothing is written in it, and in {one_line(answered)} is"
+                )
+                self._explained.update((names[0], answered))
+                self._read(stem, answered)
+                continue
             elif names:
                 self._read(stem, names[0])
             if modules and books:
@@ -298,6 +305,33 @@ class _Reader:
                 )
             self._explained.update(modules + books)
         return told
+
+    def _answered_instead(self, stem: str, name: str, files: list[str]) -> str:
+        """The only other file of a section in which something is written, where nothing is in the one called `name`; else "".
+
+        Who works in a notebook hands in the stub that lies beside it too.
+        """
+        others = [other for other in files if other != name and nearness(other, stem) is not None]
+        if not others or len(others) > CANDIDATES or not self._is_left(stem, name):
+            return ""
+        answered = [other for other in others if self._is_answered(stem, other)]
+        return answered[0] if len(answered) == 1 else ""
+
+    def _is_left(self, stem: str, name: str) -> bool:
+        """Whether a file is as the stub was, or empty."""
+        text = self._text(name)
+        return text is not None and not _answers(text, stem) and (_LEFT.search(text) is not None or not text.strip())
+
+    def _is_answered(self, stem: str, name: str) -> bool:
+        text = self._text(name)
+        return text is not None and bool(_answers(text, stem))
+
+    def _text(self, name: str) -> str | None:
+        """A file's text; None if it cannot be read, which is told where it is read as a section."""
+        try:
+            return load(self._tree, (*self._place, name), self._compiler).text
+        except (Refused, OSError):
+            return None
 
     def _read(self, stem: str, name: str) -> None:
         try:
@@ -382,7 +416,15 @@ def _steers(name: str) -> bool:
     return base_of(name).lower() in _STEERS or base_of(name).lower().startswith("test_")
 
 
+_PIECE = re.compile(r"^(?=(?:async +)?(?:def|class) )", re.MULTILINE)
+_LEFT = re.compile(r"^[ \t]+raise NotImplementedError\b", re.MULTILINE)
 _DEFINITION = re.compile(r"^(?:async +)?(?:def|class) +(\w+)", re.MULTILINE)
+
+
+def _answers(text: str, stem: str) -> list[str]:
+    """The exercises of a section that `text` defines, and does not leave as the stub does; by pattern."""
+    pieces = {found[1]: piece for piece in _PIECE.split(text) if (found := _DEFINITION.match(piece))}
+    return [name for name in sections()[stem].exercises if name in pieces and not _LEFT.search(pieces[name])]
 
 
 def _sections_defined(text: str) -> list[str]:
