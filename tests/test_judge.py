@@ -159,13 +159,34 @@ def test_a_known_mistake_is_named(judge):
     [
         ("1 / 0", "crash", "ZeroDivisionError"),
         ("import os; os._exit(3)", "crash", "exit status 3"),
-        ("import a_module_that_nobody_has", "crash", "ModuleNotFoundError"),
+        ("if True: import a_module_that_nobody_has", "crash", "ModuleNotFoundError"),
     ],
 )
 def test_an_import_that_ends_costs_what_it_does_not_reach(judge, code, verdict, says):
     rows = verdicts(judge, f"{code}\n{REFERENCE}", ("forward_step",))
     assert rows["forward_step"]["verdict"] == verdict
     assert says in rows["forward_step"]["message"]
+
+
+def test_a_module_s_import_of_what_is_not_there_costs_what_uses_it_alone(judge):
+    """1 s."""
+    lost = "import a_module_nobody_has as tf\nfrom .ops import (\n    bcast,\n)\n"
+    code = "def compute_alpha_bar(betas):\n    return tf.math.cumprod(1 - betas)\n"
+    rows = verdicts(judge, lost + with_answer(code), ("forward_step", "compute_alpha_bar", "q_sample"))
+    assert {name: row["verdict"] for name, row in rows.items()} == {
+        "forward_step": "pass",
+        "compute_alpha_bar": "fail",
+        "q_sample": "pass",
+    }
+    left_out = "line 1: this import was left out (ModuleNotFoundError: No module named 'a_module_nobody_has'); the rest was run"
+    for name in ("forward_step", "compute_alpha_bar"):  # the first exercise of the section, and the one that fails
+        assert left_out in rows[name]["message"]
+        assert "line 2: this import was left out (ImportError: attempted relative import" in rows[name]["message"]
+    assert rows["q_sample"]["message"] == ""
+    assert "NameError: name 'tf' is not defined" in rows["compute_alpha_bar"]["message"]
+    rows = verdicts(judge, lost + "1 / 0\n" + REFERENCE, ("forward_step",))
+    assert rows["forward_step"]["verdict"] == "crash"
+    assert "importing stopped at line 5 (ZeroDivisionError" in rows["forward_step"]["message"]
 
 
 def test_what_was_defined_before_an_exception_at_import_is_graded(judge):

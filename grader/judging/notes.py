@@ -69,13 +69,17 @@ class Notes:
     def concerns(self, trouble: Trouble, name: str, imported: Imported) -> bool:
         """Whether what ended early has to do with an exercise: of a cell, that it binds the name; of a module, that it is not there."""
         if not trouble.cell:
-            return name not in imported.uses
+            return name not in imported.uses and not self._is_left_out(trouble)
         cell = next((cell for cell in self.places.cells if cell[0] == trouble.cell), None)
         return cell is not None and _binds("\n".join(self._lines[cell[1] - 1 : cell[2]]), name)
 
     def of(self, name: str, verdict: str, imported: Imported) -> list[str]:
         """The notes on an exercise that got this verdict."""
-        found = [self.sentence(one) for one in imported.trouble if self.concerns(one, name, imported)]
+        found = [
+            self.sentence(one)
+            for one in imported.trouble
+            if self.concerns(one, name, imported) or (self._is_left_out(one) and verdict not in ("pass", "unfinished"))
+        ]
         if name in self._unread and verdict != faults.Unread.verdict:
             found.append(self._unread[name])
         again = imported.rebound.get(name)
@@ -92,6 +96,12 @@ class Notes:
             if not any(self.concerns(one, name, imported) for name in names)
         ]
 
+    def _is_left_out(self, trouble: Trouble) -> bool:
+        """Whether it is a module's import of what is not there, without which the rest was run."""
+        fault, line = trouble.fault, self._lines[trouble.at - 1 : trouble.at]
+        missing = isinstance(fault, faults.Raised) and fault.kind in ("ModuleNotFoundError", "ImportError")
+        return missing and not trouble.cell and re.match(r"(?:.*;)?[ \t]*(?:import|from) ", "".join(line)) is not None
+
     def sentence(self, trouble: Trouble) -> str:
         """Where something ended early, why, and what became of the rest."""
         where, fault = self.places.told(trouble.at), trouble.fault
@@ -103,6 +113,8 @@ class Notes:
         why = one_line(why, 300)
         if trouble.cell:
             return f"{where}: the cell ended there ({why}); {OTHERS}"
+        if self._is_left_out(trouble):
+            return f"{where}: this import was left out ({why}); the rest was run"
         return f"importing stopped at {where} ({why}); {ABOVE}"
 
 

@@ -1,5 +1,7 @@
 """The submission's code, run once: a module from its first line to its last, a notebook cell by cell, as Jupyter runs it.
 
+A module's import of what is not installed here is left out.
+
 What is defined stays, whatever happened to the rest. What went wrong is told as data: where, and what was raised.
 """
 
@@ -68,20 +70,34 @@ class Run:
 
     def _piece(self, number: int, first: int, last: int) -> None:
         text = "\n" * (first - 1) + "\n".join(self.lines[first - 1 : last])
-        at = 0
+        at, missing = 0, False
+        source: str | ast.Module = text
         try:
-            source: str | ast.Module = text
             if (end := self.before.get(str(first))) is not None:
                 source = ast.parse(text, self.filename)
                 source.body = [part for part in source.body if (part.end_lineno or 0) < end]
             self._within_time(self._compile(source, number))
         except BaseException as error:
-            at = _outermost(error, self.filename) or first
+            at, missing = _outermost(error, self.filename) or first, isinstance(error, ImportError)
             self._tell(error, number, first, at)
         body = _statements(text)
         self._note_names([part for part in body if not at or part.lineno <= at])
         if at and number:
             self._rest_of_imports([part for part in body if part.lineno > at])
+        elif missing:
+            self._without_import(_below_import(_statements(text) if isinstance(source, str) else source.body, at))
+
+    def _without_import(self, rest: list[ast.stmt]) -> None:
+        """Run what stands below a module's import of what is not there: what does not need it is not to suffer."""
+        while rest:
+            at, missing = 0, False
+            try:
+                self._within_time(self._compile(ast.Module(rest, []), 0))
+            except BaseException as error:
+                at, missing = _outermost(error, self.filename) or rest[0].lineno, isinstance(error, ImportError)
+                self._tell(error, 0, 1, at)
+            self._note_names([part for part in rest if not at or part.lineno <= at])
+            rest = _below_import(rest, at) if missing else []
 
     def _tell(self, error: BaseException, number: int, first: int, at: int) -> None:
         late = isinstance(error, OutOfTime)
@@ -150,6 +166,14 @@ def _statements(text: str) -> list[ast.stmt]:
         return ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
+
+
+def _below_import(body: list[ast.stmt], at: int) -> list[ast.stmt]:
+    """The statements below the import of the top level that stands in a line; none if no import does."""
+    for index, part in enumerate(body):
+        if isinstance(part, ast.Import | ast.ImportFrom) and part.lineno <= at <= (part.end_lineno or at):
+            return body[index + 1 :]
+    return []
 
 
 def _names(part: ast.stmt) -> list[tuple[str, int, bool]]:
