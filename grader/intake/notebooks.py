@@ -27,7 +27,10 @@ _DEFINED = re.compile(r"^[ \t]*(?:async +)?(?:def|class) +(\w+)|^(\w+) *=(?!=)",
 
 @dataclass(frozen=True)
 class Cell:
-    """A code cell: its number among all code cells, from 1, and the lines of the text where it begins and ends."""
+    """A code cell: its number among all code cells, from 1, and the lines of the text where it begins and ends.
+
+    A script's cells have their first line for a number; a notebook's begin further down than their number, for a line stands above each.
+    """
 
     number: int
     line: int

@@ -336,7 +336,10 @@ class _Reader:
     def _read(self, stem: str, name: str) -> None:
         try:
             source = load(self._tree, (*self._place, name), self._compiler)
-            self._submission.sections[stem] = finish(source, stem, self._compiler)
+            source = finish(source, stem, self._compiler)
+            self._submission.sections[stem] = source
+            if source.note:
+                self._note(source.note)
             if source.kind == "module" and not source.text.strip():
                 self._note(f"{one_line(name)} is an empty file")
         except Refused as refusal:

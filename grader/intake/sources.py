@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from grader.intake import notebooks
+from grader.intake import notebooks, scripts
 from grader.intake.names import suffix_of
 from grader.intake.syntax import CONFLICT, Compiler, conflict, written_for
 from grader.intake.trees import MIB, Refused, Tree
@@ -32,8 +32,9 @@ class Source:
             declares was the file's, not the text's.
         kind: what it was read from.
         digest: SHA-256 of the file's bytes, in hex.
-        cells: a notebook's code cells and the lines where they are; empty for a module.
+        cells: a notebook's code cells and the lines where they are, also of one that was saved as a script; empty for a module.
         unread: a notebook's cells that could not be read.
+        note: what was done to a module's text, if anything was.
     """
 
     filename: str
@@ -42,6 +43,7 @@ class Source:
     digest: str
     cells: tuple[notebooks.Cell, ...] = ()
     unread: tuple[notebooks.Unread, ...] = ()
+    note: str = ""
 
     def place(self, line: int) -> str:
         """A line of the text in its author's terms: "line 12", or "cell 3, line 2"."""
@@ -62,7 +64,8 @@ class Places:
     """Lines of a text in its author's terms.
 
     Attributes:
-        cells: each cell's number, first and last line; none of a module.
+        cells: each cell's number, first and last line; none of a module. A cell that is numbered by its first line is a
+            script's, whose author counts the lines of the file.
     """
 
     cells: Sequence[Sequence[int]] = ()
@@ -70,7 +73,9 @@ class Places:
     def told(self, line: int) -> str:
         """A line as its author counts: "line 12", or "cell 3, line 2"."""
         before = [cell for cell in self.cells if cell[1] <= line]
-        return f"cell {before[-1][0]}, line {line - before[-1][1] + 1}" if before else f"line {line}"
+        if not before or before[-1][0] == before[-1][1]:
+            return f"line {line}"
+        return f"cell {before[-1][0]}, line {line - before[-1][1] + 1}"
 
 
 def load(tree: Tree, place: tuple[str, ...], compiler: Compiler) -> Source:
@@ -96,13 +101,16 @@ def finish(source: Source, stem: str, compiler: Compiler) -> Source:
     Raises:
         Refused: it is not Python.
     """
-    if source.kind == "module" and (problem := compiler.problem(source.text)):  # cells are known to be Python by now
+    if source.kind == "notebook":  # its cells are known to be Python by now
+        return replace(source, filename=f"{stem}.ipynb")
+    script = scripts.read(source.text, one_line(source.filename), compiler)
+    if problem := script.problem:
         if line := conflict(source.text):
             raise Refused(f"{one_line(source.filename)} is not valid Python, line {line}: {CONFLICT}")
         where = source.place(problem.line)
         said = one_line(problem.message, 200) + written_for(problem, source.text)
         raise Refused(f"{one_line(source.filename)} is not valid Python, {where}: {said}")
-    return replace(source, filename=stem + (".py" if source.kind == "module" else ".ipynb"))
+    return replace(source, filename=f"{stem}.py", text=script.text, cells=script.cells, note=script.note)
 
 
 _CODE = re.compile(r"^(?:def|class|import|from) \w", re.MULTILINE)
