@@ -272,10 +272,13 @@ def _printed(error: CheckFault) -> list[Fact]:
 
 def _modules(error: Raised) -> list[Fact]:
     """Of a module that is not there: which are."""
-    if error.kind != "ModuleNotFoundError":
-        return []
+    return [("there are", modules_told())] if error.kind == "ModuleNotFoundError" else []
+
+
+def modules_told() -> str:
+    """What a submission can import."""
     there = ", ".join(name for name in KNOWN_MODULES if importlib.util.find_spec(name))
-    return [("there are", f"Python's own modules, and {there}; files beside the section's are not read")]
+    return f"Python's own modules, and {there}; files beside the section's are not read"
 
 
 def _quoted(error: CheckFault, text: str, places: Places) -> list[Fact]:

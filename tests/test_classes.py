@@ -72,6 +72,16 @@ submission_1002:
 """
 
 DOWNLOADS = {
+    "Google Forms": (
+        {
+            f"Homework 1 (File responses)/{STEM} - Ada Lovelace.py": code("ada"),
+            f"Homework 1 (File responses)/{STEM} (1) - Jean-Pierre O'Neil Jr..py": code("jean"),
+            f"Homework 1 (File responses)/Copy of {STEM}.ipynb - Colab - Emmy Noether.ipynb": notebook("emmy"),
+            "Homework 1 (File responses)/my answers - Zoë M. Müller.py": code("zoe"),
+            "Homework 1 (File responses)/screenshot - Zoë M. Müller.png": b"png",
+        },
+        {"Ada Lovelace": "ada", "Jean-Pierre O'Neil Jr.": "jean", "Emmy Noether": "emmy", "Zoë M. Müller": "zoe"},
+    ),
     "Moodle, folders": (
         {f"{MOODLE.format('Ada Lovelace', 12345)}/{PY}": code("ada"), f"{MOODLE.format('Emmy Noether', 12346)}/{NB}": notebook("emmy")},
         {"Ada Lovelace": "ada", "Emmy Noether": "emmy"},
@@ -191,6 +201,22 @@ def test_one_learner_s_folders_with_sections_of_their_own_are_one_submission(tmp
     files = {f"first/{PY}": code("one"), "second/s2_ddpm.py": "# two\ndef snr(alpha_bar): ...\n", "notes/readme.md": ""}
     found = read_all([hand_out(tmp_path, files, False)])
     assert whose(found) == {"class": "one/two"}
+
+
+def test_a_learner_s_own_copies_are_no_class(tmp_path):
+    for names in (
+        [f"{STEM} - Copy.py", f"{STEM} - Copy (2).py"],
+        [f"{STEM} - mine.py", "s2_ddpm - mine.py"],
+        [PY, f"{STEM} - Kopie.py"],
+    ):
+        folder = tmp_path / names[0]
+        found = read_all([hand_out_all(folder, names)])
+        assert [one.name for one in found] == ["class"]
+
+
+def hand_out_all(folder: Path, names: list[str]) -> Path:
+    folder.mkdir()
+    return hand_out(folder, {name: code("one") for name in names}, False)
 
 
 def test_what_is_of_one_name_is_told_apart_by_as_many_folders_as_it_takes(tmp_path):

@@ -178,7 +178,7 @@ def test_a_module_s_import_of_what_is_not_there_costs_what_uses_it_alone(judge):
         "compute_alpha_bar": "fail",
         "q_sample": "pass",
     }
-    left_out = "line 1: this import was left out (ModuleNotFoundError: No module named 'a_module_nobody_has'); the rest was run"
+    left_out = "line 1: this import was left out (ModuleNotFoundError: No module named 'a_module_nobody_has'), and the rest was run. There are Python's own modules, and torch"
     for name in ("forward_step", "compute_alpha_bar"):  # the first exercise of the section, and the one that fails
         assert left_out in rows[name]["message"]
         assert "line 2: this import was left out (ImportError: attempted relative import" in rows[name]["message"]

@@ -1,4 +1,4 @@
-"""A class download, as Moodle, Canvas, Gradescope, Brightspace and Blackboard (nbgrader's collector too) hand it out: who handed in what.
+"""A class download, as Moodle, Canvas, Gradescope, Brightspace, Google Forms and Blackboard (nbgrader's collector too) hand it out.
 
 Only names are looked at, so that nothing is read twice. A student is a folder, an archive, or the files with a prefix of theirs.
 Of several attempts the latest counts; the others are named.
@@ -91,7 +91,7 @@ def _students(tree: Tree, place: tuple[str, ...], depth: int) -> list[Student]:
         return found
     folders = [name for name, kind in entries.items() if kind == "folder"]
     files = [name for name, kind in entries.items() if kind == "file"]
-    if found := _by_prefix(tree, place, files):
+    if found := _by_prefix(tree, place, files) or _by_uploader(tree, place, files):
         return found
     if any(stems_in(name) for name in files) or "exercises" in folders:
         return []
@@ -310,6 +310,27 @@ def _by_prefix(tree: Tree, place: tuple[str, ...], files: list[str]) -> list[Stu
             twice = twice or stem in taken
             taken.add(stem)
     if len(found) < 2 or not twice:
+        return []
+    return [Student(who, "", Picked(tree, own)) for who, own in sorted(found.items())]
+
+
+def _by_uploader(tree: Tree, place: tuple[str, ...], files: list[str]) -> list[Student]:
+    """Students whose names stand behind the file's, as in a folder of Google Forms: s1_forward_reverse - Ada Lovelace.py."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    sections_of: dict[str, set[str]] = {}
+    for name in files:
+        is_zip = name.lower().endswith(".zip")
+        if not suffix_of(name) and not is_zip:
+            continue
+        base = name[:-4] if is_zip else base_of(name)
+        file, dash, who = base.rpartition(" - ")
+        if not dash or NO_NAMES.fullmatch(who):
+            return []
+        own = file + name[len(base) :]
+        found.setdefault(who.strip(), {})[own] = (*place, name)
+        for stem in stems_in(own):
+            sections_of.setdefault(stem, set()).add(who.strip())
+    if not any(len(several) > 1 for several in sections_of.values()):
         return []
     return [Student(who, "", Picked(tree, own)) for who, own in sorted(found.items())]
 

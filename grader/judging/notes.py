@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from grader import faults
 from grader.checks.run import Outcome
+from grader.findings import modules_told
 from grader.intake.sources import Places
 from grader.intake.visible import one_line
 from grader.sandbox.host.imported import Imported, Trouble
@@ -114,7 +115,7 @@ class Notes:
         if trouble.cell:
             return f"{where}: the cell ended there ({why}); {OTHERS}"
         if self._is_left_out(trouble):
-            return f"{where}: this import was left out ({why}); the rest was run"
+            return f"{where}: this import was left out ({why}), and the rest was run. There are {modules_told()}"
         return f"importing stopped at {where} ({why}); {ABOVE}"
 
 
