@@ -5,8 +5,10 @@ frames; in the judge `explain` takes them from what crossed, of which nothing is
 begins where a label does. Frames of the checks, of Hypothesis and of torch are left out.
 """
 
+import difflib
 import importlib.util
 import linecache
+import re
 import traceback
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -19,9 +21,10 @@ from torch import nn
 from exercises.checks.expect import LAST_CALL, PLAIN, Mismatch
 from grader.checks.collect import Check
 from grader.checks.run import Evidence, Outcome, cause, evidence_of, from_stub
-from grader.course import ROOT, Exercise, Section
+from grader.course import ROOT, Exercise, Section, sections
 from grader.faults import CheckFault, GraderFault, Missing, Raised, RanOn, Unread
 from grader.intake.sources import Places
+from grader.intake.visible import one_line
 
 Fact = tuple[str, str]
 """A label and what it says."""
@@ -236,7 +239,8 @@ def explain(found: Outcome, check: Check, exercise: Exercise, text: str, places:
         places: where a notebook's cells are in it.
     """
     if found.verdict == "unfinished":
-        return f"{exercise.name} is still to be written."
+        said = f"{exercise.name} is still to be written."
+        return said + (_elsewhere(exercise.name, text, places or Places()) if isinstance(found.error, Missing) else "")
     if isinstance(found.error, Unread):
         return str(found.error)
     facts = [("check", check.sentence)]
@@ -246,6 +250,24 @@ def explain(found: Outcome, check: Check, exercise: Exercise, text: str, places:
         facts += [("called", found.called)] if found.called else []
         facts += _what_happened(found, text, places or Places())
     return told([(label, _indented(words)) for label, words in facts])[:LONGEST]
+
+
+_DEFINED = re.compile(r"^([ \t]*)(?:async +)?(?:def|class) +(\w+)", re.MULTILINE)
+
+
+def _elsewhere(name: str, text: str, places: Places) -> str:
+    """Where a text that does not define a name at its top level has it within something, or one that is nearly the same; else ""."""
+    ours = {known for section in sections().values() for known in section.exercises}
+    defined = [(found[1], found[2], text.count("\n", 0, found.start(2)) + 1) for found in _DEFINED.finditer(text)]
+    for indent, other, line in defined:
+        if other == name and indent:
+            return f" The one in {places.told(line)} stands within something else: it has to begin at the margin."
+    others = {other: line for indent, other, line in defined if not indent and other not in ours}
+    folded = {other.casefold().replace("_", ""): other for other in others}
+    near = difflib.get_close_matches(name.casefold().replace("_", ""), folded, 1, cutoff=0.9)
+    if not near:
+        return ""
+    return f" There is {one_line(folded[near[0]])} in {places.told(others[folded[near[0]]])}: if that is it, call it {name}."
 
 
 def _indented(words: str) -> str:

@@ -148,6 +148,27 @@ def simple_loss(model, x0, t, noise, alpha_bar):
     assert (rows["q_sample"]["verdict"], rows["simple_loss"]["verdict"]) == ("unfinished", "pass")
 
 
+@pytest.mark.parametrize(
+    ("instead", "says"),
+    [
+        ("def compute_alpha_bars(betas): ...", " There is compute_alpha_bars in line {}: if that is it, call it compute_alpha_bar."),
+        ("def computeAlphaBar(betas): ...", " There is computeAlphaBar in line {}: if that is it, call it compute_alpha_bar."),
+        (
+            "class Mine: \n    def compute_alpha_bar(betas): ...",
+            " The one in line {} stands within something else: it has to begin at the margin.",
+        ),
+        ("def another(betas): ...", ""),
+        ("def compute_alpha_bar(betas):\n    raise NotImplementedError", ""),
+    ],
+)
+def test_of_an_exercise_that_is_not_defined_it_is_said_what_is_there_instead(judge, instead, says):
+    """0.6 s each."""
+    source = "import torch\n" + instead + "\n\ndef compute_alphas(betas): ...\ndef q_sample(x): ...\n"
+    row = verdicts(judge, source, ("compute_alpha_bar",))["compute_alpha_bar"]
+    assert row["verdict"] == "unfinished"
+    assert row["message"] == "compute_alpha_bar is still to be written." + says.format(instead.count("\n") + 2)
+
+
 def test_a_known_mistake_is_named(judge):
     code = "def compute_alpha_bar(betas):\n    return 1 - torch.cumsum(betas, 0)\n"
     row = verdicts(judge, with_answer(code), ("compute_alpha_bar",))["compute_alpha_bar"]
