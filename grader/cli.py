@@ -53,11 +53,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"unstatic: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"unstatic: {error}", file=sys.stderr)
+        print(f"unstatic: {_of_the_system(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("unstatic: stopped; what is done is kept, and the same command goes on from there", file=sys.stderr)
         return 130
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the system said, with the file first and without its number."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"{os.fsdecode(error.filename)}: {error.strerror[:1].lower()}{error.strerror[1:]}"
 
 
 def parser() -> argparse.ArgumentParser:

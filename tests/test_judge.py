@@ -151,8 +151,14 @@ def simple_loss(model, x0, t, noise, alpha_bar):
 @pytest.mark.parametrize(
     ("instead", "says"),
     [
-        ("def compute_alpha_bars(betas): ...", " There is compute_alpha_bars in line {}: if that is it, call it compute_alpha_bar."),
-        ("def computeAlphaBar(betas): ...", " There is computeAlphaBar in line {}: if that is it, call it compute_alpha_bar."),
+        (
+            "def compute_alpha_bars(betas): ...",
+            " There is compute_alpha_bars in line {}: if that is it, call it compute_alpha_bar.",
+        ),
+        (
+            "def computeAlphaBar(betas): ...",
+            " There is computeAlphaBar in line {}: if that is it, call it compute_alpha_bar.",
+        ),
         (
             "class Mine: \n    def compute_alpha_bar(betas): ...",
             " The one in line {} stands within something else: it has to begin at the margin.",

@@ -17,6 +17,8 @@ import pytest
 
 from grader.cli import main
 from grader.course import section
+from grader.syllabus.hiding import Pseudonyms, hide
+from grader.syllabus.roster import Roster
 
 STEM = "s1_forward_reverse"
 REFERENCE = section(STEM).solution.read_text(encoding="utf-8")
@@ -79,6 +81,13 @@ def total(document: dict, name: str) -> tuple[float, float]:
 
 
 # ------------------------------------------------------------------------------------------------------- the roster
+
+
+def test_a_long_list_of_names_is_cut_below_the_table_and_counted(grade):
+    people = [f"somebody-{number:02}" for number in range(40)]
+    found = grade("[roster]\n" + "".join(f"{who} = {{}}\n" for who in people))
+    assert found["missing"] == people
+    assert "… (40 in all)" in grade.said
 
 
 def test_the_roster_says_who_is_missing_and_whose_a_submission_is(grade):
@@ -287,3 +296,12 @@ def test_names_are_hidden_the_same_way_in_every_run(grade):
 def test_equal_submissions_are_listed_whatever_their_layout(grade):
     assert grade()["equal"] == [{"section": STEM, "exercises": ["forward_step"], "submissions": ["bob", "eve"]}]
     assert f"equal in {STEM}: bob, eve (forward_step)" in grade.said
+
+
+def test_a_name_that_a_platform_set_into_a_file_s_name_is_hidden_too(tmp_path):
+    note = "note       not used: lovelaceada_LATE_12_34_s1.py, as there is a later attempt"
+    row = {"section": STEM, "exercise": "q_sample", "verdict": "pass", "message": note}
+    one = {"name": "LovelaceAda", "score": 1, "points": 1, "exercises": [row], "full_name": "Ada"}
+    found = hide({"submissions": [one]}, Pseudonyms(tmp_path, Roster()))
+    said = found["submissions"][0]["exercises"][0]["message"]
+    assert said == note.replace("lovelaceada", found["submissions"][0]["name"])

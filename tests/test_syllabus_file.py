@@ -213,3 +213,8 @@ def test_the_guide_s_check_is_one_that_our_answer_passes():
     path.write_text(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)[0])
     Path("course.toml").write_text('checks = "mine"')
     assert main(["course", "course.toml"]) == 0
+
+
+def test_a_file_that_is_not_there_is_told_with_its_name_and_without_the_system_s_number(capsys):
+    assert main(["report", "nowhere.json"]) == 1
+    assert capsys.readouterr().err == "unstatic: nowhere.json: no such file or directory\n"

@@ -25,6 +25,7 @@ from grader.judging.results import Document, Graded, Row
 from grader.reports.cards import cards, gather
 from grader.reports.feedback import file_names, for_learner
 from grader.reports.tally import (
+    LISTS,
     LOOKS,
     Column,
     columns,
@@ -237,6 +238,10 @@ def _rules(submissions: list[Graded], groups: list[tuple[str, int]]) -> str:
     return "\n".join(rules) + "\n"
 
 
+SAID = 300
+"""Characters of a line below the table; the page and the JSON have all of it."""
+
+
 def table(document: Document) -> RenderableType:
     """A row for each submission, a symbol for each exercise, and below it the mistakes most often made."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
@@ -268,6 +273,9 @@ def _below(document: Document) -> Iterable[RenderableType]:
     for mistake in often:
         yield Text(f"{len(mistake.by)} times in {mistake.exercise}: {one_line(mistake.name)}")
     for label, said in facts(document):
-        yield Text(one_line(f"{label}: {said}", 300))
+        line = one_line(f"{label}: {said}", SAID)
+        if line.endswith("…") and label in LISTS:
+            line += f" ({len(document[LISTS[label]])} in all)"  # type: ignore[literal-required]
+        yield Text(line)
     if not is_isolated(document):
         yield Text("untrusted code was not isolated", style="bold white on red")

@@ -102,15 +102,19 @@ def mistakes(submissions: list[Graded]) -> list[Mistake]:
     return [Mistake(name, exercise, who) for (_, exercise, name), who in found]
 
 
+LISTS = {
+    "handed in nothing": "missing",
+    "on no roster": "unknown",
+    "nobody says when it came": "no_receipt",
+    "in the course's file, and handed in nothing": "unused",
+}
+"""Lists of names in a document, by what is said of them."""
+
+
 def facts(document: Document) -> list[tuple[str, str]]:
     """What there is to know of the class beside verdicts, as (label, names and more)."""
     found: list[tuple[str, str]] = []
-    for label, key in (
-        ("handed in nothing", "missing"),
-        ("on no roster", "unknown"),
-        ("nobody says when it came", "no_receipt"),
-        ("in the course's file, and handed in nothing", "unused"),
-    ):
+    for label, key in LISTS.items():
         if names := document.get(key):
             found.append((label, ", ".join(names)))  # type: ignore[arg-type]
     found += [

@@ -5,6 +5,7 @@ import hmac
 import json
 import re
 import secrets
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -89,7 +90,10 @@ def _hidden(one: Graded, names: Pseudonyms) -> Graded:
 
 def _without(row: Row, real: list[str], pseudonym: str) -> Row:
     """A row whose sentences of ours about files name nobody."""
-    pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(real, key=len, reverse=True)))
+    forms = {unicodedata.normalize(form, name) for name in real for form in ("NFC", "NFD")}
+    # Platforms set a name into a file's with underscores, which are letters to \w.
+    own = sorted(forms, key=len, reverse=True)
+    pattern = re.compile("|".join(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])" for name in own), re.IGNORECASE)
     lines = [
         pattern.sub(pseudonym, line) if line.startswith("note ") or row["verdict"] == "not-gradable" else line
         for line in row["message"].split("\n")
