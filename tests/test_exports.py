@@ -15,6 +15,7 @@ from grader.cli import main
 from grader.course import sections
 from grader.exports import classroom50, formats
 from grader.judging.results import Document, Row, document
+from grader.reports.feedback import markdown
 from grader.syllabus.roster import Learner, Roster
 
 STEM, SECOND = list(sections())[:2]
@@ -78,6 +79,32 @@ def test_moodle_has_whose_a_line_is_a_grade_and_a_line_about_it():
     assert (ada["Full name"], ada["ID number"], ada["Email address"]) == ("Ada Lovelace", "ada", "ada@example.org")
     assert (ada[TITLE], ada[f"{TITLE} (feedback)"]) == ("2", f"{EXERCISES[1]}: fail")
     assert (bob[TITLE], eve[TITLE]) == ("4", "")
+
+
+def test_moodle_s_line_about_what_could_not_be_read_says_why():
+    rows = [row(name, "not-gradable", message=f"a.rar is a RAR archive\nnote       {name}") for name in EXERCISES[:2]]
+    ada = read(exported(cohort(ada=rows), "moodle", ROSTER))[0]
+    assert ada[f"{TITLE} (feedback)"] == "not-gradable: a.rar is a RAR archive"
+    rows[0]["by_hand"] = {"by": "me", "why": "paper", "was": 0.0}
+    ada = read(exported(cohort(ada=rows), "moodle", ROSTER))[0]
+    assert ada[f"{TITLE} (feedback)"] == f"{EXERCISES[0]}: not-gradable, {EXERCISES[1]}: not-gradable"
+
+
+def test_a_learner_s_file_says_once_what_is_said_of_every_exercise_of_a_section():
+    late = "late       received 2026-03-02 10:00"
+    rows = [row(EXERCISES[0], message=late), row(EXERCISES[1], "fail", message=f"check      it\n{late}")]
+    rows += [
+        row("snr", "not-gradable", SECOND, message="no file"),
+        row("UNet", "not-gradable", SECOND, message="no file"),
+    ]
+    found = cohort(ada=rows)
+    text = markdown(found, found["submissions"][0])
+    first, second = text.split("## ")[1].split("### ")[0], text.split(f"## {sections()[SECOND].title}")[1]
+    assert late in first
+    assert (text.count(late), text.count("no file"), text.count("check      it")) == (1, 1, 1)
+    assert second.index("no file") < second.index("### ")
+    alone = cohort(ada=[rows[1], rows[0] | {"message": ""}])
+    assert markdown(alone, alone["submissions"][0]).count(late) == 1
 
 
 def test_nbgrader_has_the_columns_that_its_own_export_has():

@@ -22,7 +22,10 @@ class Mark:
 
     @property
     def said(self) -> str:
-        """A line about it, for people."""
+        """A line about it, for people: what did not pass, or why nothing could be read."""
+        why = {row["message"].split("\n")[0] for row in self.rows if row["verdict"] == "not-gradable"}
+        if len(why) == 1 and all(row["verdict"] == "not-gradable" and "by_hand" not in row for row in self.rows):
+            return f"not-gradable: {why.pop()}"
         return ", ".join(f"{row['exercise']}: {row['verdict']}" for row in self.rows if row["verdict"] != "pass")
 
 

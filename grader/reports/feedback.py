@@ -55,11 +55,32 @@ def markdown(document: Document, graded: Graded) -> str:
     for stem in dict.fromkeys(row["section"] for row in graded["exercises"]):
         found = sections().get(stem)
         parts.append(f"## {plain(found.title if found else stem)}")
-        parts += [part for row in graded["exercises"] if row["section"] == stem for part in _row(row)]
+        rows = [row for row in graded["exercises"] if row["section"] == stem]
+        if said := _of_all(rows):
+            parts.append(_as_it_is("\n".join(said)))
+        parts += [part for row in rows for part in _row(row, said)]
     return "\n\n".join(parts) + "\n"
 
 
-def _row(row: Row) -> Iterator[str]:
+def _of_all(rows: list[Row]) -> list[str]:
+    """The lines that are said of every exercise of a section, and so once: that it was late, or why it could not be read."""
+    if len(rows) < 2:
+        return []
+    unread = all(row["verdict"] == "not-gradable" for row in rows)
+    messages = [shown(row).split("\n") for row in rows]
+    return [
+        line
+        for line in messages[0]
+        if line and (unread or line.startswith("late ")) and all(line in message for message in messages)
+    ]
+
+
+def _as_it_is(text: str) -> str:
+    """Text with four spaces before each line, so that it is shown whatever is in it."""
+    return "\n".join(f"    {line}" for line in visible(text).split("\n"))
+
+
+def _row(row: Row, said: list[str]) -> Iterator[str]:
     seen = look(row["verdict"])
     of = "extra points" if "extra" in row else "points"
     yield f"### {seen.symbol} `{_code(row['exercise'])}`: {number(row['score'])} of {number(row['points'])} {of}"
@@ -69,12 +90,12 @@ def _row(row: Row) -> Iterator[str]:
             if row["verdict"] in LOOKS
             else plain(row["verdict"])
         )
-    text = shown(row).strip()
+    text = "\n".join(line for line in shown(row).split("\n") if line not in said).strip()
     if holds := row.get("holds"):
         shown_checks = sum("hidden" not in check for check in row["checks"])
         text = f"{'holds':<10} {held(holds, shown_checks, room=0)}\n{text}"
-    if text:  # four spaces make it text as it is, whatever is in it
-        yield "\n".join(f"    {line}" for line in visible(text).split("\n"))
+    if text:
+        yield _as_it_is(text)
 
 
 def shown(row: Row) -> str:
