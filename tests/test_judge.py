@@ -186,7 +186,7 @@ def test_a_known_mistake_is_named(judge):
     [
         ("1 / 0", "crash", "ZeroDivisionError"),
         ("import os; os._exit(3)", "crash", "exit status 3"),
-        ("if True: import a_module_that_nobody_has", "crash", "ModuleNotFoundError"),
+        ("if not None:\n    import a_module_that_nobody_has\n    def f(): ...", "crash", "ModuleNotFoundError"),
     ],
 )
 def test_an_import_that_ends_costs_what_it_does_not_reach(judge, code, verdict, says):
@@ -214,6 +214,26 @@ def test_a_module_s_import_of_what_is_not_there_costs_what_uses_it_alone(judge):
     rows = verdicts(judge, lost + "1 / 0\n" + REFERENCE, ("forward_step",))
     assert rows["forward_step"]["verdict"] == "crash"
     assert "importing stopped at line 5 (ZeroDivisionError" in rows["forward_step"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("import os; os.makedirs('checkpoints')", "PermissionError"),
+        ("data = torch.load('data.pt')", "FileNotFoundError"),
+        ("with open('log.txt', 'w') as log:\n    log.write('x')", "PermissionError"),
+        ("steps = int(input('how many? '))", "EOFError"),
+        ("torch.zeros(2).to('cuda')", "AssertionError|RuntimeError"),
+        ("if True:\n    import a_module_nobody_has\n    x = 1", "ModuleNotFoundError"),
+    ],
+)
+def test_a_module_s_statement_that_wants_what_is_not_here_is_left_out(judge, line, why):
+    """0.7 s each."""
+    rows = verdicts(judge, f"import torch\n{line}\n{REFERENCE}", ("forward_step", "q_sample"))
+    assert {row["verdict"] for row in rows.values()} == {"pass"}, rows
+    said = rf"note +line \d: this (statement|import) was left out \(({why}): .*\), and the rest was run"
+    assert re.search(said, rows["forward_step"]["message"]), rows["forward_step"]["message"]
+    assert rows["q_sample"]["message"] == ""
 
 
 def test_what_was_defined_before_an_exception_at_import_is_graded(judge):

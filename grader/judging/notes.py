@@ -70,7 +70,7 @@ class Notes:
     def concerns(self, trouble: Trouble, name: str, imported: Imported) -> bool:
         """Whether what ended early has to do with an exercise: of a cell, that it binds the name; of a module, that it is not there."""
         if not trouble.cell:
-            return name not in imported.uses and not self._is_left_out(trouble)
+            return name not in imported.uses and not trouble.left_out
         cell = next((cell for cell in self.places.cells if cell[0] == trouble.cell), None)
         return cell is not None and _binds("\n".join(self._lines[cell[1] - 1 : cell[2]]), name)
 
@@ -79,7 +79,7 @@ class Notes:
         found = [
             self.sentence(one)
             for one in imported.trouble
-            if self.concerns(one, name, imported) or (self._is_left_out(one) and verdict not in ("pass", "unfinished"))
+            if self.concerns(one, name, imported) or (one.left_out and verdict not in ("pass", "unfinished"))
         ]
         if name in self._unread and verdict != faults.Unread.verdict:
             found.append(self._unread[name])
@@ -97,12 +97,6 @@ class Notes:
             if not any(self.concerns(one, name, imported) for name in names)
         ]
 
-    def _is_left_out(self, trouble: Trouble) -> bool:
-        """Whether it is a module's import of what is not there, without which the rest was run."""
-        fault, line = trouble.fault, self._lines[trouble.at - 1 : trouble.at]
-        missing = isinstance(fault, faults.Raised) and fault.kind in ("ModuleNotFoundError", "ImportError")
-        return missing and not trouble.cell and re.match(r"(?:.*;)?[ \t]*(?:import|from) ", "".join(line)) is not None
-
     def sentence(self, trouble: Trouble) -> str:
         """Where something ended early, why, and what became of the rest."""
         where, fault = self.places.told(trouble.at), trouble.fault
@@ -114,8 +108,10 @@ class Notes:
         why = one_line(why, 300)
         if trouble.cell:
             return f"{where}: the cell ended there ({why}); {OTHERS}"
-        if self._is_left_out(trouble):
-            return f"{where}: this import was left out ({why}), and the rest was run. There are {modules_told()}"
+        if trouble.left_out:
+            missing = isinstance(fault, faults.Raised) and isinstance(fault, ImportError)
+            there = f". There are {modules_told()}" if missing else ""
+            return f"{where}: this {'import' if missing else 'statement'} was left out ({why}), and the rest was run{there}"
         return f"importing stopped at {where} ({why}); {ABOVE}"
 
 

@@ -1,6 +1,6 @@
 """The submission's code, run once: a module from its first line to its last, a notebook cell by cell, as Jupyter runs it.
 
-A module's import of what is not installed here is left out.
+A statement of a module that ends for want of what is not here is left out: a package, a file, a keyboard, a GPU.
 
 What is defined stays, whatever happened to the rest. What went wrong is told as data: where, and what was raised.
 """
@@ -39,7 +39,7 @@ class Run:
 
     Attributes:
         trouble: what went wrong, in order, as plain data; `errors.describe` of the exception and more. `at` is the line of the
-            module's or the cell's own code at which it ended, `late` says that it was interrupted.
+            module's or the cell's own code at which it ended, `late` says that it was interrupted, `left_out` that the rest was run.
         cut: the line at which each piece that took too long was interrupted, by the piece's first line.
     """
 
@@ -70,7 +70,7 @@ class Run:
 
     def _piece(self, number: int, first: int, last: int) -> None:
         text = "\n" * (first - 1) + "\n".join(self.lines[first - 1 : last])
-        at, missing = 0, False
+        at, below = 0, None
         source: str | ast.Module = text
         try:
             if (end := self.before.get(str(first))) is not None:
@@ -78,34 +78,37 @@ class Run:
                 source.body = [part for part in source.body if (part.end_lineno or 0) < end]
             self._within_time(self._compile(source, number))
         except BaseException as error:
-            at, missing = _outermost(error, self.filename) or first, isinstance(error, ImportError)
-            self._tell(error, number, first, at)
+            at = _outermost(error, self.filename) or first
+            below = _below(_statements(source), at) if not number and _is_for_want(error) else None
+            self._tell(error, number, first, at, left_out=below is not None)
         body = _statements(text)
         self._note_names([part for part in body if not at or part.lineno <= at])
         if at and number:
             self._rest_of_imports([part for part in body if part.lineno > at])
-        elif missing:
-            self._without_import(_below_import(_statements(text) if isinstance(source, str) else source.body, at))
+        elif below:
+            self._without(below)
 
-    def _without_import(self, rest: list[ast.stmt]) -> None:
-        """Run what stands below a module's import of what is not there: what does not need it is not to suffer."""
+    def _without(self, rest: list[ast.stmt] | None) -> None:
+        """Run what stands below a statement that was left out: what does not need it is not to suffer."""
         while rest:
-            at, missing = 0, False
+            at, below = 0, None
             try:
                 self._within_time(self._compile(ast.Module(rest, []), 0))
             except BaseException as error:
-                at, missing = _outermost(error, self.filename) or rest[0].lineno, isinstance(error, ImportError)
-                self._tell(error, 0, 1, at)
+                at = _outermost(error, self.filename) or rest[0].lineno
+                below = _below(rest, at) if _is_for_want(error) else None
+                self._tell(error, 0, 1, at, left_out=below is not None)
             self._note_names([part for part in rest if not at or part.lineno <= at])
-            rest = _below_import(rest, at) if missing else []
+            rest = below
 
-    def _tell(self, error: BaseException, number: int, first: int, at: int) -> None:
+    def _tell(self, error: BaseException, number: int, first: int, at: int, left_out: bool = False) -> None:
         late = isinstance(error, OutOfTime)
         if late:
             self.cut[str(first)] = at
         if len(self.trouble) < MOST_TROUBLE:
             told = errors.describe(error, self.filename)
-            self.trouble.append({**told, "text": told["text"][:LONGEST], "cell": number, "at": at, "late": late})
+            place = {"cell": number, "at": at, "late": late, "left_out": left_out}
+            self.trouble.append({**told, "text": told["text"][:LONGEST], **place})
 
     def _compile(self, source: str | ast.Module, number: int) -> CodeType:
         """The code of a piece; what one cell imports from __future__ holds for those below, as in Jupyter."""
@@ -160,20 +163,43 @@ class Run:
         return found
 
 
-def _statements(text: str) -> list[ast.stmt]:
-    """The statements of a piece; none where the compiler takes it and the parser's objects would nest too deeply."""
+def _statements(text: str | ast.Module) -> list[ast.stmt]:
+    """The statements of a piece; none where the compiler takes it and the parser's objects would nest too deeply.
+
+    What stands in an `if True:` is among them, as a marimo notebook's cells do.
+    """
     try:
-        return ast.parse(text).body
+        body = ast.parse(text).body if isinstance(text, str) else text.body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
+    always = [isinstance(part, ast.If) and _is_true(part.test) and not part.orelse for part in body]
+    return [inner for part, opened in zip(body, always, strict=True) for inner in (part.body if opened else [part])]  # type: ignore[attr-defined]
 
 
-def _below_import(body: list[ast.stmt], at: int) -> list[ast.stmt]:
-    """The statements below the import of the top level that stands in a line; none if no import does."""
+def _is_true(test: ast.expr) -> bool:
+    return isinstance(test, ast.Constant) and test.value is True
+
+
+NO_GPU = ("Torch not compiled with CUDA enabled", "Found no NVIDIA driver", "No CUDA GPUs are available")
+
+
+def _is_for_want(error: BaseException) -> bool:
+    """Whether it was raised because something is not here that its author may have: a package, a file, a keyboard, a GPU."""
+    if isinstance(error, ImportError | OSError | EOFError):
+        return True
+    said = error.args[0] if isinstance(error, AssertionError | RuntimeError) and error.args else ""
+    return isinstance(said, str) and said.startswith(NO_GPU)
+
+
+def _below(body: list[ast.stmt], at: int) -> list[ast.stmt] | None:
+    """The statements below the one of the top level that holds a line; None if it defines functions, or none holds it."""
     for index, part in enumerate(body):
-        if isinstance(part, ast.Import | ast.ImportFrom) and part.lineno <= at <= (part.end_lineno or at):
-            return body[index + 1 :]
-    return []
+        if part.lineno <= at <= (part.end_lineno or at):
+            defines = any(
+                isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for inner in ast.walk(part)
+            )
+            return None if defines else body[index + 1 :]
+    return None
 
 
 def _names(part: ast.stmt) -> list[tuple[str, int, bool]]:

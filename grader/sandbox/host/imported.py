@@ -18,11 +18,13 @@ class Trouble:
         cell: the number of a notebook's cell; 0 for a module.
         at: the line of the submission's text at which it ended.
         fault: what was raised there, or that its time was over; its own line is where that arose.
+        left_out: whether it was a statement of a module that was left out, and what stands below it was run.
     """
 
     cell: int
     at: int
     fault: faults.CheckFault
+    left_out: bool = False
 
     @property
     def late(self) -> bool:
@@ -78,7 +80,7 @@ def _trouble(told: dict, seconds: float) -> Trouble:
         limit = f"the {seconds:g} s that {'a notebook' if cell else 'its import'} may take"
         fault = faults.TimedOut(f"half of what was left of {limit} is used up" if cell else f"{limit} are used up")
     fault.line = _line(told.get("line")) or at
-    return Trouble(cell, at, fault)
+    return Trouble(cell, at, fault, left_out=not cell and told.get("left_out") is True)
 
 
 def _line(value: object) -> int | None:
