@@ -261,13 +261,13 @@ def _elsewhere(name: str, text: str, places: Places) -> str:
     defined = [(found[1], found[2], text.count("\n", 0, found.start(2)) + 1) for found in _DEFINED.finditer(text)]
     for indent, other, line in defined:
         if other == name and indent:
-            return f" The one in {places.told(line)} stands within something else: it has to begin at the margin."
+            return f" The one in {places.told(line)} is indented into something else: move it to the left margin."
     others = {other: line for indent, other, line in defined if not indent and other not in ours}
     folded = {other.casefold().replace("_", ""): other for other in others}
     near = difflib.get_close_matches(name.casefold().replace("_", ""), folded, 1, cutoff=0.9)
     if not near:
         return ""
-    return f" There is {one_line(folded[near[0]])} in {places.told(others[folded[near[0]]])}: if that is it, call it {name}."
+    return f" Is {one_line(folded[near[0]])} ({places.told(others[folded[near[0]]])}) meant?"
 
 
 def _indented(words: str) -> str:

@@ -153,15 +153,15 @@ def simple_loss(model, x0, t, noise, alpha_bar):
     [
         (
             "def compute_alpha_bars(betas): ...",
-            " There is compute_alpha_bars in line {}: if that is it, call it compute_alpha_bar.",
+            " Is compute_alpha_bars (line {}) meant?",
         ),
         (
             "def computeAlphaBar(betas): ...",
-            " There is computeAlphaBar in line {}: if that is it, call it compute_alpha_bar.",
+            " Is computeAlphaBar (line {}) meant?",
         ),
         (
             "class Mine: \n    def compute_alpha_bar(betas): ...",
-            " The one in line {} stands within something else: it has to begin at the margin.",
+            " The one in line {} is indented into something else: move it to the left margin.",
         ),
         ("def another(betas): ...", ""),
         ("def compute_alpha_bar(betas):\n    raise NotImplementedError", ""),
