@@ -240,6 +240,17 @@ def test_a_long_message_is_cut_on_the_page():
     assert "96,000 more characters are in the JSON" in text
 
 
+def test_what_could_not_be_read_is_told_below_the_table_with_its_reason():
+    names = ("q_sample", "forward_step")
+    unread = [row(name, "not-gradable", message="a.rar is a RAR archive\nnote       x") for name in names]
+    absent = [row("compute_alpha_bar", "not-gradable", message=f"there is no {STEM} in it")]
+    paper = [row(verdict="not-gradable", message="nothing was handed in", by_hand={"by": "me", "why": "x", "was": 0.0})]
+    lines = printed(cohort(ada=unread + absent, bob=[row(), *absent], eve=paper)).splitlines()
+    assert [line.strip() for line in lines if "could not be read" in line] == [
+        "could not be read: ada: a.rar is a RAR archive"
+    ]
+
+
 @pytest.mark.parametrize("made", [cohort(), cohort(ada=[]), cohort(ada=[row(verdict="pass")])])
 def test_small_cohorts_have_a_page_and_a_table(made):
     assert "</html>" in html(made)

@@ -37,6 +37,7 @@ from grader.reports.tally import (
     number,
     readable_share,
     share,
+    unread,
 )
 
 HERE = Path(__file__).parent
@@ -272,6 +273,9 @@ def _below(document: Document) -> Iterable[RenderableType]:
     often = [mistake for mistake in mistakes(document["submissions"]) if len(mistake.by) > 1][:3]
     for mistake in often:
         yield Text(f"{len(mistake.by)} times in {mistake.exercise}: {one_line(mistake.name)}")
+    for graded in document["submissions"]:  # on the page it stands with the exercises
+        for why in unread(graded):
+            yield Text(one_line(f"could not be read: {graded['name']}: {why}", SAID))
     for label, said in facts(document):
         line = one_line(f"{label}: {said}", SAID)
         if line.endswith("…") and label in LISTS:

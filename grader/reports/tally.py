@@ -139,6 +139,13 @@ def facts(document: Document) -> list[tuple[str, str]]:
     return found
 
 
+def unread(graded: Graded) -> list[str]:
+    """Why what somebody handed in could not be read; nothing of sections that they did not hand in."""
+    rows = [row for row in graded["exercises"] if row["verdict"] == "not-gradable" and "by_hand" not in row]
+    reasons = dict.fromkeys(row["message"].split("\n")[0] for row in rows)
+    return [why for why in reasons if why and not re.fullmatch(r"there is no \w+ in it|nothing was handed in", why)]
+
+
 def natural(name: str) -> list[tuple[int, str]]:
     """A sort key by which ada2 comes before ada10."""
     parts = re.findall(r"\d+|\D+", name.casefold())
