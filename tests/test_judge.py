@@ -219,9 +219,9 @@ def test_a_module_s_import_of_what_is_not_there_costs_what_uses_it_alone(judge):
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("import os; os.makedirs('checkpoints')", "PermissionError"),
+        ("import os; os.makedirs('/content/drive')", "PermissionError|OSError"),
         ("data = torch.load('data.pt')", "FileNotFoundError"),
-        ("with open('log.txt', 'w') as log:\n    log.write('x')", "PermissionError"),
+        ("with open('/content/log.txt', 'w') as log:\n    log.write('x')", "FileNotFoundError"),
         ("steps = int(input('how many? '))", "EOFError"),
         ("torch.zeros(2).to('cuda')", "AssertionError|RuntimeError"),
         ("if True:\n    import a_module_nobody_has\n    x = 1", "ModuleNotFoundError"),
@@ -234,6 +234,23 @@ def test_a_module_s_statement_that_wants_what_is_not_here_is_left_out(judge, lin
     said = rf"note +line \d: this (statement|import) was left out \(({why}): .*\), and the rest was run"
     assert re.search(said, rows["forward_step"]["message"]), rows["forward_step"]["message"]
     assert rows["q_sample"]["message"] == ""
+
+
+def test_the_working_folder_and_the_temporary_one_can_be_written_to_at_import_and_in_a_check(judge):
+    """0.7 s. The working folder has the name of a scratch space that is mounted over it."""
+    code = """
+import os, tempfile
+os.makedirs("runs/1", exist_ok=True)
+torch.save(torch.ones(2), "runs/1/model.pt")
+
+def compute_alpha_bar(betas):
+    with open("log.txt", "a") as log, tempfile.TemporaryFile() as other:
+        log.write("x")
+        other.write(b"x")
+    return (1 - betas).cumprod(0)
+"""
+    row = verdicts(judge, with_answer(code), ("compute_alpha_bar",))["compute_alpha_bar"]
+    assert (row["verdict"], row["message"]) == ("pass", "")
 
 
 def test_what_was_defined_before_an_exception_at_import_is_graded(judge):
