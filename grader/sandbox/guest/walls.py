@@ -110,9 +110,7 @@ def _enter_namespaces(scratch: list[str]) -> None:
     for path in scratch:
         options = f"size={SCRATCH_SIZE},nr_inodes=20k,mode=1777".encode()
         must(libc.mount(b"tmpfs", path.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), f"mounting {path}")
-    os.chdir(
-        os.getcwd()
-    )  # else the working folder is the one that lies below what was mounted there, and nothing can be written to it
+    os.chdir(os.getcwd())  # into what was mounted there: the folder below it cannot be written to
     flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
     must(libc.mount(b"proc", b"/proc", b"proc", flags, None), "mounting /proc")
     confine.give_up_privileges()
