@@ -34,7 +34,7 @@ screenshot: grade ## draw docs/report.png again (CHROMIUM=... a Chromium or Chro
 	$(CHROMIUM) --headless --hide-scrollbars --window-size=1100,1480 --screenshot=docs/report.png "file://$(CURDIR)/results/report/index.html"
 
 test: $(READY) ## test the course and the grader
-	$(RUN) pytest tests --ignore tests/bench -p no:benchmark -m "not slow" -n auto --dist loadgroup --timeout 900 $(PYTEST_FLAGS)
+	$(RUN) pytest tests --ignore tests/bench -p no:benchmark -m "not slow" -n auto --dist loadgroup --no-loadscope-reorder --timeout 900 $(PYTEST_FLAGS)
 
 check: $(READY) ## lint, format, types, layers, and that what is generated is fresh
 	$(RUN) ruff check
