@@ -12,7 +12,7 @@ from grader.diagnosis import candidates
 from grader.diagnosis.candidates import Candidate
 from grader.diagnosis.evidence import PASSED, same, thin
 from grader.diagnosis.observed import Look, observed
-from grader.diagnosis.patient import Patient
+from grader.diagnosis.patient import Left, Patient
 
 LOG = logging.getLogger(__name__)
 _one_at_a_time = threading.RLock()
@@ -64,25 +64,28 @@ def diagnose(stem: str, exercise: str, failures: dict[str, Evidence], seed: int)
         return None
     try:
         with _one_at_a_time, tidy(seed):
-            return _named(Patient(stem, exercise, failures, seed))
+            return _named(Left(stem, exercise, failures, seed))
     except Exception:
         LOG.exception("%s: the failures cannot be compared with known mistakes", exercise)
         return None
 
 
-def _named(patient: Patient) -> Any:
-    if not set(patient.failures) <= {check.name for check in patient.checks}:
+def _named(left: Left) -> Any:
+    if not set(left.failures) <= {check.name for check in left.checks}:
         return None
-    return _repeated(patient) or _explained(patient) or _partly(patient) or seen_of(patient)
+    if repeated := _repeated(left):
+        return repeated
+    patient = Patient(left.stem, left.exercise, left.failures, left.seed)
+    return _explained(patient) or _partly(patient) or seen_of(patient)
 
 
-def _repeated(patient: Patient) -> Any:
+def _repeated(left: Left) -> Any:
     """The exercise's own listed mistake that leaves the very same; none if what is left is little, and another leaves it too."""
-    listed = candidates.listed(patient.stem, patient.exercise)
-    own = (found for found in listed if found.known and found.known.exercise == patient.exercise)
-    repeated = (found for found in own if patient.repeated_by(found))
+    listed = candidates.listed(left.stem, left.exercise)
+    own = (found for found in listed if found.known and found.known.exercise == left.exercise)
+    repeated = (found for found in own if left.repeated_by(found))
     exact = next(repeated, None)
-    little = all(thin(evidence.got) for evidence in patient.failures.values())
+    little = all(thin(evidence.got) for evidence in left.failures.values())
     return exact.known if exact and not (little and next(repeated, None)) else None
 
 

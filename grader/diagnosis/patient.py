@@ -41,16 +41,44 @@ RICH = 12
 """So many numbers in which they agree show that it is no chance."""
 
 
-class Patient:
-    """A wrong answer, by what it left behind.
+class Left:
+    """What a wrong answer left behind, check by check.
 
     Attributes:
         stem: the section.
         exercise: the exercise.
         failures: by the name of the check, what was left.
         seed: the seed of the run.
-        checks: the exercise's checks, those that failed first, where mistakes differ soonest, and of those the cheapest;
-            of a module the cheapest first, whether it failed or not.
+        checks: the exercise's checks, those that failed first, where mistakes differ soonest, and of those the ones with fewest calls.
+    """
+
+    def __init__(self, stem: str, exercise: str, failures: dict[str, Evidence], seed: int) -> None:
+        self.stem, self.exercise, self.failures, self.seed = stem, exercise, failures, seed
+        checks = [check for check in collect(stem) if check.exercise == exercise]
+        calls = {name: len(evidence.notes) for name, evidence in failures.items()}
+        self.checks: list[Check] = sorted(checks, key=lambda check: (check.name not in calls, calls.get(check.name, 0)))
+
+    def gets(self, check: Check, candidate: Candidate) -> Any:
+        """What a check gets from the candidate; `PASSED` if it passes."""
+        return answer(candidate, check.section, check.name, self.seed)
+
+    def repeated_by(self, candidate: Candidate) -> bool:
+        """Whether the candidate leaves the very same in every check: what is drawn at random cannot be told call by call."""
+        for check in self.checks:
+            found, mine = self.gets(check, candidate), self.failures.get(check.name)
+            if mine is None or found is PASSED:
+                if (mine is None) != (found is PASSED):
+                    return False
+            elif (isinstance(mine.got, str) and mine.got != found) or not same(mine.got, found):
+                return False
+        return True
+
+
+class Patient(Left):
+    """A wrong answer, by what it left behind, and by what it did in each call.
+
+    Attributes:
+        checks: of a module the quickest come first, whether they failed or not.
         costs: what each check costs that failed; of a module, each check.
         thumbs: the trail once more, small, with what the reference did; where the answer is wrong first.
         trail: by the name of each check that failed, its calls with what the answer did in each, as far as can be compared.
@@ -64,20 +92,18 @@ class Patient:
     """
 
     def __init__(self, stem: str, exercise: str, failures: dict[str, Evidence], seed: int) -> None:
-        self.stem, self.exercise, self.failures, self.seed = stem, exercise, failures, seed
-        checks = [check for check in collect(stem) if check.exercise == exercise]
-        self.checks: list[Check] = sorted(checks, key=lambda check: check.name not in failures)
+        super().__init__(stem, exercise, failures, seed)
         self.trail: list[tuple[str, int, Call, Done]] = []
         self.thumbs: list[tuple[str, int, Done, Done]] = []
         self.telling = False
-        for check in checks:
+        for check in self.checks:
             if check.name in failures:
                 done = segments(failures[check.name].notes)
                 self._follow(check.name, unrepeated(done) if hasattr(check.function, "hypothesis") else done)
         costs = {(name, index): call.cost for name, index, call, _ in self.trail}
         self.thumbs.sort(key=lambda step: (not _differ(step[2], step[3]), costs[step[:2]]))
         self.builds = any("a module" in str(mine.result) for _, _, _, mine in self.trail)
-        weighed = [check.name for check in checks if self.builds or check.name in failures]
+        weighed = [check.name for check in self.checks if self.builds or check.name in failures]
         self.costs = {name: cost_of(stem, exercise, name, seed) for name in weighed}
         took = {name: seconds_of(stem, exercise, name, seed) for name in weighed}
         self.checks.sort(key=lambda check: (check.name not in failures and not self.builds, took.get(check.name, 0.0)))
@@ -89,7 +115,7 @@ class Patient:
         telling = [single(mine.result) for _, _, call, mine in self.trail if _differ(mine, call.right)]
         self.proven = not all(telling)
         self.tried: list[Candidate] = []
-        self.dark = len(failures) == len(checks) and all(raised(e.got) for e in failures.values())
+        self.dark = len(failures) == len(self.checks) and all(raised(e.got) for e in failures.values())
 
     def _follow(self, name: str, done: list[tuple[str, Done]]) -> None:
         """Compare the answer's calls with the reference's until they part: there the inputs may part too."""
@@ -192,21 +218,6 @@ class Patient:
 
     def _does(self, candidate: Candidate, name: str, index: int) -> Done | None:
         return _replayed(candidate, self.stem, self.exercise, name, self.seed, index)
-
-    def gets(self, check: Check, candidate: Candidate) -> Any:
-        """What a check gets from the candidate; `PASSED` if it passes."""
-        return answer(candidate, check.section, check.name, self.seed)
-
-    def repeated_by(self, candidate: Candidate) -> bool:
-        """Whether the candidate leaves the very same in every check: what is drawn at random cannot be told call by call."""
-        for check in self.checks:
-            found, mine = self.gets(check, candidate), self.failures.get(check.name)
-            if mine is None or found is PASSED:
-                if (mine is None) != (found is PASSED):
-                    return False
-            elif (isinstance(mine.got, str) and mine.got != found) or not same(mine.got, found):
-                return False
-        return True
 
     def explained_by(self, candidate: Candidate) -> bool:
         """Whether the candidate fails the checks that the answer fails, with the same results, and passes the others."""
