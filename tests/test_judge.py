@@ -35,6 +35,32 @@ def test_the_stub_is_unfinished_and_has_no_points(judge):
     assert sum(row["score"] for row in rows.values()) == 0
 
 
+BEGUN = """
+    a = extract(alpha_bar, t, x_t)
+    if x_t.dtype == torch.float32:
+        raise NotImplementedError
+    return (x_t - (1 - a).sqrt() * eps) / a.sqrt()"""
+
+
+@pytest.mark.parametrize(
+    ("body", "checks", "verdict"),
+    [
+        ('"""Later."""\n    raise NotImplementedError', 1, "unfinished"),
+        ('raise NotImplementedError("later")', 1, "unfinished"),
+        (BEGUN, 5, "unfinished"),
+        ("return NotImplementedError", 5, "fail"),
+    ],
+)
+def test_of_a_stub_one_check_is_run_and_of_what_is_begun_all(judge, monkeypatch, body, checks, verdict):
+    ran, run = [], sitting.Sitting._run
+    monkeypatch.setattr(sitting.Sitting, "_run", lambda *given: ran.append(given) or run(*given))
+    text = with_answer(f"def predict_x0(x_t, t, eps, alpha_bar):\n    {body}\n")
+    row = verdicts(judge, text, ("predict_x0",))["predict_x0"]
+    assert (len(ran), row["verdict"]) == (checks, verdict)
+    assert len(row["checks"]) == 5
+    assert len({check["verdict"] for check in row["checks"]}) == (2 if body == BEGUN else 1)
+
+
 @pytest.mark.parametrize(
     ("body", "verdict", "says"),
     [

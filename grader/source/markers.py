@@ -10,6 +10,7 @@ import io
 import re
 import tokenize
 from dataclasses import dataclass
+from functools import lru_cache
 
 BEGIN = "### BEGIN SOLUTION"
 END = "### END SOLUTION"
@@ -54,6 +55,7 @@ def stub_of(source: str, origin: str = "solutions") -> str:
     return f"{header}\n{emptied(source, origin)}"
 
 
+@lru_cache(maxsize=256)  # a course has as many cells and sections, and they are read more often than they change
 def emptied(source: str, origin: str) -> str:
     """The text of a notebook's cell with its regions emptied; raises as `stub_of` does."""
     tree = _parse(source, origin)

@@ -315,7 +315,9 @@ def stroll(code, rng: Any, turning: bool = False, updates: int = 40, **rest: flo
         batch_size=BATCH,
         **rest,
     )
-    expect.equal(len(student.path), updates, "each update asks the student once, about one batch", of="calls of the model")
+    expect.equal(
+        len(student.path), updates, "each update asks the student once, about one batch", of="calls of the model"
+    )
     return student.walk()
 
 

@@ -1,5 +1,6 @@
 """The zygote: imports the submission once, and forks for each check."""
 
+import dis
 import faulthandler
 import gc
 import importlib.util
@@ -18,6 +19,8 @@ from grader.sandbox.guest.orders import OrderError, receive_order, send_order
 from grader.sandbox.guest.process_state import seed, switch_back
 from grader.sandbox.guest.running import Run
 from grader.sandbox.guest.worker import flush, serve
+
+JUMPS = frozenset((*dis.hasjrel, *dis.hasjabs))
 
 
 class Zygote:
@@ -66,7 +69,8 @@ class Zygote:
         run.all()
         _end_monitor()
         self.module = module
-        return {"op": "loaded", "uses": _uses(module), "trouble": run.trouble, "values": run.values(), "cut": run.cut}
+        found = {"uses": _uses(module), "stubs": _stubs(module)}
+        return {"op": "loaded", **found, "trouble": run.trouble, "values": run.values(), "cut": run.cut}
 
     def _check(self, sock: int, output: int) -> None:
         """Fork a check and tell how it ended."""
@@ -94,6 +98,23 @@ def _uses(module: ModuleType) -> dict[str, list[str]]:
             codes = [function.__code__ for function in functions if isinstance(function, FunctionType)]
             uses[name] = sorted({looked for code in codes for looked in looked_up(code)})[:200]
     return uses
+
+
+def _stubs(module: ModuleType) -> list[str]:
+    """The public functions and classes that nobody has begun with."""
+    return [name for name, value in list(vars(module).items())[:2000] if not name.startswith("_") and _is_stub(value)]
+
+
+def _is_stub(value: object) -> bool:
+    """Whether calling it can only raise NotImplementedError, whatever it is given: its code knows no other way out."""
+    function = vars(value).get("__init__") if isinstance(value, type) else value
+    if not isinstance(function, FunctionType):
+        return False
+    names = set(function.__code__.co_names)
+    if "NotImplementedError" not in names or names - {"NotImplementedError", "super", "__init__"}:
+        return False
+    steps = dis.get_instructions(function.__code__)
+    return not any(step.opcode in JUMPS or step.opname.startswith(("RETURN", "YIELD")) for step in steps)
 
 
 def _remember_lines(filename: str, text: str) -> None:

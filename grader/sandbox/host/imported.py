@@ -56,11 +56,13 @@ class Imported:
         uses: the names that the module defines, and for each those that its code looks up.
         trouble: what ended early.
         rebound: names that were given another value.
+        stubs: names of what can only raise NotImplementedError. Whoever lies about it has fewer checks that could pass.
     """
 
     uses: Mapping[str, frozenset[str]] = field(default_factory=dict)
     trouble: tuple[Trouble, ...] = ()
     rebound: Mapping[str, Rebound] = field(default_factory=dict)
+    stubs: frozenset[str] = frozenset()
 
     @classmethod
     def told(cls, answer: dict, seconds: float) -> "Imported":
@@ -69,6 +71,7 @@ class Imported:
             _names(answer.get("uses")),
             tuple(_trouble(one, seconds) for one in a_list(answer.get("trouble")) if isinstance(one, dict)),
             _rebound(answer.get("values")),
+            frozenset(name for name in a_list(answer.get("stubs")) if isinstance(name, str)),
         )
 
 
