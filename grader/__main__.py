@@ -7,10 +7,12 @@ What a learner asks for is answered by the desk alone; the instructor's commands
 import sys
 from collections.abc import Sequence
 
+from grader.desk.alone import begun
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
-    try:
+    with begun():
         arguments = sys.argv[1:] if arguments is None else arguments
         from grader.desk import commands
 
@@ -19,9 +21,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             return cli.main(arguments)
         return commands.main(arguments)
-    except KeyboardInterrupt:  # while something was imported: nothing was begun
-        print("unstatic: stopped", file=sys.stderr)
-        return 130
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pytest
 
 from grader.course import ROOT, Exercise, Section, sections
 from grader.desk import commands, memory
+from grader.desk.alone import begun
 from tests.classroom import JUMP, PRODUCT, S1, Desk, open_desk
 
 
@@ -251,6 +252,24 @@ def test_an_interruption_says_what_is_true_of_the_command(desk: Desk, monkeypatc
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a signal")
+@pytest.mark.parametrize("lacking", ["rich", "matplotlib"])
+def test_a_package_that_is_not_installed_is_told_in_a_line(tmp_path: Path, lacking: str) -> None:
+    program = (
+        f"import sys; sys.modules[{lacking!r}] = None; from grader.__main__ import main; sys.exit(main(['show', 's1']))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 2
+    assert f"unstatic: {lacking} is not installed for {sys.executable}" in run.stderr
+    assert "pip install -e ." in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_another_package_that_is_missing_is_no_matter_of_the_install() -> None:
+    with pytest.raises(ModuleNotFoundError, match="no_such_package"), begun():
+        raise ModuleNotFoundError("No module named 'no_such_package'", name="no_such_package")
+
+
 def test_an_interruption_at_the_beginning_leaves_no_traceback(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     program = [sys.executable, "-c", "import sys; print(flush=True); from grader.__main__ import main; sys.exit(main(['status']))"]  # fmt: skip

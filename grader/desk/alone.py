@@ -1,18 +1,35 @@
 """`unstatic` as a learner's repository has it: the learner's commands, and nothing of the grader's."""
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+NEEDED = ("hypothesis", "jaxtyping", "matplotlib", "numpy", "pytest", "rich", "torch")
+"""What a learner's install has."""
+
+
+@contextlib.contextmanager
+def begun() -> Iterator[None]:
+    """What ends a command while it is still being imported is told in a line: an interruption, or a package that is not there."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("unstatic: stopped", file=sys.stderr)
+        sys.exit(130)
+    except ModuleNotFoundError as error:
+        if (name := (error.name or "").partition(".")[0]) not in NEEDED:
+            raise
+        why = f"unstatic: {name} is not installed for {sys.executable}. The README's first command installs what the course needs;"
+        print(f"{why} in an environment of your own: {sys.executable} -m pip install -e .", file=sys.stderr)
+        sys.exit(2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
-    try:
+    with begun():
         from grader.desk import commands
 
         return commands.main(sys.argv[1:] if arguments is None else arguments)
-    except KeyboardInterrupt:  # while something was imported: nothing was begun
-        print("unstatic: stopped", file=sys.stderr)
-        return 130
 
 
 if __name__ == "__main__":
