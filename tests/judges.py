@@ -4,6 +4,7 @@ import contextlib
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -16,9 +17,28 @@ Idle = dict[str, list[JudgeProcess]]
 """By the level of isolation, the judges whom nobody asks now."""
 
 
+COMING = pytest.StashKey[Future[Judge]]()
+
+
+def begin(config: pytest.Config) -> None:
+    """Have the judge of `judge` start now, beside the tests that need none: its jail is another process, and takes seconds."""
+    thread = ThreadPoolExecutor(1)  # it lives as long as the jail, which ends with whoever started it
+    config.stash[COMING] = thread.submit(lambda: Judge(isolation.choose()))
+
+    def close() -> None:
+        with thread:
+            if config.stash[COMING].exception() is None:
+                config.stash[COMING].result().close()
+
+    config.add_cleanup(close)
+
+
 @pytest.fixture(scope="session")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
+def judge(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
     """A judge in this process."""
+    if COMING in pytestconfig.stash:
+        yield pytestconfig.stash[COMING].result()
+        return
     with pytest.MonkeyPatch.context() as patch:  # where no other grader sweeps
         patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("judge")))
         judge = Judge(isolation.choose())

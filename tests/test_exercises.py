@@ -28,6 +28,7 @@ from grader.diagnosis.listed import Misconception, load
 from grader.judging.judge import Request
 from tests.ahead import Ahead, ahead
 from tests.each import alternatives, answers, pytest_generate_tests  # noqa: F401  runs what follows for each
+from tests.judges import begin
 
 SEED = 1
 
@@ -171,6 +172,7 @@ def _other_cores_look_ahead(request: pytest.FixtureRequest) -> Iterator[None]:
     known = [item.callspec.params["misconception"] for item in items]
     tasks = [(each, check.name) for each in known for check in checks_of(each.section, each.exercise)]
     with ahead(look, tasks) as looking:
+        begin(request.config)  # after the others are forked: a thread of ours may hold a lock
         yield
 
 
