@@ -2,6 +2,7 @@
 
 import logging
 import random
+from textwrap import indent
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -17,6 +18,7 @@ from grader.diagnosis import candidates, patient
 from grader.diagnosis.diagnose import diagnose
 from grader.diagnosis.evidence import PASSED, same
 from grader.diagnosis.listed import Misconception, MisconceptionError, load
+from grader.diagnosis.reference import EndlessError, reference
 from grader.faults import Missing, raised
 
 STEM, SEED = "s1_forward_reverse", 7
@@ -282,3 +284,21 @@ def test_an_edit_stays_within_its_exercise_and_reaches_those_that_call_it():
     loss = module.simple_loss(lambda x_t, t: x_t, x, torch.tensor([0]), 0 * x, torch.tensor([0.25]))
     assert loss == 0.25**2
     assert known.module() is not known.module()
+
+
+def walked(loop: str) -> list[int]:
+    """What a function of section 1 gives in which a mistake has put this loop."""
+    text = f"def forward_step(x, beta, noise):\n    seen, k = [], 0\n{indent(loop, '    ')}\n    return seen"
+    code = reference(STEM).compiled(reference(STEM).parsed(text))
+    return reference(STEM).module("forward_step", {"forward_step": code}).forward_step(0, 0, 0)
+
+
+def test_a_loop_of_a_mistake_that_is_tried_ends_sometime_and_does_what_it_did() -> None:
+    """Beside another mistake, or with other arguments, it may know no end."""
+    some = (
+        "while k < 9:\n    k += 1\n    if k == 3:\n        continue\n    if k == 6:\n        break\n    seen.append(k)"
+    )
+    assert walked(some) == [1, 2, 4, 5]
+    assert walked("while k < 2:\n    k += 1\nelse:\n    seen.append(k)") == [2]
+    with pytest.raises(EndlessError):
+        walked("while True:\n    while k < 2:\n        k += 1")

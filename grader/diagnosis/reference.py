@@ -2,13 +2,31 @@
 
 import ast
 import warnings
+from collections.abc import Iterator
 from functools import cache
+from itertools import repeat
 from types import CodeType, ModuleType
 from typing import Any
 
 from grader.course import section
 
 Definition = ast.FunctionDef | ast.ClassDef
+TURNS = 2000
+"""So often a `while` of a mistake turns at the most: made in another's place, or beside another, it may know no end."""
+
+
+class EndlessError(RuntimeError):
+    """A mistake that was tried would run on without an end."""
+
+
+def _turns() -> Iterator[None]:
+    """What a `while` of a mistake goes through.
+
+    Raises:
+        EndlessError: it has turned too often.
+    """
+    yield from repeat(None, TURNS)
+    raise EndlessError(f"more than {TURNS} turns of a loop")
 
 
 class Reference:
@@ -26,7 +44,7 @@ class Reference:
         self.definitions: dict[str, Definition] = {
             node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)
         }
-        self._names: dict[str, Any] = {"__name__": f"reference_{stem}"}
+        self._names: dict[str, Any] = {"__name__": f"reference_{stem}", _turns.__name__: _turns}
         exec(compile(tree, f"<reference: {stem}>", "exec"), self._names)
         self._codes = {name: self.compiled(node) for name, node in self.definitions.items()}
 
@@ -72,11 +90,17 @@ def reference(stem: str) -> Reference:
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes annotations and docstrings off: neither computes anything."""
+    """Takes annotations and docstrings off, which compute nothing, and has each `while` end sometime."""
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
         return node
+
+    def visit_While(self, node: ast.While) -> ast.For:
+        self.generic_visit(node)
+        stop = ast.If(ast.UnaryOp(ast.Not(), node.test), [*node.orelse, ast.Break()], [])
+        turns = ast.Call(ast.Name(_turns.__name__, ast.Load()), [], [])
+        return ast.For(ast.Name("_", ast.Store()), turns, [stop, *node.body], [])
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.returns = None
