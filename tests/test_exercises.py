@@ -245,11 +245,12 @@ def test_an_exercise_has_enough_misconceptions(exercise):
     )
 
 
-def test_an_explanation_is_two_to_four_sentences(misconception):
-    text, entry = misconception.explanation.strip(), f"{misconception.exercise}.toml, {misconception.name!r}"
-    ends = [i for i, sign in enumerate(text) if sign in ".!?" and (i + 1 == len(text) or text[i + 1] == " ")]
-    assert text.endswith("."), f"{entry}: end the explanation with a full stop"
-    assert 2 <= len(ends) <= 4, f"{entry}: the explanation has {len(ends)} sentences; write two to four"
-    assert len(misconception.name) <= 72, (
-        f"{entry}: the name has {len(misconception.name)} characters; 72 fit on a line"
-    )
+def test_explanations_are_two_to_four_sentences_and_names_fit_on_a_line(exercise):
+    for known in load(exercise.section):
+        if known.exercise != exercise.name:
+            continue
+        text, entry = known.explanation.strip(), f"{exercise.name}.toml, {known.name!r}"
+        ends = [i for i, sign in enumerate(text) if sign in ".!?" and (i + 1 == len(text) or text[i + 1] == " ")]
+        assert text.endswith("."), f"{entry}: end the explanation with a full stop"
+        assert 2 <= len(ends) <= 4, f"{entry}: the explanation has {len(ends)} sentences; write two to four"
+        assert len(known.name) <= 72, f"{entry}: the name has {len(known.name)} characters; 72 fit on a line"
