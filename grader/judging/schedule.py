@@ -2,10 +2,11 @@
 
 import contextlib
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,24 +91,30 @@ def run(
         contextlib.closing((judges or Judges)(level)) as graders,
         ThreadPoolExecutor(min(jobs, len(work))) as pool,
     ):
+        done: queue.SimpleQueue[tuple[Unit, list[Row] | None, BaseException | None]] = queue.SimpleQueue()
 
-        def submit(unit: Unit, pause: float = 0.0) -> None:
-            waiting[pool.submit(_later, pause, attempt, unit, lambda one: graders.grade(one, seed))] = unit
+        def work_on(unit: Unit, pause: float = 0.0) -> None:
+            try:
+                done.put((unit, _later(pause, attempt, unit, lambda one: graders.grade(one, seed)), None))
+            except BaseException as error:
+                done.put((unit, None, error))
 
-        waiting: dict[Future[list[Row] | None], Unit] = {}
+        left = len(work)
         for unit in work:
-            submit(unit)
+            pool.submit(work_on, unit)
         try:
-            while waiting:
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    unit, rows = waiting.pop(future), future.result()
-                    if rows is None:
-                        submit(unit, LOOK_AGAIN)
-                    else:
-                        yield unit, rows
+            while left:
+                # Not `futures.wait`: interrupted there, this thread may keep a lock that the pool's threads wait for
+                unit, rows, error = done.get()
+                if error is not None:
+                    raise error
+                if rows is None:
+                    pool.submit(work_on, unit, LOOK_AGAIN)
+                else:
+                    left -= 1
+                    yield unit, rows
         except BaseException:
-            for future in waiting:
-                future.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
             graders.close()
             raise
 
