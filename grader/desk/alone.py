@@ -10,7 +10,7 @@ NEEDED = ("hypothesis", "jaxtyping", "matplotlib", "numpy", "pytest", "rich", "t
 
 @contextlib.contextmanager
 def begun() -> Iterator[None]:
-    """What ends a command while it is still being imported is told in a line: an interruption, or a package that is not there."""
+    """What ends a command before it could say so itself is told in a line: an interruption, or a package that is not there."""
     try:
         yield
     except KeyboardInterrupt:

@@ -100,9 +100,9 @@ def run(
                 done.put((unit, None, error))
 
         left = len(work)
-        for unit in work:
-            pool.submit(work_on, unit)
         try:
+            for unit in work:
+                pool.submit(work_on, unit)
             while left:
                 # Not `futures.wait`: interrupted there, this thread may keep a lock that the pool's threads wait for
                 unit, rows, error = done.get()
