@@ -65,9 +65,9 @@ def test_Attention_refuses_heads_that_do_not_divide_dim(code):
 def test_Attention_lets_every_token_see_every_other_and_itself(code, rng):
     """Move one token, or one token of the context, and every token's answer moves."""
     why = "each token asks all tokens of its sample, itself too, before it and behind it"
-    for context_dim in (None, 6):
+    for context_dim in (None, 8, 6):
         network = attention(code, rng, 8, 2, context_dim)
-        x, context = cases.normal((1, 4, 8), rng), cases.normal((1, 3, 6), rng)
+        x, context = cases.normal((1, 4, 8), rng), cases.normal((1, 3, context_dim or 8), rng)
         moved = x if context_dim is None else context
         count = moved.shape[1]
         rows = moved.repeat(count + 1, 1, 1)
