@@ -1,4 +1,4 @@
-"""Whoever has all points sees two moons, whatever network passed. Thirty trainings, seven seconds each on a quiet core.
+"""Whoever has all points sees two moons, whatever network passed. Thirty trainings, five seconds each on a quiet core.
 
 And the thresholds of all rewards hold with ten seeds: a hundred trainings, ten seconds each.
 """
@@ -21,9 +21,9 @@ from grader.desk.progress import PASS, Progress
 
 CODE = importlib.import_module("solutions.s1_forward_reverse")
 SEEDS = (0, 1, 2)
-LOST = 0.08
-"""Largest share of samples off the moons. Seen with three seeds: 0.026 to 0.029 with the reference, 0.018 to 0.050 with nine of these, and 0.055
-to 0.064 with the one of two layers, an embedding of 16 and ReLU; of the data 0.03 is off."""
+WORSE = 1.5
+"""Largest share of samples off the moons, in shares of the reference. Seen with three seeds: 0.018 to 0.023 with the reference, 0.020 to 0.030
+with these, at most 1.41 times the reference's mean; of the data 0.03 is off."""
 
 
 class Layers(nn.Module):
@@ -111,11 +111,17 @@ def test_each_of_these_networks_passes(name):  # a second
     assert standing.state == PASS, [str(finding) for finding in standing.findings]
 
 
+@pytest.fixture(scope="module")
+def of_the_reference() -> float:
+    """The mean share over the seeds: a share of 4000 samples alone is uncertain by a tenth of itself."""
+    return sum(lost(CODE.TinyDenoiser, seed) for seed in SEEDS) / len(SEEDS)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_any_network_that_passes_draws_two_moons(name, seed):
-    assert lost(NETWORKS[name], seed) < LOST
+def test_any_network_that_passes_draws_two_moons(name, seed, of_the_reference):
+    assert lost(NETWORKS[name], seed) < WORSE * of_the_reference
 
 
 def quick(stem: str) -> Iterator[Callable[..., None]]:
