@@ -1,6 +1,7 @@
 """What a sandbox shows of the host, where a submission may write in it, and that honest code runs in it."""
 
 import contextlib
+import gc
 import mmap
 import os
 import resource
@@ -162,6 +163,19 @@ def test_a_rehearsal_leaves_no_descriptor_open():
     before = sorted(os.listdir("/dev/fd"))
     rehearsal.rehearse()
     assert sorted(os.listdir("/dev/fd")) == before
+
+
+def test_a_rehearsal_leaves_no_object_whenever_garbage_is_collected():
+    """Graphs that hold their connection hid it from the collector, unless that came at the right moments."""
+    kept = set(map(id, gc.get_objects()))
+    gc.disable()
+    try:
+        rehearsal.rehearse()
+        gc.collect()
+    finally:
+        gc.enable()
+    left = [type(thing).__name__ for thing in gc.get_objects() if id(thing) not in kept]
+    assert not {"Connection", "Handles", "Record", "Slot", "Turning"} & set(left)
 
 
 WITHOUT_BWRAP = "+".join(layer for layer in isolation.machine().layers if layer not in ("bwrap", "cgroup"))

@@ -359,6 +359,10 @@ class Connection:
         del carried[count:]
         return message, carried
 
+    def forget(self) -> None:
+        """Let go of what served requests have computed: graphs that hold this connection are seen by no garbage collector."""
+        self._records.clear()
+
     def refer(self, record: Any) -> RecordReference:
         return RecordReference(whole(record), self._gone)
 

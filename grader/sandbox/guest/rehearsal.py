@@ -89,5 +89,7 @@ def rehearse() -> None:
         there.step(model, x, t, generator)
         there.Model()(x.float(), t).sum().backward()
         there.network(x.clone().requires_grad_()).square().mean().backward()
+    for connection in (judge, worker):
+        connection.forget()
     for end in ends:
         end.close()
