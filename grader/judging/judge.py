@@ -26,6 +26,7 @@ from grader.checks.collect import collect
 from grader.judging.results import Row
 from grader.judging.sitting import Request, Sitting
 from grader.rpc.pauses import pause
+from grader.sandbox.guest import compiler
 from grader.sandbox.guest.confine import keep_freed_memory
 from grader.sandbox.host.sandbox import Sandbox
 from grader.sandbox.host.selftest import proven_sandbox
@@ -97,8 +98,9 @@ def main() -> None:
 
 
 def settle() -> None:
-    """Have this process compute as a judge does: in one thread, and with the memory of freed tensors used again."""
+    """Have this process compute as a judge does: in one thread, without a compiler, and with the memory of freed tensors used again."""
     torch.set_num_threads(1)
+    compiler.go_without()
     keep_freed_memory()
 
 

@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from grader.sandbox.guest import confine
+from grader.sandbox.guest import compiler, confine
 from grader.sandbox.guest.cleanup import descendants, kill
 from grader.sandbox.guest.confine import libc
 from grader.sandbox.guest.orders import OrderError, receive_order, send_order
@@ -84,16 +84,6 @@ def _reap(supervisors: dict[int, int]) -> None:
                 del supervisors[guest]
 
 
-def _without_compiler(torch: Any) -> None:
-    """Have `torch.compile` give back what it is given, which computes the same: there is no compiler here, and no time for one."""
-
-    def compiled(model: Any = None, **options: Any) -> Any:
-        return model if model is not None else lambda function: function
-
-    torch.compile = compiled
-    torch.nn.Module.compile = lambda self, *args, **options: None
-
-
 def _warm() -> None:
     """Import torch and run what it sets up at first use, so that each fork finds it done."""
     import numpy  # noqa: F401
@@ -105,7 +95,7 @@ def _warm() -> None:
 
     importlib.import_module(given.MODULE)
     confine.keep_freed_memory()
-    _without_compiler(torch)
+    compiler.go_without()
     torch.set_num_threads(1)  # a fork of a process with worker threads hangs in its first parallel operation
     torch.set_num_interop_threads(1)
     switch_back()

@@ -1,0 +1,102 @@
+"""The jail has no compiler: `torch.compile` gives back what it is given, which computes the same.
+
+And `torch._dynamo`, its first half, is not imported until somebody needs it. Each optimizer asks for it, and torch.func.grad does, but only
+to say what a compiler should leave alone; that costs a second at each start of a jail, and memory whose table each fork copies.
+"""
+
+import contextlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+NAME = "torch._dynamo"
+
+
+def go_without() -> None:
+    """Have torch do without a compiler in this process and its forks."""
+    import torch
+
+    torch.compile = _compiled
+    torch.nn.Module.compile = lambda self, *args, **options: None  # type: ignore[method-assign]
+    if NAME not in sys.modules and (spec := importlib.util.find_spec(NAME)) is not None:
+        torch._dynamo = sys.modules[NAME] = Dormant(spec)
+        sys.meta_path.insert(0, Within())
+
+
+def _compiled(model: Any = None, **options: Any) -> Any:
+    return model if model is not None else lambda function: function
+
+
+class Dormant(ModuleType):
+    """`torch._dynamo` as optimizers and torch.func ask for it; whoever asks for more wakes it, which imports it."""
+
+    def __init__(self, spec: ModuleSpec) -> None:
+        vars(self).update(
+            __name__=NAME,
+            __spec__=spec,
+            __path__=spec.submodule_search_locations,
+            __file__=spec.origin,
+            graph_break=lambda *args, **options: None,
+            disable=lambda function=None, *args, **options: _compiled(function),
+            compiled_autograd=DormantPart("compiled_autograd", _disable=contextlib.nullcontext),
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_awake(), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(_awake(), name, value)
+
+
+class DormantPart(ModuleType):
+    """A module within it, in the same way."""
+
+    def __init__(self, name: str, **known: Any) -> None:
+        super().__init__(f"{NAME}.{name}")
+        vars(self).update(known, _name=name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(getattr(_awake(), self._name), name)
+
+
+def _awake() -> ModuleType:
+    """The module itself."""
+    if isinstance(dormant := sys.modules.get(NAME), Dormant):
+        del sys.modules[NAME]
+        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Within)]
+        try:
+            importlib.import_module(NAME)
+        except BaseException:
+            sys.modules[NAME] = dormant
+            raise
+    return sys.modules[NAME]
+
+
+class Within(MetaPathFinder):
+    """Wakes it for a module within it, which may then be there already."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if not name.startswith(f"{NAME}."):
+            return None
+        _awake()
+        return ModuleSpec(name, There(sys.modules[name])) if name in sys.modules else None
+
+
+class There(Loader):
+    """Loads a module that has been loaded."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module, self.spec = module, module.__spec__
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.spec
