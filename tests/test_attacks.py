@@ -103,7 +103,9 @@ def times(entry: Entry) -> dict[str, float]:
     if not any("timeout" in verdicts for verdicts in entry.expect.values()):
         return dict.fromkeys(entry.expect, PATIENT)
     short = {name: HURRIED for name, verdicts in entry.expect.items() if verdicts == ("timeout",)}
-    either = {name: BRISK for name, verdicts in entry.expect.items() if "timeout" in verdicts and "pass" not in verdicts}
+    either = {
+        name: BRISK for name, verdicts in entry.expect.items() if "timeout" in verdicts and "pass" not in verdicts
+    }
     return either | short
 
 

@@ -80,9 +80,7 @@ def _awake() -> ModuleType:
 class Within(MetaPathFinder):
     """Wakes it for a module within it, which may then be there already."""
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if not name.startswith(f"{NAME}."):
             return None
         _awake()
