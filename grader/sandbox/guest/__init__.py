@@ -8,5 +8,5 @@ Nothing here is believed by the judge: it keeps honest mistakes apart and dishon
     worker       that serves the judge's calls over a socket which only this check has.
 
 They talk in `orders`. `confine` has the kernel's means that walls are made of, `process_state` what each check is to find as it was;
-`selftest` is a submission of our own.
+`selftest` is a submission of our own; `compiler` has torch do without a compiler.
 """
