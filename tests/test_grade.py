@@ -250,7 +250,7 @@ def test_a_run_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(how):
     command += ["--jobs", "1", "--json", "run.json"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     store = Path(".unstatic/results.jsonl")
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     heed = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
     with subprocess.Popen(command, env=environment, **quiet) as run:
         signal.signal(signal.SIGINT, heed)
@@ -259,7 +259,13 @@ def test_a_run_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(how):
             time.sleep(0.02)
         below = descendants(run.pid)
         run.send_signal(how)
-        run.wait(120)
+        _, said = run.communicate(timeout=120)
+    if how == signal.SIGINT:
+        assert run.returncode == 130
+        assert said.decode().endswith(
+            "unstatic: stopped; what is done is kept, and the same command goes on from there\n"
+        )
+        assert b"Traceback" not in said
     kept = store.read_text()
     assert 1 <= kept.count("\n") < 4
     assert not Path("run.json").exists()

@@ -1,9 +1,17 @@
-"""The scheduler of units ends whenever it is interrupted, and loses no unit where it is not."""
+"""The scheduler of units ends whenever it is interrupted, loses no unit where it is not, and outlives its judges."""
 
+import gc
+import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
+
+import pytest
 
 from grader.course import ROOT
+from grader.faults import GraderFault
+from grader.judging import process, schedule
 
 INTERRUPTED = """
 import random, signal, time
@@ -44,3 +52,101 @@ def test_a_scheduler_that_is_interrupted_at_any_moment_ends():
     whole, stopped = map(int, said.stdout.split())
     assert whole + stopped == 600
     assert min(whole, stopped) > 30
+
+
+JUDGE = """
+import json, os, socket, sys
+sock = socket.socket(fileno=int(sys.argv[1]))
+sock.sendall(b'{"ready": true}\\n')
+for line in sock.makefile("rb"):
+    what = json.loads(line)["what"]
+    if what == "once" and not os.path.exists(died := sys.argv[2]):
+        open(died, "w").close()
+        sys.exit("no memory left")
+    if what == "always":
+        sys.exit("no memory left")
+    sock.sendall(json.dumps({"rows": [what]}).encode() + b"\\n")
+"""
+"""What a judge is to those who ask it, without what it is for."""
+
+
+class Asks:
+    """A unit that has its judge die, once or always, or not."""
+
+    stem, only = "s1_forward_reverse", ("q_sample",)
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.submission = type("Submission", (), {"name": what})
+
+    def request(self, seed: int) -> dict:
+        return {"what": self.what}
+
+
+@pytest.fixture
+def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Has units judged by judges of a few milliseconds, and looks at what they leave behind."""
+    started: list[subprocess.Popen] = []
+    plain = subprocess.Popen
+
+    def start(command, pass_fds, **options) -> subprocess.Popen:
+        instead = [sys.executable, "-c", JUDGE, str(pass_fds[0]), str(tmp_path / "died")]
+        started.append(plain(instead, pass_fds=pass_fds, **options))
+        return started[-1]
+
+    monkeypatch.setattr(process.subprocess, "Popen", start)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gc.collect()
+    before = os.listdir("/dev/fd")
+    yield lambda *what, jobs=1: schedule.run([Asks(one) for one in what], 1, "none", jobs)
+    gc.collect()
+    assert started
+    assert all(judge.poll() is not None for judge in started)
+    assert {path.name for path in tmp_path.iterdir()} <= {"died"}
+    assert os.listdir("/dev/fd") == before
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_judge_that_dies_costs_no_unit_and_no_run(judged, jobs):
+    assert sorted(rows[0] for _, rows in judged("a", "once", "b", "c", jobs=jobs)) == ["a", "b", "c", "once"]
+
+
+def test_a_unit_that_no_judge_survives_is_a_fault_of_ours_and_the_others_are_graded(judged):
+    rows = {unit.what: rows[0] for unit, rows in judged("a", "always", "b")}
+    assert (rows["a"], rows["b"], rows["always"]["verdict"]) == ("a", "b", "grader-error")
+    assert "ended with exit status 1; its last words: no memory left" in rows["always"]["message"]
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_who_stops_a_run_gets_what_stopped_it(judged, jobs):
+    """And not an error of what is closed twice."""
+    run = judged("a", "once", "b", "c", "d", jobs=jobs)
+    next(run)
+    with pytest.raises(KeyboardInterrupt):
+        run.throw(KeyboardInterrupt)
+
+
+def test_a_run_that_nobody_asks_for_more_ends(judged):
+    run = judged("a", "b", "c", jobs=2)
+    next(run)
+    run.close()
+
+
+def test_judges_that_are_closed_start_no_other(judged):
+    judges = schedule.Judges("none")
+    assert judges.grade(Asks("a"), 1) == ["a"]
+    judges.close()
+    with pytest.raises(schedule.CancelledError):
+        judges.grade(Asks("b"), 1)
+    judges.close()
+
+
+def test_a_judge_for_which_there_is_no_process_is_a_fault_of_ours(monkeypatch):
+    def none(*_, **__):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(process.subprocess, "Popen", none)
+    with pytest.raises(GraderFault, match=r"does not start: .*temporarily unavailable"):
+        process.JudgeProcess("none")
+    ((_, rows),) = schedule.run([Asks("a")], 1, "none", 1)
+    assert rows[0]["verdict"] == "grader-error"

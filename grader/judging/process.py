@@ -50,29 +50,37 @@ class JudgeProcess:
         Raises:
             GraderFault: it does not start, or its jail does not.
         """
-        self._scratch = Scratch()
+        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._words = b""
+        with contextlib.ExitStack() as ends:
+            try:
+                self._start(level, ends)
+            except OSError as error:
+                raise GraderFault(f"the judge's process does not start: {error}") from error
+            self._hear()
+            self._ends = ends.pop_all()
+
+    def _start(self, level: str, ends: contextlib.ExitStack) -> None:
+        """Start its process, and the threads that listen to it; `ends` gets what is to be done in the end."""
+        scratch = Scratch()
+        ends.callback(scratch.close)
         self._socket, theirs = socket.socketpair()
+        ends.enter_context(self._socket)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "grader.judging.judge", level, str(theirs.fileno()), str(self._scratch.path)],
+                [sys.executable, "-m", "grader.judging.judge", level, str(theirs.fileno()), str(scratch.path)],
                 cwd=ROOT,
-                env=environment(str(self._scratch.path)),
+                env=environment(str(scratch.path)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for us; the judge ends when we do
             )
-        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._words = b""
         self._threads = [threading.Thread(target=target, daemon=True) for target in (self._listen, self._overhear)]
+        ends.callback(self._end)
         for thread in self._threads:
             thread.start()
-        try:
-            self._hear()
-        except BaseException:
-            self.close()
-            raise
 
     def _listen(self) -> None:
         with contextlib.suppress(OSError), self._socket.makefile("rb") as lines:
@@ -130,13 +138,15 @@ class JudgeProcess:
             pass
         return answer["rows"]
 
-    def close(self) -> None:
-        """End it, and leave nothing of it behind."""
+    def _end(self) -> None:
         self._process.kill()
         self._process.wait()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join()
-        self._socket.close()
-        self._scratch.close()
+            if thread.ident is not None:  # it was started
+                thread.join()
+
+    def close(self) -> None:
+        """End it, and leave nothing of it behind; once is enough."""
+        self._ends.close()

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -130,17 +130,23 @@ class Judges:
     def __init__(self, level: str) -> None:
         self._level = level
         self._mine = threading.local()
-        self._all: list[JudgeProcess] = []
+        self._all = contextlib.ExitStack()
         self._lock = threading.Lock()
         self._closed = False
 
     def grade(self, unit: Unit, seed: int) -> list[Row]:
-        """The rows of a unit; a fault of ours is tried again, and if it stays, it is the verdict."""
+        """The rows of a unit; a fault of ours is tried again, and if it stays, it is the verdict.
+
+        Raises:
+            CancelledError: all judges are closed, or are meanwhile.
+        """
         fault = GraderFault("it was not tried")
         for _ in range(ATTEMPTS):
             try:
                 return self._judge().grade(unit.request(seed))
             except GraderFault as error:
+                if self._closed:
+                    raise CancelledError from error
                 LOG.error("%s, %s: %s", unit.submission.name, unit.stem, error)
                 fault = error
                 self._drop()
@@ -149,9 +155,11 @@ class Judges:
 
     def _judge(self) -> JudgeProcess:
         if getattr(self._mine, "judge", None) is None:
+            if self._closed:
+                raise CancelledError
             judge = JudgeProcess(self._level)
             with self._lock:
-                self._all.append(judge)
+                self._all.callback(judge.close)
                 if self._closed:
                     judge.close()
             self._mine.judge = judge
@@ -165,5 +173,4 @@ class Judges:
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            for judge in self._all:
-                judge.close()
+            self._all.close()

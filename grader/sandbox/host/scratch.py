@@ -27,12 +27,13 @@ class Scratch:
         """
         sweep(Path(tempfile.gettempdir()))
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self._held = hold(self.path)
+        self._ends = contextlib.ExitStack()
+        self._ends.callback(os.close, hold(self.path))
+        self._ends.callback(shutil.rmtree, self.path, ignore_errors=True)
 
     def close(self) -> None:
-        """Remove it with all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self._held)
+        """Remove it with all that is in it; once is enough."""
+        self._ends.close()
 
 
 def hold(folder: Path) -> int:
