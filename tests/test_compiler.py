@@ -13,6 +13,12 @@ NEEDY = {
     "a module in it": "import torch._dynamo.config as one\nassert one is torch._dynamo.config is sys.modules['torch._dynamo.config']",
     "a name from it": "from torch._dynamo import config\nassert config is torch._dynamo.config",
     "a module that it does not import": "import torch._dynamo.testing\nassert torch._dynamo.testing.__spec__.origin",
+    "a value set in a part": "part = torch._dynamo.compiled_autograd\npart.anything = 1\nassert torch._dynamo.compiled_autograd.anything == 1",
+    "two threads at once": (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "with ThreadPoolExecutor(2) as pool:\n"
+        "    assert all(pool.map(lambda _: callable(torch._dynamo.reset), range(2)))"
+    ),
     "torch itself": "torch.utils.checkpoint.checkpoint(layer, x, use_reentrant=False).sum().backward()",
 }
 PROGRAM = """
@@ -49,6 +55,7 @@ layer.compile()
 assert torch._dynamo.disable(torch.sin) is torch._dynamo.disable(recursive=False)(torch.sin) is torch.sin
 torch._dynamo.graph_break()
 torch.compiler.disable(torch.sin)
+assert not any(hasattr(module, "__warningregistry__") for module in (torch._dynamo, torch._dynamo.compiled_autograd))
 assert asleep(), "an optimizer or a transform needed more"
 
 failed = {}

@@ -1,13 +1,14 @@
-"""The jail has no compiler: `torch.compile` gives back what it is given, which computes the same.
+"""Neither jail nor judge compiles: `torch.compile` gives back what it is given, which computes the same.
 
 And `torch._dynamo`, its first half, is not imported until somebody needs it. Each optimizer asks for it, and torch.func.grad does, but only
-to say what a compiler should leave alone; that costs a second at each start of a jail, and memory whose table each fork copies.
+to say what a compiler should leave alone. Importing it takes a second at each start, and page tables that each fork copies.
 """
 
 import contextlib
 import importlib
 import importlib.util
 import sys
+import threading
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -47,7 +48,7 @@ class Dormant(ModuleType):
         )
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(_awake(), name)
+        return getattr(_awake(name), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(_awake(), name, value)
@@ -57,31 +58,42 @@ class DormantPart(ModuleType):
     """A module within it, in the same way."""
 
     def __init__(self, name: str, **known: Any) -> None:
-        super().__init__(f"{NAME}.{name}")
-        vars(self).update(known, _name=name)
+        vars(self).update(known, __name__=f"{NAME}.{name}", _name=name)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(getattr(_awake(), self._name), name)
+        return getattr(getattr(_awake(name), self._name), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(getattr(_awake(), self._name), name, value)
 
 
-def _awake() -> ModuleType:
-    """The module itself."""
-    if isinstance(dormant := sys.modules.get(NAME), Dormant):
+_waking = threading.RLock()
+
+
+def _awake(wanted: str = "") -> ModuleType:
+    """The module itself.
+
+    Raises:
+        AttributeError: what is wanted is of the kind that is looked for in all modules.
+    """
+    if wanted.startswith("__"):
+        raise AttributeError(wanted)
+    with _waking:
+        if not isinstance(dormant := sys.modules[NAME], Dormant):
+            return sys.modules[NAME]
         del sys.modules[NAME]
-        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Within)]
         try:
-            importlib.import_module(NAME)
+            return importlib.import_module(NAME)
         except BaseException:
             sys.modules[NAME] = dormant
             raise
-    return sys.modules[NAME]
 
 
 class Within(MetaPathFinder):
-    """Wakes it for a module within it, which may then be there already."""
+    """Wakes it for a module within it; if that has imported this module too, gives that one."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if not name.startswith(f"{NAME}."):
+        if not name.startswith(f"{NAME}.") or not isinstance(sys.modules.get(NAME), Dormant):
             return None
         _awake()
         return ModuleSpec(name, There(sys.modules[name])) if name in sys.modules else None
