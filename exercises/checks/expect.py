@@ -14,7 +14,7 @@ from torch import Tensor
 from exercises.checks.describe import Call, at_length, describe, differences, network_called
 
 LAST_CALL: list[Call] = []
-"""The calls into the code under test since the check began; the last one is what a failure talks about."""
+"""The last call into the code under test, if there was one: it is what a failure talks about."""
 
 PARTS: list[tuple[Tensor, str]] = []
 """The parts of the tuple that was taken apart last, with what a message calls them."""

@@ -51,8 +51,8 @@ class Named(NamedTuple):
 def diagnose(stem: str, exercise: str, failures: dict[str, Evidence], seed: int) -> Any:
     """The mistake that explains a submission's failures in an exercise, with `name` and `explanation`; None if none does.
 
-    It explains them if it fails exactly the checks that the submission fails, with the same results. A diagnosis is
-    a courtesy: whatever goes wrong in it is logged, and the answer is None.
+    It explains them if it fails exactly the checks that the submission fails, with the same results. Where none does, one that
+    explains most of them, or what is seen in them. A diagnosis is a courtesy: whatever goes wrong in it is logged, and the answer is None.
 
     Args:
         stem: the section.

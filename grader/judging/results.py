@@ -40,7 +40,7 @@ class ByHand(TypedDict):
 
 
 class Row(TypedDict):
-    """One exercise of one submission. `misconception` is the name of the known mistake that the answer equals.
+    """One exercise of one submission. `misconception` is the name found for what is wrong, listed or not.
 
     What a course's own file brings about is in keys of its own: `extra` credit, which counts in no `points`; `late`; `by_hand`;
     and `hidden` where the message is about a check that learners are not shown. `holds` has what the checks say that passed where

@@ -26,7 +26,7 @@ REMEDY = (
 LOOK_AGAIN = 0.2
 """Seconds after which to look again whether another grader is done with a unit."""
 ATTEMPTS = 2
-"""A unit that ends in a fault of ours is tried again once, with a fresh judge."""
+"""A unit whose judge fails is tried again once, with a fresh one."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def run(
         seed: what their inputs are drawn from.
         level: the isolation at which they run.
         jobs: how many are graded at a time.
-        attempt: has one graded.
+        attempt: grades one by the function that it is given.
         judges: makes what grades at a level; judges on this machine if None.
     """
     if not work:

@@ -8,7 +8,7 @@ and the submission can call it.
 **Modules** cross as handles too, but the proxy is an nn.Module with real parameters and buffers, copies of the
 owner's (`grader.rpc.sync`). What one side changes in place (an optimiser's step, `.grad`, train/eval, a dtype) is sent
 with the next message.
-**Gradients**: each call is one node of the caller's graph (`grader.rpc.autograd`). The owner keeps what it computed as a
+**Gradients**: each call whose answer has a gradient is one node of the caller's graph (`grader.rpc.autograd`). The owner keeps what it computed as a
 `Record`; the node's backward is again a request, answered from the record and recorded in its turn, so that second
 derivatives, `torch.func` and a backward through a callback inside a call work.
 **Arguments** that the callee changed in place are changed in place at the caller's.
