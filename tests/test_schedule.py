@@ -141,6 +141,16 @@ def test_judges_that_are_closed_start_no_other(judged):
     judges.close()
 
 
+def test_a_judge_for_which_there_is_no_thread_leaves_nothing_behind(judged, monkeypatch):
+    def none(_) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(process.threading.Thread, "start", none)
+        with pytest.raises(GraderFault, match="does not start: can't start new thread"):
+            process.JudgeProcess("none")
+
+
 def test_a_judge_for_which_there_is_no_process_is_a_fault_of_ours(monkeypatch):
     def none(*_, **__):
         raise BlockingIOError(11, "Resource temporarily unavailable")

@@ -55,7 +55,7 @@ class JudgeProcess:
         with contextlib.ExitStack() as ends:
             try:
                 self._start(level, ends)
-            except OSError as error:
+            except (OSError, RuntimeError) as error:  # no process, no descriptor, no thread
                 raise GraderFault(f"the judge's process does not start: {error}") from error
             self._hear()
             self._ends = ends.pop_all()
@@ -77,6 +77,8 @@ class JudgeProcess:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for us; the judge ends when we do
             )
+        assert self._process.stdout is not None
+        ends.enter_context(self._process.stdout)
         self._threads = [threading.Thread(target=target, daemon=True) for target in (self._listen, self._overhear)]
         ends.callback(self._end)
         for thread in self._threads:
