@@ -4,10 +4,14 @@ What a learner asks for is answered by the desk alone; the instructor's commands
 `grader.cli`.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
 from grader.desk.alone import begun
+
+ENOUGH = 141
+"""The exit status of a program that the signal SIGPIPE ends, as a shell gives it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,11 +20,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments = sys.argv[1:] if arguments is None else arguments
         from grader.desk import commands
 
+        run = commands.main
         if arguments and arguments[0] not in commands.NAMES:
             from grader import cli
 
-            return cli.main(arguments)
-        return commands.main(arguments)
+            run = cli.main
+        try:
+            status = run(arguments)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever read what we print has enough: `unstatic status | head -1`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ENOUGH
+        return status
 
 
 if __name__ == "__main__":

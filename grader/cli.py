@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UsageError, Unknown, CourseError, NotResults, learner.Usage) as error:
         print(f"unstatic: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"unstatic: {_of_the_system(error)}", file=sys.stderr)
         return 1

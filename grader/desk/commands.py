@@ -45,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
     except (CourseError, Usage) as error:
         print(f"unstatic: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"unstatic: {error}", file=sys.stderr)
         return 1

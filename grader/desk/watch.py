@@ -15,6 +15,8 @@ from grader.desk.progress import FAIL, Progress, begin
 
 POLL = 0.3
 """Seconds between two looks at the files."""
+ESCAPE = "\x1b"
+"""With it begins what a terminal sends for an arrow and its kin."""
 KEYS = "n next · h hint · l list · c check all · s show · r reset · q quit"
 Key = Callable[[float], str]
 """Waits so many seconds for a key, and gives it, or ""."""
@@ -182,6 +184,10 @@ def _posix_key(seconds: float) -> str:
     if not select.select([sys.stdin], [], [], seconds)[0]:
         return ""
     read = os.read(sys.stdin.fileno(), 1).decode("ascii", "replace").lower()
+    if read == ESCAPE:  # and what follows belongs to it: an arrow is no key of ours
+        while select.select([sys.stdin], [], [], 0)[0] and os.read(sys.stdin.fileno(), 64):
+            pass
+        return ""
     return read or "q"  # the terminal is gone
 
 

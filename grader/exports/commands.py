@@ -68,4 +68,4 @@ def _export(options: argparse.Namespace) -> int:
         return 0
     for name, text in texts.items():
         write_atomically(formats.place(options.output, name), text)
-    return 0
+    return 0 if texts else 1

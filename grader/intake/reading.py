@@ -14,6 +14,7 @@ import hashlib
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -103,7 +104,7 @@ def read_all(paths: Sequence[Path]) -> list[Submission]:
     """
     found = [_class(Path(os.path.abspath(path))) for path in paths]
     if all(found):
-        return _unique([one for group in found for one in group])
+        return _unique(_of_downloads(paths, found))
     return _unique([read(path) for path in paths])
 
 
@@ -130,6 +131,16 @@ def _class(path: Path) -> list[Submission]:
             one.notes,
         )
         for one in found
+    ]
+
+
+def _of_downloads(paths: Sequence[Path], found: list[list[Submission]]) -> list[Submission]:
+    """The submissions of class downloads; who is in several of them is told apart by theirs, as `ps1/Ada Lovelace`."""
+    often = Counter(name for group in found for name in {one.name for one in group})
+    return [
+        replace(one, name=f"{one_line(path.stem)}/{one.name}") if often[one.name] > 1 else one
+        for path, group in zip(paths, found, strict=True)
+        for one in group
     ]
 
 

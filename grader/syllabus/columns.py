@@ -1,6 +1,7 @@
 """Tables beside a course's file, as a spreadsheet or a learning platform exports them: CSV with a line of names."""
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +51,23 @@ def lines(entry: Entry, needed: Sequence[str], known: Sequence[str]) -> list[Lin
         return []
     first = text.partition("\n")[0]
     reader = csv.DictReader(
-        text.splitlines(), delimiter=max(",;\t", key=first.count), restkey="", skipinitialspace=True
+        io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), skipinitialspace=True, strict=True
     )
+    try:
+        return _read(reader, path, faults, needed, known)
+    except csv.Error as error:
+        faults.add(path, reader.line_num, f"this is no CSV from here on ({error}): is a quotation mark missing?")
+        return []
+
+
+def _read(
+    reader: csv.DictReader, path: Path, faults: Faults, needed: Sequence[str], known: Sequence[str]
+) -> list[Line]:
+    """The lines of a table.
+
+    Raises:
+        csv.Error: it is none.
+    """
     names = {name: name.strip().casefold() for name in reader.fieldnames or []}
     if lacking := [name for name in needed if name not in names.values()]:
         there = ", ".join(one_line(name, 30) for name in names.values() if name) or "nothing"

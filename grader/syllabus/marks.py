@@ -1,7 +1,7 @@
 """What a submission earns by the course's rules: points, late work, scores set by hand. No verdict is changed."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from grader.course import find_exercise, section
@@ -95,7 +95,9 @@ class _Marker:
         }
         there = {row["exercise"] for row in rows}
         more = [exercise for exercise in by_hand if exercise not in there and exercise in self.asked]
-        rows = rows + [_not_there(exercise) for exercise in more]
+        new = {find_exercise(exercise).section for exercise in more} - {row["section"] for row in rows}
+        beside = [exercise for stem in new for exercise in section(stem).exercises if exercise in self.asked]
+        rows = rows + [_not_there(exercise) for exercise in dict.fromkeys([*beside, *more])]
         marked = [self._held_late(name, owner, valued(row, self.syllabus)) for row in rows]
         return [_set_by_hand(row, by_hand[row["exercise"]]) if row["exercise"] in by_hand else row for row in marked]
 
@@ -110,9 +112,12 @@ class _Marker:
         if received is None:
             self.no_receipt.append(name)
             return row
-        if received <= due:
+        after = received.astimezone(UTC) - due.astimezone(
+            UTC
+        )  # in one zone Python subtracts what clocks show, in summer as in winter
+        if after <= timedelta(0):
             return row
-        kept = self.syllabus.late.kept(received - due)
+        kept = self.syllabus.late.kept(after)
         late = f"received {_shown(received, due)}, due {_shown(due, due)}: {kept * 100:g} % of the score is kept"
         message = "\n".join(part for part in (row["message"], f"late       {late}") if part)
         return {

@@ -1,5 +1,6 @@
 """Who is in the course, and whose a submission is."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,6 +8,8 @@ from functools import cached_property
 
 from grader.syllabus import columns
 from grader.syllabus.entries import Entry
+
+ENDING = re.compile(r"\.(zip|py|ipynb)$", re.I)
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Roster:
         if not self.learners:
             return submission
         last = submission.rpartition("/")[2]
-        names = (submission, last, last.rpartition(".")[0])
+        names = (submission, last, ENDING.sub("", last))
         return next((self._owners[plain(name)] for name in names if name and plain(name) in self._owners), None)
 
     @cached_property
