@@ -274,6 +274,8 @@ def _check_usage(options: argparse.Namespace) -> None:
         raise UsageError(f"--isolation: {error}") from error
     if options.jobs < 1:
         raise UsageError(f"--jobs: {options.jobs} submissions at a time are none; give 1 or more")
+    if options.json is not None and (not options.json.name or options.json.is_dir()):
+        raise UsageError(f"--json: {str(options.json)!r} is a folder; name a file")
     if options.seed is not None and options.seed < 0:
         raise UsageError(f"--seed: {options.seed} is negative; give 0 or more")
 

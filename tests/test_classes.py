@@ -304,3 +304,14 @@ def test_an_archive_of_dos_is_still_held_to_its_place(tmp_path, name):
         archive.writestr(info, "x = 1")
     said = read(tmp_path / "ada.zip").problems[None]
     assert "leads out" in said or "Windows path" in said or "not a path" in said
+
+
+@pytest.mark.parametrize("as_archive", [True, False], ids=["archives", "folders"])
+def test_who_is_in_two_class_downloads_is_told_apart_by_them(tmp_path, as_archive):
+    downloads = []
+    for number, week in enumerate(("ps1", "ps2")):
+        (tmp_path / week).mkdir()
+        files = {f"{MOODLE.format(who, number)}/{PY}": code(who) for who in ("Ada", ("Bob", "Cyd")[number])}
+        made = hand_out(tmp_path / week, files, as_archive)
+        downloads.append(made.rename(made.with_name(f"{week}{made.suffix}")))
+    assert [one.name for one in read_all(downloads)] == ["ps1/Ada", "Bob", "ps2/Ada", "Cyd"]

@@ -305,3 +305,23 @@ def test_learners_whose_names_a_disk_does_not_tell_apart_have_a_page_each(run):
     assert run("report", "results.json", "--feedback", "pages")[0] == 0
     assert len(list(Path("pages").iterdir())) == 5
     assert not list(Path().glob("*.html"))
+
+
+@pytest.mark.parametrize(
+    "points", [[1 / 3] * 3, [10 / 23] * 23, [100 / 23 * worth for worth in (1, 2, 3, 4, 13)], [2.0, 1.0]]
+)
+def test_full_marks_are_full_in_whole_numbers_too(points):
+    """And the points are the course's: rounded each by itself, weighted ones would add up to others."""
+    rows = [row(points=worth, score=worth) for worth in points]
+    data = json.loads(exported(cohort(ada=rows), "classroom50"))
+    times = 1 if all(worth.is_integer() for worth in points) else 100
+    assert data["score"] == data["max-score"] == round(sum(points) * times)
+    validate("classroom50-result-v1.json", data)
+
+
+def test_extra_credit_adds_to_the_score_and_not_to_the_points():
+    more = row(EXERCISES[1], "fail", extra=True), row(EXERCISES[2], extra=True)
+    data = json.loads(exported(cohort(ada=[row(), *more]), "classroom50"))
+    assert [(one["score"], one["max-score"]) for one in data["tests"]] == [(2, 2), (0, 0), (2, 0)]
+    assert (data["score"], data["max-score"]) == (4, 2)
+    validate("classroom50-result-v1.json", data)

@@ -126,7 +126,7 @@ def _take_class(settings: Settings) -> int:
             workflow.annotation("warning", f"{place.learner}: {error}", title="not taken")
             lost += 1
     workflow.say(f"{len(found) - lost} of {len(found)} repositories were taken")
-    return 0
+    return int(lost == len(found) > 0)
 
 
 def _grade_class(settings: Settings) -> int:
@@ -140,6 +140,7 @@ def _grade_class(settings: Settings) -> int:
         cohort.together(stores, results / cli.STATE / "results.jsonl")
     people = sorted(folder for folder in taken.iterdir() if folder.is_dir())
     named = results / "submissions"
+    shutil.rmtree(named, ignore_errors=True)  # on a runner of one's own there may be an earlier run's
     for folder in people:
         shutil.copytree(folder / FOLDER, named / folder.name, dirs_exist_ok=True)
     if not people:

@@ -57,7 +57,7 @@ class Cluster:
         try:
             self.level = self._proven(least)
             threads = self._client.scheduler_info(n_workers=-1)["workers"].values()
-            self.jobs = AHEAD * sum(one["nthreads"] for one in threads)
+            self.jobs = max(AHEAD * sum(one["nthreads"] for one in threads), 1)
         except BaseException:
             self.close()
             raise
@@ -97,7 +97,7 @@ class Cluster:
             raise ClusterError("--scheduler needs Dask: pip install 'unstatic[dask]'") from error
         try:
             client = Client(self._address, timeout=seconds, set_as_default=False, name="unstatic")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, AssertionError) as error:
             raise ClusterError(f"there is no Dask scheduler at {self._address}: {error}") from error
         return client, client.get_executor(pure=False)
 
@@ -127,7 +127,7 @@ class Cluster:
         while True:
             executor = self._executor
             try:
-                return self._awaited(self._submitted(executor, request))
+                return self._awaited(self._submitted(executor, request), executor)
             except (CancelledError, OSError) as error:
                 if isinstance(error, ClusterError) or self._closed:
                     raise
@@ -140,25 +140,33 @@ class Cluster:
         except Exception as error:  # Dask has several for a client whose connection is gone
             raise ConnectionError(f"{type(error).__name__}: {error}") from error
 
-    def _awaited(self, future: "Future[str]") -> str:
+    def _awaited(self, future: "Future[str]", executor: Executor) -> str:
         alone: float | None = None
         while True:
             try:
                 return future.result(timeout=LOOK)
-            except TimeoutError:
-                pass
-            except (CancelledError, OSError):
+            except CancelledError:
                 raise
-            except Exception as error:  # Dask's own: a unit whose workers died too often, for one
-                raise GraderFault(f"the cluster could not judge it: {type(error).__name__}: {error}") from error
-            if self._closed:
+            except Exception as error:
+                if future.done():
+                    if (own := future.exception()) is None:
+                        continue  # it came just now
+                    # Dask's own, as of a unit whose workers died too often, or what a worker raised, whatever its kind
+                    raise GraderFault(f"the cluster could not judge it: {type(own).__name__}: {own}") from own
+                if not isinstance(error, TimeoutError):
+                    raise
+            if self._closed or self._executor is not executor:  # another thread has connected again
                 future.cancel()
                 raise CancelledError
             alone = self._without_workers(alone)
 
     def _without_workers(self, since: float | None) -> float | None:
         """Since when there is no worker; None if there is one."""
-        if self._client.scheduler_info(n_workers=-1)["workers"]:
+        try:
+            workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        except Exception as error:  # Dask has several for a client that another thread closes
+            raise ConnectionError(f"{type(error).__name__}: {error}") from error
+        if workers:
             return None
         since = since or time.monotonic()
         if time.monotonic() - since > LOST_SECONDS:

@@ -1,5 +1,6 @@
 """Many submissions: what there is to grade, graded or taken from the store."""
 
+import os
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -219,7 +220,25 @@ def stored_seed(folder: Path) -> int:
     path = folder / "seed"
     try:
         return int(path.read_text())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError) as error:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(str(secrets.randbits(53)) + "\n")
+        draft = folder / f"seed-{secrets.token_hex(8)}"
+        try:
+            draft.write_text(str(secrets.randbits(53)) + "\n")
+            _first(draft, path, over=isinstance(error, ValueError))
+        finally:
+            draft.unlink(missing_ok=True)
         return int(path.read_text())
+
+
+def _first(draft: Path, path: Path, over: bool) -> None:
+    """Have what is drafted stand at the path, but for what another grader has put there meanwhile; `over` what is no seed too."""
+    try:
+        if not over:
+            os.link(draft, path)
+            return
+    except FileExistsError:
+        return
+    except OSError:  # a file system without links
+        pass
+    draft.replace(path)

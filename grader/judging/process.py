@@ -117,7 +117,8 @@ class JudgeProcess:
         status = self._process.poll()
         how = "closed its connection" if status is None else f"ended with exit status {status}"
         if status is not None and status < 0:
-            how = f"was ended by {signal.Signals(-status).name}"
+            names = {int(one): one.name for one in signal.Signals}
+            how = f"was ended by {names.get(-status, f'signal {-status}')}"
         return GraderFault(f"the judge's process {how}{self._last_words()}")
 
     def _last_words(self) -> str:

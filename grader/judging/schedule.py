@@ -99,17 +99,24 @@ def run(
             except BaseException as error:
                 done.put((unit, None, error))
 
-        left = len(work)
+        def hand_out(unit: Unit, pause: float = 0.0) -> None:
+            try:
+                pool.submit(work_on, unit, pause)
+            except RuntimeError as error:  # there is no thread more; those that there are do it
+                if threading.active_count() == before:
+                    raise OSError(f"there is no thread to grade with: {error}") from error
+
+        left, before = len(work), threading.active_count()
         try:
             for unit in work:
-                pool.submit(work_on, unit)
+                hand_out(unit)
             while left:
                 # Not `futures.wait`: interrupted there, this thread may keep a lock that the pool's threads wait for
                 unit, rows, error = done.get()
                 if error is not None:
                     raise error
                 if rows is None:
-                    pool.submit(work_on, unit, LOOK_AGAIN)
+                    hand_out(unit, LOOK_AGAIN)
                 else:
                     left -= 1
                     yield unit, rows

@@ -112,9 +112,13 @@ class Store:
             return
         try:
             lock(opened, wait=False)  # the kernel lets go of it when we die
-        except OSError:
+        except BlockingIOError:
             os.close(opened)
             yield False
+            return
+        except OSError:  # a file system without locks: better twice than never
+            os.close(opened)
+            yield True
             return
         try:
             yield True
@@ -147,7 +151,7 @@ class Store:
         self._lines += 1
         try:
             entry = json.loads(line)
-        except ValueError:  # what a kill or a power cut left behind
+        except (ValueError, RecursionError):  # what a kill or a power cut left behind
             return
         if not isinstance(entry, dict) or entry.get("schema") != SCHEMA:  # another version's
             return
@@ -169,7 +173,7 @@ def _doubt(entry: dict) -> str:
         if entry["checksum"] != checksum(entry):
             return "this result was changed after it was written"
         return next((why for row in entry["rows"] if (why := _not_a_row(row))), "")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         return f"this is no result ({type(error).__name__}: {error})"
 
 

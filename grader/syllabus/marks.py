@@ -160,6 +160,11 @@ def _not_there(exercise: str, why: str = "") -> Row:
     return plain_row(found.section, exercise, "not-gradable", why or f"there is no {found.section} in it")
 
 
+def after(received: datetime, due: datetime) -> timedelta:
+    """How long after a deadline something came; of two moments in one zone Python would subtract what clocks show."""
+    return received.astimezone(UTC) - due.astimezone(UTC)
+
+
 def _shown(moment: datetime, like: datetime) -> str:
     """A moment as people write it, where the deadline is."""
     return moment.astimezone(like.tzinfo).strftime("%Y-%m-%d %H:%M")

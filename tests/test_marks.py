@@ -1,0 +1,81 @@
+"""What a course's own file does to rows, by itself: whose they are, what is late, what is set by hand; and the tables it reads."""
+
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from grader.course import section
+from grader.intake.reading import Submission
+from grader.judging.results import document, plain_row
+from grader.syllabus import marks
+from grader.syllabus.reading import read
+from grader.syllabus.roster import Learner, Roster
+from grader.syllabus.rules import HandScore, LateRule, Syllabus
+
+FIRST, SECOND = "s1_forward_reverse", "s2_ddpm"
+ROSTER = Roster({name: Learner(name) for name in ("ada", "bob", "cyd")})
+
+
+def passed(stem: str) -> list:
+    rows = [plain_row(stem, name, "pass", "") for name in section(stem).exercises]
+    return [{**row, "score": row["points"]} for row in rows]
+
+
+def test_a_score_by_hand_in_a_section_that_was_not_handed_in_brings_the_section_s_points():
+    by_hand = tuple(
+        HandScore(who, next(iter(section(SECOND).exercises)), 1.0, "Emmy", "on paper") for who in ("ada", "cyd")
+    )
+    syllabus = Syllabus(roster=ROSTER, scores=by_hand)
+    found = document(1, "none", [("ada", passed(FIRST)), ("bob", passed(FIRST) + passed(SECOND))])
+    asked = [name for stem in (FIRST, SECOND) for name in section(stem).exercises]
+    submissions = {name: (Submission(name), None) for name in ("ada", "bob")}
+    marked = {one["name"]: one for one in marks.marked(found, syllabus, submissions, asked)["submissions"]}
+    assert (marked["ada"]["score"], marked["ada"]["points"]) == (24.0, marked["bob"]["points"])
+    names = [row["exercise"] for row in marked["ada"]["exercises"]]
+    assert names == asked
+    assert marked["cyd"]["score"] == 1.0
+
+
+def test_late_is_what_passed_and_not_what_clocks_show():
+    """In the night of the 29th of March clocks in Vienna are put forward."""
+    vienna = ZoneInfo("Europe/Vienna")
+    due = datetime(2026, 3, 28, 23, 59, tzinfo=vienna)
+    for received in (datetime(2026, 3, 30, 0, 30, tzinfo=vienna), datetime.fromisoformat("2026-03-30T00:30:00+02:00")):
+        assert LateRule(per_day=0.1).kept(marks.after(received, due)) == pytest.approx(0.9)
+    assert (
+        marks.after(
+            datetime.fromisoformat("2026-10-25T02:20:00+01:00"), datetime(2026, 10, 25, 2, 30, tzinfo=vienna)
+        ).seconds
+        == 3000
+    )
+
+
+def test_a_learner_s_name_with_a_dot_is_not_the_name_before_it():
+    owner = Roster({"ada": Learner("ada"), "j": Learner("j")}).owner
+    assert [owner(name) for name in ("ada.smith", "J. Doe", "late/ada.zip", "ada.ipynb")] == [None, None, "ada", "ada"]
+
+
+def roster(text: str, folder: Path) -> tuple[list[str], str]:
+    (folder / "roster.csv").write_text(text, encoding="utf-8", newline="")
+    (folder / "course.toml").write_text('roster = "roster.csv"')
+    try:
+        return [f"{one.id}: {one.full_name}" for one in read(folder / "course.toml").roster.learners.values()], ""
+    except Exception as error:
+        return [], str(error)
+
+
+def test_tables_are_read_as_spreadsheets_write_them(tmp_path):
+    assert roster('learner,name,\r\nada,"Ada, Countess",,\r\nbob,"Bob\r\nB."\r\n', tmp_path)[0] == [
+        "ada: Ada, Countess",
+        "bob: Bob\nB.",
+    ]
+    assert roster("learner,name\nada,Ada\u2028L.\n", tmp_path)[0] == ["ada: Ada\u2028L."]
+
+
+def test_a_table_with_a_quotation_mark_too_few_is_told_with_its_line(tmp_path):
+    found, said = roster('learner,name\nada,"Ada\nbob,Bob\ncyd,Cyd\n', tmp_path)
+    assert not found
+    assert "roster.csv:" in said
+    assert "is a quotation mark missing?" in said
