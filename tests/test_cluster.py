@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 
 from grader.cli import main
 from grader.course import ROOT, section
+from grader.faults import GraderFault
 from grader.judging import cluster as cluster_module
 from tests import generous_worker
 
@@ -239,3 +241,37 @@ def test_checks_of_the_instructor_s_own_are_not_judged_where_they_are_not(quick,
     quick.wait_for(1)
     assert main(["grade", "learner000", *ONLY, "--scheduler", quick.address, "--course", "course.toml"]) == 2
     assert "checks of your own lie on this machine" in capsys.readouterr().err
+
+
+class Answers:
+    """A future of Dask's that ends, or does not, as it is told."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+
+    def result(self, timeout: float) -> str:
+        raise TimeoutError if self.error is None else self.error
+
+    def done(self) -> bool:
+        return self.error is not None
+
+    def exception(self) -> Exception | None:
+        return self.error
+
+    def cancel(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("error", [TimeoutError("it took too long"), OSError("stale file handle"), KeyError("x")])
+def test_what_a_worker_raised_is_a_fault_of_ours_and_no_lost_connection(error):
+    waiting = object.__new__(cluster_module.Cluster)
+    waiting._executor, waiting._closed = None, False
+    with pytest.raises(GraderFault, match=type(error).__name__):
+        waiting._awaited(Answers(error), None)
+
+
+def test_who_waits_for_a_connection_that_another_has_renewed_asks_again():
+    waiting = object.__new__(cluster_module.Cluster)
+    waiting._executor, waiting._closed = "new", False
+    with pytest.raises(CancelledError):
+        waiting._awaited(Answers(None), "old")

@@ -279,3 +279,10 @@ def test_a_run_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(how):
     assert store.read_text().count("\n") == 4
     document = json.loads(Path("run.json").read_text())
     assert [submission["score"] for submission in document["submissions"]] == [6.0] * 4
+
+
+def test_results_that_would_be_a_folder_are_refused_before_anything_is_graded(capsys):
+    for path in (".", "/", ""):
+        assert main(["grade", str(REFERENCE), "--json", path]) == 2
+        assert "is a folder; name a file" in capsys.readouterr().err
+    assert not Path(".unstatic").exists()

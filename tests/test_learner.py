@@ -283,3 +283,14 @@ def test_an_interruption_at_the_beginning_leaves_no_traceback(tmp_path: Path) ->
     _, said = run.communicate(timeout=60)
     assert "Traceback" not in said
     assert run.returncode in (0, 1, 130)
+
+
+@pytest.mark.parametrize("command", [["status"], ["next"]])
+def test_whoever_reads_no_more_ends_a_command_without_a_word(command):
+    reader, writer = os.pipe()
+    os.close(reader)
+    said = subprocess.run(
+        [sys.executable, "-m", "grader", *command], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, timeout=60
+    )
+    os.close(writer)
+    assert (said.returncode, said.stderr) == (141, b"")

@@ -1,12 +1,14 @@
 """`unstatic watch`, and the pictures of `unstatic show`, as a learner meets them."""
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from grader.course import sections
-from grader.desk import practice
+from grader.desk import practice, watch
 from grader.desk.progress import Progress
 from grader.desk.watch import Watch
 from tests.classroom import JUMP, PRODUCT, S1, Desk, open_desk
@@ -143,3 +145,17 @@ def test_show_draws_what_is_there_and_says_what_is_left_out(desk: Desk, monkeypa
     assert "✓ the forward process on two moons" in run.stdout
     assert "· training, and the reverse chain: left out until reverse_step passes" in run.stdout
     assert (desk.folder / "pictures" / f"{S1.stem}.png").stat().st_size > 10_000
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a terminal's escape sequences are POSIX's")
+def test_an_arrow_and_its_kin_are_no_key(monkeypatch) -> None:
+    """`ESC [ H` is what Home sends; H by itself asks for a hint."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as typed, os.fdopen(writer, "wb", buffering=0) as keyboard:
+        monkeypatch.setattr(sys, "stdin", typed)
+        for sent in (b"\x1b[H", b"\x1bOQ", b"\x1b[1;5C"):
+            keyboard.write(sent)
+            assert watch._posix_key(1) == ""
+        keyboard.write(b"H")
+        assert watch._posix_key(1) == "h"
+        assert watch._posix_key(0) == ""

@@ -3,11 +3,13 @@
 import contextlib
 import logging
 import queue
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
+from types import FrameType
 from typing import Protocol
 
 from grader.course import section
@@ -101,7 +103,8 @@ def run(
 
         def hand_out(unit: Unit, pause: float = 0.0) -> None:
             try:
-                pool.submit(work_on, unit, pause)
+                with _uninterrupted():
+                    pool.submit(work_on, unit, pause)
             except RuntimeError as error:  # there is no thread more; those that there are do it
                 if threading.active_count() == before:
                     raise OSError(f"there is no thread to grade with: {error}") from error
@@ -124,6 +127,23 @@ def run(
             pool.shutdown(wait=False, cancel_futures=True)
             graders.close()
             raise
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait: whoever is interrupted while work is handed to a pool may keep a lock that its threads wait for."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *which: came.append(which))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])
 
 
 def _later(pause: float, attempt: Attempt, unit: Unit, grade: Callable[[Unit], list[Row]]) -> list[Row] | None:
