@@ -102,9 +102,10 @@ def read_all(paths: Sequence[Path]) -> list[Submission]:
 
     A class download is one only where nothing but such is given: beside others, whoever imitates one would hand in for others.
     """
-    found = [_class(Path(os.path.abspath(path))) for path in paths]
+    whole = [Path(os.path.abspath(path)) for path in paths]
+    found = [_class(path) for path in whole]
     if all(found):
-        return _unique(_of_downloads(paths, found))
+        return _unique(_of_downloads(whole, found))
     return _unique([read(path) for path in paths])
 
 

@@ -112,12 +112,9 @@ class _Marker:
         if received is None:
             self.no_receipt.append(name)
             return row
-        after = received.astimezone(UTC) - due.astimezone(
-            UTC
-        )  # in one zone Python subtracts what clocks show, in summer as in winter
-        if after <= timedelta(0):
+        if (late_by := after(received, due)) <= timedelta(0):
             return row
-        kept = self.syllabus.late.kept(after)
+        kept = self.syllabus.late.kept(late_by)
         late = f"received {_shown(received, due)}, due {_shown(due, due)}: {kept * 100:g} % of the score is kept"
         message = "\n".join(part for part in (row["message"], f"late       {late}") if part)
         return {
