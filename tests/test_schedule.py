@@ -55,7 +55,7 @@ def test_a_scheduler_that_is_interrupted_at_any_moment_ends():
     assert said.returncode == 0, said.stderr
     whole, stopped = map(int, said.stdout.split())
     assert whole + stopped == 600
-    assert stopped > 30
+    assert min(whole, stopped) > 30
 
 
 JUDGE = """
