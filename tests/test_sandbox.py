@@ -22,7 +22,7 @@ from grader.sandbox.host import command, doctor, isolation, scratch
 from grader.sandbox.host.sandbox import Sandbox
 from grader.sandbox.host.selftest import try_out
 from tests.corpus import attacks
-from tests.traces import Traces
+from tests.traces import Traces, control_groups
 
 
 def test_the_scratch_folder_does_not_hide_an_interpreter_that_lies_in_tmp(monkeypatch):
@@ -117,14 +117,19 @@ def test_a_judge_leaves_nothing_in_the_temporary_folder(tmp_path, monkeypatch, e
     if end == "kill the grader":
         program = (
             "import os; from grader.judging.process import JudgeProcess; from grader.sandbox.host import isolation\n"
-            "JudgeProcess(isolation.choose()); os.kill(os.getpid(), 9)"
+            "from tests.traces import control_groups\n"
+            "print(*control_groups(JudgeProcess(isolation.choose())._process.pid), flush=True); os.kill(os.getpid(), 9)"
         )
-        subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
+        killed = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True
+        )
+        groups = [Path(path) for path in killed.stdout.split()]
         deadline = time.monotonic() + 60
         while list(tmp_path.iterdir()) and time.monotonic() < deadline:
             time.sleep(0.1)
     else:
         judge = JudgeProcess(isolation.choose())
+        groups = control_groups(judge._process.pid)
         assert list(tmp_path.iterdir())
         if end == "kill the judge":
             judge._process.kill()
@@ -132,6 +137,9 @@ def test_a_judge_leaves_nothing_in_the_temporary_folder(tmp_path, monkeypatch, e
                 judge.grade({})
         judge.close()
     assert not list(tmp_path.iterdir())
+    assert bool(groups) == ("cgroup" in isolation.layers_of(isolation.choose()))
+    if end != "kill the judge":  # then the next grader removes its groups
+        assert not [group for group in groups if group.exists()]
 
 
 GATHERS = """

@@ -1,9 +1,11 @@
-"""What a process can leave behind on the machine: processes, files in shared folders, mounts."""
+"""What a process can leave behind on the machine: processes, files in shared folders, mounts, control groups."""
 
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from grader.sandbox.host import cgroup, scratch
 
 FOLDERS = ("/tmp", "/dev/shm", "/var/tmp")
 OURS = re.compile(
@@ -27,6 +29,13 @@ def descendants(pid: int) -> set[int]:
     while more := {child for child, parent in parents.items() if parent in found} - found:
         found |= more
     return found - {pid}
+
+
+def control_groups(judge: int) -> list[Path]:
+    """The graders' control groups that a judge's jail is in."""
+    lines = [line for pid in descendants(judge) for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()]
+    names = {name for line in lines if (name := line.rpartition("/")[2]).startswith(scratch.PREFIX)}
+    return [path for parent, _ in cgroup.hierarchies() for name in names if (path := parent / name).exists()]
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ from grader.sandbox.host.selftest import proven_sandbox
 
 MEMORY = 4 << 30
 """Bytes that the judge may take: a submission can ask it for answers that are large, and for many."""
+CLOSE_SECONDS = 2
+"""A judge that waits for a request ends within these, its jail closed, when nobody is left who could send one."""
 HIGH = 200
 """Descriptors from here on: what pytest and libraries open, duplicate or close in a row has lower numbers."""
 
@@ -74,7 +76,9 @@ def main() -> None:
     as_by_default()
     sock = _out_of_reach(int(descriptor))
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(sock, requests, scratch), daemon=True).start()
+    closed = threading.Event()
+    listener = threading.Thread(target=_listen, args=(sock, requests, closed, scratch), daemon=True)
+    listener.start()
     judge: Judge | None = None
 
     def say(data: dict) -> None:
@@ -84,8 +88,8 @@ def main() -> None:
     try:
         judge = Judge(level)
         say({"ready": True})
-        while True:
-            data = json.loads(requests.get())
+        while line := requests.get():
+            data = json.loads(line)
             data |= {name: tuple(value) for name, value in data.items() if isinstance(value, list)}
             request = Request(**data)
             prepare(request.stem)
@@ -95,6 +99,8 @@ def main() -> None:
     finally:
         if judge is not None:
             judge.close()
+        closed.set()
+    listener.join()
 
 
 def settle() -> None:
@@ -127,12 +133,19 @@ def _out_of_reach(descriptor: int) -> socket.socket:
     return socket.socket(fileno=moved)
 
 
-def _listen(sock: socket.socket, requests: "queue.SimpleQueue[bytes]", scratch: str) -> None:
-    """Hand on requests; when whoever sends them is gone, so are we, the jail with us, and nothing stays behind."""
+def _listen(
+    sock: socket.socket, requests: "queue.SimpleQueue[bytes]", closed: threading.Event, scratch: str
+) -> None:
+    """Hand on requests; when whoever sends them is gone, so are we, the jail with us, and nothing stays behind.
+
+    Who waits for a request hears of it and closes its jail; who is in the middle of one has no time to.
+    """
     with contextlib.suppress(OSError), sock.makefile("rb") as lines:
         for line in lines:
             pause()
             requests.put(line)
+    requests.put(b"")
+    closed.wait(CLOSE_SECONDS)
     shutil.rmtree(scratch, ignore_errors=True)
     os._exit(1)
 

@@ -23,6 +23,8 @@ from grader.sandbox.host.scratch import Scratch
 
 SILENCE_SECONDS = 400
 """A judge that says nothing for so long hangs: more than a section's budget, with the judge's own work."""
+END_SECONDS = 5
+"""A judge with nothing to do has so long to end by itself."""
 LAST_WORDS = 2000
 """Bytes of what a judge printed that are kept, its end."""
 MEANT_FOR_OTHERS = ("PYTEST", "HYPOTHESIS")
@@ -51,13 +53,14 @@ class JudgeProcess:
             GraderFault: it does not start, or its jail does not.
         """
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._words = b""
+        self._words, self._idle = b"", False
         with contextlib.ExitStack() as ends:
             try:
                 self._start(level, ends)
             except (OSError, RuntimeError) as error:  # no process, no descriptor, no thread
                 raise GraderFault(f"the judge's process does not start: {error}") from error
             self._hear()
+            self._idle = True
             self._ends = ends.pop_all()
 
     def _start(self, level: str, ends: contextlib.ExitStack) -> None:
@@ -131,6 +134,7 @@ class JudgeProcess:
         Raises:
             GraderFault: the judge ends, or says that it cannot.
         """
+        self._idle = False
         try:
             pause()
             self._socket.sendall(json.dumps(request).encode() + b"\n")
@@ -139,13 +143,17 @@ class JudgeProcess:
         silence = SILENCE_SECONDS * max((1.0, *request.get("time", {}).values()))
         while "rows" not in (answer := self._hear(silence)):
             pass
+        self._idle = True
         return answer["rows"]
 
     def _end(self) -> None:
-        self._process.kill()
-        self._process.wait()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+        if self._idle:  # then it closes its jail, and leaves no control group
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(END_SECONDS)
+        self._process.kill()
+        self._process.wait()
         for thread in self._threads:
             if thread.ident is not None:  # it was started
                 thread.join()
