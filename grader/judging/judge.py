@@ -133,9 +133,7 @@ def _out_of_reach(descriptor: int) -> socket.socket:
     return socket.socket(fileno=moved)
 
 
-def _listen(
-    sock: socket.socket, requests: "queue.SimpleQueue[bytes]", closed: threading.Event, scratch: str
-) -> None:
+def _listen(sock: socket.socket, requests: "queue.SimpleQueue[bytes]", closed: threading.Event, scratch: str) -> None:
     """Hand on requests; when whoever sends them is gone, so are we, the jail with us, and nothing stays behind.
 
     Who waits for a request hears of it and closes its jail; who is in the middle of one has no time to.
