@@ -6,7 +6,7 @@ to begin. `make exercise NAME=q_sample` runs this for one exercise.
 
 import importlib.util
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -19,13 +19,14 @@ from grader.checks.collect import Check, collect
 from grader.checks.run import Evidence, Outcome, outcome
 from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
-from grader.course import ROOT, section
+from grader.course import ROOT, Exercise, section
 from grader.diagnosis import patient
 from grader.diagnosis.candidates import Candidate
 from grader.diagnosis.diagnose import diagnose
 from grader.diagnosis.evidence import PASSED
 from grader.diagnosis.listed import Misconception, load
 from grader.judging.judge import Request
+from grader.judging.results import Row
 from tests.ahead import Ahead, ahead
 from tests.each import alternatives, answers, pytest_generate_tests  # noqa: F401  runs what follows for each
 from tests.judges import begin
@@ -108,11 +109,25 @@ def test_the_solution_passes(check):
     )
 
 
-def test_the_solution_passes_in_the_sandbox_too(judge, exercise):
+@pytest.fixture(scope="module")
+def graded(judge, pytestconfig) -> Callable[[Exercise], Row]:
+    """What the judge says of an exercise of the reference, whose section is graded in one go unless one exercise alone is tested."""
+    rows: dict[str, Row] = {}
+
+    def row(exercise: Exercise) -> Row:
+        if exercise.name not in rows:
+            of = section(exercise.section)
+            only = (exercise.name,) if pytestconfig.getoption("--exercise") else tuple(of.exercises)
+            request = Request(of.stem, of.solution.name, of.solution.read_text(encoding="utf-8"), SEED, only)
+            rows.update({row["exercise"]: row for row in judge.grade(request)})
+        return rows[exercise.name]
+
+    return row
+
+
+def test_the_solution_passes_in_the_sandbox_too(graded, exercise):
     sound_checks(exercise.section, exercise.name)
-    solution = section(exercise.section).solution
-    text = solution.read_text(encoding="utf-8")
-    (row,) = judge.grade(Request(exercise.section, solution.name, text, SEED, (exercise.name,)))
+    row, solution = graded(exercise), section(exercise.section).solution
     assert row["verdict"] == "pass", (
         f"{exercise.name} in {where(solution)} passes at the desk and is {row['verdict']} when it is graded: "
         f"what do the checks in {checks_file(exercise.name, exercise.section)} hand out that cannot cross?\n{row['message']}"

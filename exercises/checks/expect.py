@@ -246,14 +246,14 @@ def raises(kind: type[Exception], call: Callable[[], Any], why: str, *, naming: 
         raise Mismatch(why, describe(result), describe(result), f"{kind.__name__} raised")
 
 
-def unchanged(why: str, told: Mapping[str, str] | None = None, **arguments: tuple[Tensor, Tensor]) -> None:
+def unchanged(why: str, told: Callable[[], Mapping[str, str]] = dict, **arguments: tuple[Tensor, Tensor]) -> None:
     """Each named argument, given as (what it was, what it is now), was not changed in place.
 
-    A message has another name for those that are in `told`.
+    A message has another name for those that are in what `told` gives, which is asked only then.
     """
     for name, (before, after) in arguments.items():
         if not _equal(before, after):
-            called = (told or {}).get(name, name)
+            called = told().get(name, name)
             raise Mismatch(why, f"changed {name}", f"{called} was changed in place", f"{called} as it was given")
 
 

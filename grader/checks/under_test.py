@@ -5,7 +5,7 @@ What was called last is what a failure talks about, and what a call does to its 
 """
 
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import torch
@@ -50,7 +50,7 @@ def _noting(name: str, target: Callable) -> Callable:
         note(name, result)
         # Checks compute what they expect from what they hand out: it must be what it was
         try:
-            unchanged(KEEP, _named(target), **{where: (before, value.detach()) for where, value, before in given})
+            unchanged(KEEP, partial(_named, target), **{where: (before, value.detach()) for where, value, before in given})
         except Mismatch:
             _put_back([(value, before) for _, value, before in given])
             raise
