@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from grader.diagnosis import patient
 from grader.judging import sitting as judging
 from grader.judging.judge import Judge
 from grader.judging.results import Row, document
@@ -40,6 +41,8 @@ IMPORT_NOTE = re.compile(
     r"note       (importing stopped at line \d+ \(|line \d+: this (import|statement) was left out \()"
 )
 """How the only notes begin that a module can bring about."""
+EFFORT = 50_000
+"""So many steps are spent on each stage of naming a mistake, a sixteenth of what a grading spends: no attack has one to name."""
 graded: list[Row] = []
 
 
@@ -66,6 +69,7 @@ def bench(tmp_path_factory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("host")
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         patch.setattr(judging, "CHECK_SECONDS", CHECK_SECONDS)
+        patch.setattr(patient, "EFFORT", EFFORT)
         patch.setattr(tempfile, "tempdir", str(folder))
         patch.setenv("UNSTATIC_CANARY", "to be seen by no submission")
         listener = stack.enter_context(socket.socket())
