@@ -327,7 +327,7 @@ def _graded(
 
 def _write(document: results.Document, options: argparse.Namespace) -> None:
     if options.json:
-        write_atomically(options.json, json.dumps(document, indent=1) + "\n")
+        write_atomically(options.json, json.dumps(document, indent=1) + "\n", named=True)
     if options.html:
         write_atomically(options.html / "index.html", report.html(document))
     if options.learners:

@@ -2,42 +2,55 @@
 
 import contextlib
 import os
+import shutil
 import threading
 from pathlib import Path
 
+DRAFTED = 20
+"""Characters of a file's name that are its draft's too: of that, a file system takes no more than 255 bytes, or 143."""
 
-def replace_file(path: Path, data: bytes, *, durable: bool = False) -> None:
+
+def replace_file(path: Path, data: bytes, *, durable: bool = False, named: bool = False) -> None:
     """Write a file, and the folders that it lies in.
 
     Args:
         path: where to.
         data: its content.
         durable: whether it is on disk when this returns, be the power cut then.
+        named: whether somebody asked for this very file: a link is followed, a pipe or a device is written to, and who
+            may read the file stays as it is. Else, as in a folder that others write into, whatever is there is replaced.
 
     Raises:
         OSError: it cannot be written; what was there still is.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    target = Path(os.path.realpath(path)) if named else path
+    if named and path.exists() and not target.is_file():  # of /dev/stdout the target may be a pipe, which has no path
+        with path.open("wb") as file:
+            file.write(data)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name[:DRAFTED]}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         with draft.open("wb") as file:
             file.write(data)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        draft.replace(path)
+        if named and target.is_file():
+            shutil.copymode(target, draft)
+        draft.replace(target)
     finally:
         with contextlib.suppress(OSError):  # usually it has become the file
             draft.unlink()
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a result that somebody asked for; when this returns it is on disk.
+def write_atomically(path: Path, text: str, *, named: bool = False) -> None:
+    """Write a result that somebody asked for, as a file that they `named` or as one in a folder; then it is on disk.
 
     Raises:
         OSError: it cannot be written; the message names the file and the reason.
     """
     try:
-        replace_file(path, text.encode("utf-8"), durable=True)
+        replace_file(path, text.encode("utf-8"), durable=True, named=named)
     except OSError as error:
         raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error

@@ -304,6 +304,47 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         write_atomically(target / "inner", "three")
 
 
+def test_a_file_that_somebody_named_stays_what_it_is(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "grade.json", tmp_path / "grade.json"
+    link.symlink_to(Path("elsewhere") / "grade.json")
+    for text in ("one", "two"):  # where it points at nothing yet, and at a file
+        write_atomically(link, text, named=True)
+        assert link.is_symlink()
+        assert target.read_text() == text
+        target.chmod(0o600)
+    assert target.stat().st_mode & 0o777 == 0o600
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    reading, writing = os.pipe()
+    for place, end in ((pipe, reader), (Path(f"/dev/fd/{writing}"), reading)):  # the second as the shell's >(command)
+        write_atomically(place, "three", named=True)
+        assert os.read(end, 100) == b"three"
+    assert pipe.is_fifo()
+    for end in (reader, reading, writing):
+        os.close(end)
+
+
+def test_a_file_in_a_folder_replaces_whatever_somebody_put_there(tmp_path):
+    mine, link, pipe = tmp_path / "mine", tmp_path / "index.html", tmp_path / "feedback.md"
+    mine.write_text("mine")
+    link.symlink_to(mine)
+    os.mkfifo(pipe)
+    for path in (link, pipe):
+        write_atomically(path, "page")
+        assert path.is_file()
+        assert not path.is_symlink()
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("name", ["x" * 250 + ".json", "é" * 127], ids=["ascii", "accents"])
+def test_a_file_may_be_called_as_long_as_the_file_system_allows(tmp_path, name, named):
+    write_atomically(tmp_path / name, "long", named=named)
+    assert os.listdir(tmp_path) == [name]
+
+
 def test_the_document_is_what_the_design_says():
     rows = [row("predict_x0", "fail", 0), row("q_sample"), row("forward_step", score=1)]
     made = document(7, "bwrap+landlock", [("zoe", rows), ("ada", [])])

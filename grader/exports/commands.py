@@ -67,5 +67,5 @@ def _export(options: argparse.Namespace) -> int:
         sys.stdout.write(texts[""])
         return 0
     for name, text in texts.items():
-        write_atomically(formats.place(options.output, name), text)
+        write_atomically(formats.place(options.output, name), text, named=not name)
     return 0 if texts else 1
