@@ -1,5 +1,6 @@
 """A stub put back, and what was there put back again: nothing is lost on the way."""
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,3 +137,52 @@ def test_reset_of_a_file_in_no_known_encoding_names_the_line(desk: Desk) -> None
     line = before.count(b"\n")
     assert f"line {line}" in said.stdout
     assert desk.module.read_bytes() == before
+
+
+ENDS = {"lf": ["\n"], "crlf": ["\r\n"], "mixed": ["\r\n", "\n", "\r\n"]}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1251"])
+@pytest.mark.parametrize("ends", ENDS.values(), ids=ENDS)
+def test_reset_and_undo_leave_the_rest_of_the_file_as_it_is_to_the_byte(
+    desk: Desk, encoding: str, ends: list[str]
+) -> None:
+    desk.hand_in(("    ### BEGIN SOLUTION\n", ""), ("    ### END SOLUTION\n", ""))
+    declared = f"# -*- coding: {encoding.removesuffix('-sig')} -*-\n# \u00ad\u00a9: in the file's own letters\n"
+    lines = (declared + text_of(desk).encode("ascii", "replace").decode()).split("\n")[:-1]
+    mine = [f"{line}{ends[number % len(ends)]}".encode(encoding) for number, line in enumerate(lines)]
+    if encoding == "utf-8-sig":
+        mine = [line.removeprefix(b"\xef\xbb\xbf") for line in mine]
+        mine[0] = b"\xef\xbb\xbf" + mine[0]
+    desk.module.write_bytes(b"".join(mine))
+
+    first, last = restoring.extent("\n".join(lines), "compute_alpha_bar") or (0, 0)
+    above, below = b"".join(mine[:first]), b"".join(mine[last:])
+    assert desk.unstatic("reset", "compute_alpha_bar").returncode == 0
+    now = desk.module.read_bytes()
+    assert now.startswith(above)
+    assert now.endswith(below)
+    assert b"raise NotImplementedError" + ends[0].encode() in now[len(above) : -len(below)]
+    assert desk.unstatic("reset", "compute_alpha_bar", "--undo").returncode == 0
+    now = desk.module.read_bytes()
+    assert now.startswith(above)
+    assert now.endswith(below)
+    again = b"".join(line.rstrip() + ends[0].encode() for line in mine[first:last])
+    assert now[len(above) : -len(below)] == again
+
+    desk.unstatic("reset", "s1")
+    assert (b"\r\n" in desk.module.read_bytes()) == ("\r\n" in ends)
+    desk.unstatic("reset", "s1", "--undo")
+    assert desk.module.read_bytes() == now
+
+
+def test_what_a_stub_says_is_the_same_in_an_encoding_that_lacks_its_letters(desk: Desk) -> None:
+    stub = ast.dump(ast.parse(text_of(desk)))
+    desk.module.write_bytes(b"# coding: latin-1\n" + text_of(desk).encode("ascii", "backslashreplace"))
+    assert desk.unstatic("reset", "q_sample").returncode == 0
+    assert ast.dump(ast.parse(desk.module.read_bytes())) == stub
+
+
+def test_reset_keeps_no_copy_of_a_stub_that_came_with_other_line_ends(desk: Desk) -> None:
+    desk.module.write_bytes(desk.module.read_bytes().replace(b"\n", b"\r\n"))
+    assert "Yours is kept" not in desk.unstatic("reset", "s1").stdout

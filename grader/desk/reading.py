@@ -61,13 +61,21 @@ def text_of(of: Section) -> str:
         OSError: it is not there, or cannot be opened.
         Unreadable: it is no text.
     """
+    return decoded(of.stub.read_bytes(), where(of))
+
+
+def decoded(data: bytes, shown: str) -> str:
+    """The text of a file as it is read where it is graded; lines end with LF.
+
+    Raises:
+        Unreadable: it is no text.
+    """
     # Not where nothing has to be read: this brings the readers of notebooks along
     from grader.intake.sources import decode, first_undecodable
     from grader.intake.trees import Refused
 
-    data = of.stub.read_bytes()
     try:
-        return decode(data, where(of))
+        return decode(data, shown)
     except Refused as refusal:
         raise Unreadable(str(refusal), first_undecodable(data)) from None
 

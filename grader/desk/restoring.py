@@ -1,12 +1,16 @@
 """Stubs put back in the learner's file, one or all, and what was taken away put back again. Nothing is lost on the way.
 
+What is put into a file is written as that is, in its encoding and with its line ends; the rest of it stays to the byte.
+
 What is replaced is kept in `.unstatic/kept`, unless it is there already or was the stub itself; `.unstatic/resets.json`
 says what was reset, one after the other, and which copy has what was there before.
 """
 
 import ast
+import io
 import json
 import re
+import tokenize
 from pathlib import Path
 
 from grader.course import Exercise, Section, sections
@@ -29,10 +33,12 @@ def reset(what: Exercise | Section) -> Done:
         return f"The stubs cannot be made in this release of the course: take {where} from where you got it.", False
     from grader.source.stubs import render
 
-    text = render(of)
-    if exercise and of.stub.is_file():
-        text = _with(exercise, of, reading.text_of(of), text)
-    copy = _replace(of, text)
+    data = of.stub.read_bytes() if of.stub.is_file() else b""
+    if exercise and data:
+        new = _with(exercise, of, data, lines_of(exercise.name, render(of)))
+    else:
+        new = render(of).replace("\n", _end_of_line(data)).encode()
+    copy = _replace(of, new)
     said = [f"Yours is kept in {shown(copy)}"] if copy else []
     if copy:
         _remember([*_resets(), {"section": of.stem, "exercise": exercise and exercise.name, "copy": copy.name}])
@@ -52,8 +58,8 @@ def undo(what: Exercise | Section | None) -> Done:
     only = last["exercise"] or (what.name if isinstance(what, Exercise) else None)
     data = copy.read_bytes()
     if only:
-        lines = lines_of(only, data.decode("utf-8", "replace"))
-        data = _with(of.exercises[only], of, reading.text_of(of), "\n".join(lines)).encode()
+        lines = lines_of(only, reading.decoded(data, shown(copy)))
+        data = _with(of.exercises[only], of, of.stub.read_bytes(), lines)
     kept = _replace(of, data)
     if only == last["exercise"]:  # of a section's reset one exercise may be taken back alone, and the others later
         del resets[places[-1]]
@@ -90,9 +96,8 @@ def _remember(resets: list[dict]) -> None:
     replace_file(_record(), json.dumps(resets, indent=1).encode())
 
 
-def _replace(of: Section, new: str | bytes) -> Path | None:
+def _replace(of: Section, data: bytes) -> Path | None:
     """Write the learner's file anew; says where what was there is kept."""
-    data = new if isinstance(new, bytes) else new.encode("utf-8")
     changed = of.stub.is_file() and of.stub.read_bytes() != data
     copy = _keep(of) if changed else None
     replace_file(of.stub, data)
@@ -104,7 +109,7 @@ def _keep(of: Section) -> Path | None:
     from grader.source.stubs import render
 
     data = of.stub.read_bytes()
-    if (of.solution.is_file() or of.pristine.is_file()) and data == render(of).encode():
+    if (of.solution.is_file() or of.pristine.is_file()) and data.replace(b"\r\n", b"\n") == render(of).encode():
         return None
     copies = _copies(of)
     if same := [copy for copy in copies if copy.read_bytes() == data]:
@@ -146,16 +151,28 @@ def _still_broken(of: Section) -> list[str]:
 # -------------------------------------------------------------------------------------- an exercise's lines in a text
 
 
-def _with(exercise: Exercise, of: Section, mine: str, other: str) -> str:
-    """The learner's text with an exercise's lines from another; where it has none, they are put where they belong."""
-    lines, new = mine.split("\n"), lines_of(exercise.name, other)
-    if found := extent(mine, exercise.name):
-        return "\n".join([*lines[: found[0]], *new, *lines[found[1] :]])
+def _with(exercise: Exercise, of: Section, data: bytes, new: list[str]) -> bytes:
+    """The learner's file with these lines for an exercise's; where it has none, they are put where they belong.
+
+    Raises:
+        Unreadable: it is no text.
+    """
+    text, end = reading.decoded(data, reading.where(of)), _end_of_line(data)
+    encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+    lines, new = list(io.StringIO(data.decode(encoding), newline="")), [line + end for line in new]
     names = list(of.exercises)
-    for later in names[names.index(exercise.name) + 1 :]:
-        if found := extent(mine, later):
-            return "\n".join([*lines[: found[0]], *new, "", "", *lines[found[0] :]])
-    return "\n".join([*mine.rstrip("\n").split("\n"), "", "", *new, ""])
+    if found := extent(text, exercise.name):
+        lines[slice(*found)] = new
+    elif found := next(filter(None, (extent(text, name) for name in names[names.index(exercise.name) + 1 :])), None):
+        lines[found[0] : found[0]] = [*new, end, end]
+    else:
+        lines = ["".join(lines).rstrip("\r\n"), end, end, end, *new]
+    return "".join(lines).encode(encoding, "backslashreplace")  # Greek in a docstring is the same text then
+
+
+def _end_of_line(data: bytes) -> str:
+    """How most lines of a file end."""
+    return "\r\n" if 2 * data.count(b"\r\n") > data.count(b"\n") else "\n"
 
 
 def lines_of(name: str, source: str) -> list[str]:
