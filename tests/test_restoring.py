@@ -186,3 +186,19 @@ def test_what_a_stub_says_is_the_same_in_an_encoding_that_lacks_its_letters(desk
 def test_reset_keeps_no_copy_of_a_stub_that_came_with_other_line_ends(desk: Desk) -> None:
     desk.module.write_bytes(desk.module.read_bytes().replace(b"\n", b"\r\n"))
     assert "Yours is kept" not in desk.unstatic("reset", "s1").stdout
+
+
+def test_reset_and_undo_write_where_a_link_points(desk: Desk) -> None:
+    desk.hand_in(("    ### BEGIN SOLUTION\n", ""), ("    ### END SOLUTION\n", ""))
+    target = desk.folder / "in_my_own_repository.py"
+    desk.module.rename(target)
+    desk.module.symlink_to(target.name)
+    target.chmod(0o600)
+    mine = target.read_bytes()
+    for name in ("q_sample", "s1"):
+        desk.unstatic("reset", name)
+        assert b"raise NotImplementedError" in target.read_bytes()
+        assert desk.unstatic("reset", name, "--undo").returncode == 0
+    assert desk.module.is_symlink()
+    assert target.read_bytes() == mine
+    assert target.stat().st_mode & 0o777 == 0o600

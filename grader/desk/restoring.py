@@ -100,7 +100,7 @@ def _replace(of: Section, data: bytes) -> Path | None:
     """Write the learner's file anew; says where what was there is kept."""
     changed = of.stub.is_file() and of.stub.read_bytes() != data
     copy = _keep(of) if changed else None
-    replace_file(of.stub, data)
+    replace_file(of.stub, data, named=True)
     return copy
 
 
