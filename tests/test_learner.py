@@ -116,8 +116,13 @@ def test_hints_begin_anew_where_what_was_given_is_damaged(desk: Desk) -> None:
         (lambda data: data.replace(b"import torch\n", b"import torch\nraise SystemExit(3)\n", 1), "SystemExit: 3", "9"),
         (lambda data: data + b"\0", "null byte", ""),
         (lambda data: None, "there is no such file: `unstatic reset s1_forward_reverse` puts the stub there", ""),
+        (
+            lambda data: data.replace(b"import torch\n", b"import torch\nopen('w.txt')\n", 1),
+            "No such file or directory: 'w.txt'",
+            "9",
+        ),
     ],
-    ids=["encoding", "syntax", "import", "exit", "null", "gone"],
+    ids=["encoding", "syntax", "import", "exit", "null", "gone", "opened"],
 )
 def test_a_section_that_cannot_be_read_stays_in_the_list_with_the_reason(
     desk: Desk, damage, reason: str, line: str

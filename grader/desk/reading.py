@@ -92,7 +92,7 @@ def compiled(of: Section) -> CodeType:
 
 def explained(of: Section, error: BaseException) -> Problem:
     """The problem behind what the reading or the import of a section's file raised."""
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) and error.filename == str(of.stub):
         return Problem("missing", f"there is no such file: `unstatic reset {of.stem}` puts the stub there")
     if isinstance(error, Unreadable):
         return Problem("unread", str(error), error.line, _line(of, error.line))
