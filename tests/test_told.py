@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from grader.desk import practice, reading
 from tests.classroom import JUMP, PRODUCT, S1, Desk, open_desk
 
 
@@ -157,3 +158,18 @@ def test_what_holds_already_is_said_before_what_does_not(desk: Desk) -> None:
     )
     assert said.index("holds") < said.index("came back")
     assert "holds" not in checked(desk, "compute_alpha_bar", (PRODUCT, "return betas.sum()")), "nothing does"
+
+
+def test_a_file_in_another_encoding_is_told_in_its_own_letters_and_lines(desk: Desk, monkeypatch) -> None:
+    text = S1.solution.read_text(encoding="utf-8").encode("ascii", "replace").decode()
+    text = "# coding: latin-1\n" + text.replace("import torch\n", "import torch\n\x0cdu = 'd\xe9j\xe0'.vu\n", 1)
+    desk.module.write_bytes(text.encode("latin-1"))
+    line = text[: text.index("du =")].count("\n") + 1
+    said = " ".join(desk.unstatic("check", "q_sample").stdout.split())
+    assert f"{S1.stem}.py:{line}: du = 'd\xe9j\xe0'.vu" in said
+    at = text[: text.index("def q_sample")].count("\n") + 1
+    assert reading.line_of(S1.exercises["q_sample"], S1) == at
+    monkeypatch.setattr("exercises.capstone.system.LEARNING", (S1.stem,))
+    digest = practice._digest_of_learning()
+    desk.module.write_bytes(text.replace("# coding: latin-1", "# as UTF-8").encode("utf-8"))
+    assert practice._digest_of_learning() == digest

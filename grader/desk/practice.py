@@ -221,7 +221,7 @@ def _digest_of_learning() -> str:
     """A name for what the two trainings depend on: the learner's code, whatever its comments and blank lines."""
     from exercises.capstone.system import LEARNING
 
-    trees = [ast.dump(ast.parse(sections()[stem].stub.read_text(encoding="utf-8-sig"))) for stem in LEARNING]
+    trees = [ast.dump(ast.parse(reading.text_of(sections()[stem]))) for stem in LEARNING]
     return hashlib.sha256("\n".join(trees).encode()).hexdigest()[:10]
 
 

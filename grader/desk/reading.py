@@ -111,8 +111,18 @@ def _line_at_fault(of: Section, error: BaseException) -> int | None:
 
 
 def _line(of: Section, number: int) -> str:
-    lines = of.stub.read_text(encoding="utf-8", errors="replace").splitlines()
+    data = of.stub.read_bytes()
+    try:
+        text = decoded(data, where(of))
+    except Unreadable:
+        text = _by_lines(data)
+    lines = text.split("\n")
     return lines[number - 1].strip()[:LONG] if number <= len(lines) else ""
+
+
+def _by_lines(data: bytes) -> str:
+    """A file of whatever encoding, with the lines that Python counts."""
+    return data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
 # ------------------------------------------------------------------------------------- what stands there of an exercise
@@ -227,7 +237,7 @@ def _lost(name: str, of: Section, body: list[ast.stmt]) -> str:
 def line_of(exercise: Exercise, of: Section) -> int | None:
     """The line where the exercise begins in the learner's file; None if it is not found."""
     try:
-        lines = of.stub.read_bytes().decode("utf-8", "replace").splitlines()
+        lines = _by_lines(of.stub.read_bytes()).split("\n")
     except OSError:
         return None
     starts = (
