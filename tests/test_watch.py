@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grader.course import sections
-from grader.desk import practice, watch
+from grader.desk import practice, progress, watch
 from grader.desk.progress import Progress
 from grader.desk.watch import Watch
 from tests.classroom import JUMP, PRODUCT, S1, Desk, open_desk
@@ -133,6 +133,23 @@ def test_watch_says_the_same_after_the_file_was_gone(desk: Desk, capsys: pytest.
     desk.module.write_text(text, encoding="utf-8")
     watch.look()
     assert capsys.readouterr().out.endswith(first)
+
+
+@pytest.mark.parametrize("look", [watch._stamps, progress.begin])
+def test_a_file_may_go_at_any_moment_as_when_an_editor_replaces_it(desk: Desk, look) -> None:
+    desk.hand_in()
+    really = Path.stat
+
+    def gone_afterwards(path: Path, **how: bool) -> os.stat_result:
+        found = really(path, **how)
+        if path == desk.module:
+            desk.module.unlink()
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "stat", gone_afterwards)
+        look()
+        look()
 
 
 def test_show_draws_what_is_there_and_says_what_is_left_out(desk: Desk, monkeypatch) -> None:

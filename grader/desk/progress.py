@@ -318,8 +318,8 @@ class Progress:
 
 def begin() -> Exercise:
     """Where to look for the exercise at hand: the section that was saved last of those that hold answers."""
-    begun = [of for of in sections().values() if holds_answers(of) and of.stub.is_file()]
-    at_hand = max(begun, key=lambda of: of.stub.stat().st_mtime) if begun else next(iter(sections().values()))
+    begun = [of for of in sections().values() if holds_answers(of)]
+    at_hand = max(begun, key=reading.saved) if begun else next(iter(sections().values()))
     return next(iter(at_hand.exercises.values()))
 
 

@@ -54,6 +54,14 @@ def where(of: Section) -> str:
     return of.stub.relative_to(ROOT).as_posix() if of.stub.is_relative_to(ROOT) else of.stub.name
 
 
+def saved(of: Section) -> int:
+    """When the learner's file was saved, in nanoseconds; 0 if it is not there, as while an editor replaces it."""
+    try:
+        return of.stub.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def text_of(of: Section) -> str:
     """The learner's file as text.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from rich.text import Text
 
 from grader.course import Exercise, Section, section, sections
-from grader.desk import commands, practice, restoring, terminal
+from grader.desk import commands, practice, reading, restoring, terminal
 from grader.desk.practice import tell
 from grader.desk.progress import FAIL, Progress, begin
 
@@ -151,7 +151,7 @@ def _is_in(exercise: Exercise, asked: Exercise | Section | None) -> bool:
 
 
 def _stamps() -> list[int]:
-    return [of.stub.stat().st_mtime_ns if of.stub.is_file() else 0 for of in sections().values()]
+    return [reading.saved(of) for of in sections().values()]
 
 
 @contextlib.contextmanager
