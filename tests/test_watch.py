@@ -121,6 +121,13 @@ def test_watch_leaves_what_is_there_where_reset_is_not_meant(desk: Desk, capsys:
     assert desk.module.read_bytes() == before
 
 
+def test_watch_goes_on_where_reset_cannot_be_done(desk: Desk, capsys: pytest.CaptureFixture) -> None:
+    desk.module.write_bytes(b"# caf\xe9\n")
+    pressed = iter("rrq")
+    Watch(lambda seconds: next(pressed)).run()
+    assert "line 1 is not UTF-8: save it as UTF-8\nwatching; " in capsys.readouterr().out
+
+
 def test_watch_says_the_same_after_the_file_was_gone(desk: Desk, capsys: pytest.CaptureFixture) -> None:
     desk.hand_in((JUMP, "raise NotImplementedError"))
     watch = Watch(lambda seconds: "")

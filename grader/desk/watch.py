@@ -139,7 +139,13 @@ class Watch:
         pressed = ""
         while not pressed:
             pressed = self._key(POLL)
-        print(restoring.reset(exercise)[0] if pressed == "r" else "It is left as it is.")
+        if pressed != "r":
+            print("It is left as it is.")
+            return
+        try:
+            print(restoring.reset(exercise)[0])
+        except (reading.Unreadable, OSError) as error:
+            print(error)
 
     def _menu(self) -> None:
         print(f"watching; {KEYS}" if sys.stdin.isatty() else "watching; Ctrl-C ends", flush=True)
