@@ -107,7 +107,7 @@ def test_a_verdict_depends_on_the_checks_the_toolkit_and_the_desk(course: Course
     assert all(one != other for one, other in zip(course.digests(), before, strict=True))
 
 
-@pytest.mark.parametrize("line", ["from exercises import mine", "import exercises.mine", "from exercises.mine import (\n    a,\n)", "from . import mine", "import mine"])  # fmt: skip
+@pytest.mark.parametrize("line", ["from exercises import mine", "import exercises.mine", "from exercises.mine import (\n    a,\n)", "from . import mine", "import mine", "a = 1; import mine", "if torch: import mine", "import importlib; importlib.import_module('mine')", "import importlib; importlib.import_module('mi' + 'ne')", "exec('import mine')"])  # fmt: skip
 def test_a_verdict_depends_on_the_files_that_the_learner_imports(course: Course, line: str) -> None:
     mine = course.classroom.root / "exercises" / "mine.py"
     mine.write_text("a = 1\n", encoding="utf-8")
@@ -115,6 +115,35 @@ def test_a_verdict_depends_on_the_files_that_the_learner_imports(course: Course,
     before = course.digests()
     mine.write_text("a = 2\n", encoding="utf-8")
     assert all(one != other for one, other in zip(course.digests(), before, strict=True))
+
+
+@pytest.mark.parametrize("place", ["exercises/table.txt", "table.txt", "tables/fine/0.txt"])
+@pytest.mark.parametrize("by", ["", "mine"])
+@pytest.mark.parametrize(
+    "line", ["open('{place}')", "torch.load('tables/' + NAME)", "from numpy import load; load(tables)"]
+)
+def test_a_verdict_depends_on_the_files_that_may_be_read(course: Course, place: str, by: str, line: str) -> None:
+    root = course.classroom.root
+    (root / place).parent.mkdir(parents=True, exist_ok=True)
+    (root / place).write_text("1 2\n", encoding="utf-8")
+    line = line.format(place=place)
+    (root / "exercises" / "mine.py").write_text(f"{line}\n" if by else "", encoding="utf-8")
+    course.classroom.hand_in(("import torch\n", f"import torch\n{f'import {by}' if by else line}\n"))
+    before = course.digests()
+    assert course.digests() == before
+    (root / place).write_text("1 3 5\n", encoding="utf-8")
+    assert all(one != other for one, other in zip(course.digests(), before, strict=True))
+
+
+@pytest.mark.parametrize("line", ["", "open('table.txt')"])
+def test_a_verdict_does_not_depend_on_other_sections_nor_on_what_is_not_named(course: Course, line: str) -> None:
+    course.classroom.hand_in(("import torch\n", f"import torch\n{line}\n"))
+    before = course.digests()
+    for name in ("s2_ddpm.py", *(("scratch.py", "notes.txt", "more/table.csv") if not line else ())):
+        path = course.classroom.root / "exercises" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("# mine\n", encoding="utf-8")
+    assert course.digests() == before
 
 
 def test_a_reward_depends_on_the_file_its_test_what_draws_it_and_the_threads(course: Course) -> None:

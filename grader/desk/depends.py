@@ -1,7 +1,7 @@
 """What a verdict at the desk depends on, as a digest: while it is the same, so is the verdict.
 
-On the learner's file and those of the course that it imports, the checks, the toolkit, the course file, the desk itself, and all
-that is installed. Of a file that was changed, an exercise depends on what its checks reach from it: the other exercises'
+On the learner's file and what of that which lies beside it may be used there, the checks, the toolkit, the course file, the
+desk itself, and all that is installed. Of a file that was changed, an exercise depends on what its checks reach from it: the other exercises'
 bodies may change without it. Torch is not imported here, nor anything else that takes time.
 """
 
@@ -13,9 +13,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 
-from grader.course import COURSE_FILE, ROOT, Exercise, Section, section
+from grader.course import COURSE_FILE, ROOT, Exercise, Section, section, sections
 
 SCHEMA = "1"
 """Of these digests: another number, and everything is judged again."""
@@ -23,7 +24,16 @@ REACHING = re.compile(
     r"\b(globals|locals|vars|eval|exec|getattr|setattr|__import__|__dict__|importlib|inspect|sys|gc)\b"
 )
 """In a file that has one of these, what an exercise reaches cannot be seen: then it depends on all of it."""
-IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|.+)|import[ \t]+(.+))", re.MULTILINE)
+READING = re.compile(
+    r"\b(open|read|loads?|read_\w+|load_\w+|\w*readers?|loadtxt|genfromtxt|\w*from_?file|memmap|imread|import_module|importlib"
+    r"|__import__|runpy|exec|eval|r?glob|iterdir|listdir|scandir|walk|sqlite3|h5py)\b"
+)
+"""Where one of these stands, a file may be read, or imported, whose name cannot be seen."""
+GIVEN = ("data", "exercises", "exercises/checks", "exercises/toolkit", "grader")
+"""What lies beside a section and changes only with the course, or is looked at by itself."""
+COMMENT = re.compile(r"^[ \t]*#.*", re.MULTILINE)
+MOST = 1000
+"""Of a folder's files so many are looked at."""
 
 
 def digest(*parts: bytes | str) -> str:
@@ -56,7 +66,7 @@ def surroundings() -> str:
 
 def of_file(of: Section, data: bytes) -> str:
     """What all verdicts on a section depend on, whose file holds `data`."""
-    return digest(around(of.stem), data, *_contents(_imported(data.decode("utf-8", "replace"), {of.stub})))
+    return digest(around(of.stem), data, *_beside(data.decode("utf-8", "replace"), of))
 
 
 @cache
@@ -75,7 +85,7 @@ def of_exercise(exercise: Exercise, of: Section, data: bytes) -> str:
         reached = text if REACHING.search(text) else _reached(exercise, of, text)
     except (Refused, SyntaxError, ValueError, RecursionError):
         return ""
-    return digest(around(of.stem), exercise.name, reached, *_contents(_imported(text, {of.stub})))
+    return digest(around(of.stem), exercise.name, reached, *_beside(text, of))
 
 
 def of_reward(of: Section, data: bytes, test: Path, threads: int) -> str:
@@ -95,32 +105,51 @@ def _trees(folders: Iterable[Path]) -> Iterator[bytes]:
 def _contents(paths: Iterable[Path]) -> Iterator[bytes]:
     for path in paths:
         yield path.name.encode()
-        yield path.read_bytes() if path.is_file() else b""
+        yield _content(path)
 
 
-def _imported(text: str, seen: set[Path]) -> list[Path]:
-    """The files of the course that a text imports, but for those that `surroundings` knows, and what these import."""
-    found: list[Path] = []
-    for place, names, plain in IMPORT.findall(text):
-        several = [part.split()[0] for part in re.split(r"[,()\s]+", names or plain) if part.strip()]
-        modules = [place, *(f"{place}.{name}" for name in several)] if place else several
-        for module in modules:
-            path = _file(module)
-            if path is not None and path not in seen:
-                seen.add(path)
-                found += [path, *_imported(path.read_text(encoding="utf-8", errors="replace"), seen)]
-    return found
+def _beside(text: str, of: Section) -> Iterator[bytes]:
+    """Of what lies beside a section, what its text may use: that which a word of it names, and what this uses in turn.
+
+    A word in a string counts too, so that it does not matter how something is imported. Where files are read, it may be any.
+    """
+    given = {of.stub, *(ROOT / name for name in GIVEN)}
+    lying = [path for folder in (ROOT, ROOT / "exercises") for path in sorted(folder.iterdir())]
+    lying = [path for path in lying if not path.name.startswith(".") and path not in given]
+    texts, words, named, reads = [text], set[str](), list[Path](), False
+    while texts:
+        code = COMMENT.sub("", texts.pop())
+        words.update(re.findall(r"\w+", code))
+        reads = reads or READING.search(code) is not None
+        for path in [path for path in lying if path.stem in words]:
+            lying.remove(path)
+            named.append(path)
+            for module in [path] if path.suffix == ".py" else sorted(islice(path.rglob("*.py"), MOST)):
+                data = _content(module)
+                yield from (os.fsencode(module.name), data)
+                texts.append(data.decode("utf-8", "replace"))
+    yield from map(_stamp, [path for path in named if path.suffix != ".py" and path.is_file()])
+    if reads:
+        yield from map(_stamp, [path for path in lying if path.is_file() and path.stem not in sections()])
+        inner = [path for folder in named for path in sorted(islice(folder.rglob("*"), MOST)) if path.is_file()]
+        yield from map(_stamp, [path for path in inner if path.suffix != ".pyc"])
 
 
-def _file(module: str) -> Path | None:
-    parts = module.strip(".").split(".")
-    if parts[:2] in (["exercises", "toolkit"], ["exercises", "checks"]) or parts[0] == "grader":
-        return None
-    for folder in (ROOT, ROOT / "exercises"):
-        for path in (folder.joinpath(*parts).with_suffix(".py"), folder.joinpath(*parts, "__init__.py")):
-            if path.is_file():
-                return path
-    return None
+def _content(path: Path) -> bytes:
+    """A file's bytes; none if it cannot be read, as when it was taken away since it was seen."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _stamp(path: Path) -> bytes:
+    """What tells a file from what it was before without reading it: it may be large."""
+    try:
+        found = path.stat()
+    except OSError:
+        return b""
+    return os.fsencode(path.name) + b" %d %d" % (found.st_size, found.st_mtime_ns)
 
 
 # ------------------------------------------------------------------------------------------ what an exercise reaches
