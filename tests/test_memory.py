@@ -246,6 +246,20 @@ def test_a_file_that_changes_while_it_is_judged_is_judged_again(desk: Desk, monk
         assert progress.known("q_sample").state == PASS
 
 
+def test_a_verdict_is_not_remembered_where_a_file_beside_was_saved_meanwhile(course: Course, tmp_path: Path) -> None:
+    exercise, found = S1.exercises["q_sample"], memory.Verdict(FAIL, [], [])
+    mine = course.classroom.root / "exercises" / "mine.py"
+    mine.write_text("a = 1\n", encoding="utf-8")
+    course.classroom.hand_in(("import torch\n", "import torch\nimport mine\n"))
+    for text, known in (("a = 2\n", None), ("a = 2\n", found)):
+        judged = memory.Memory(tmp_path / "judged")
+        assert not judged.readable(S1)
+        mine.write_text(text, encoding="utf-8")
+        judged.learn(exercise, found)
+        judged.flush()
+        assert memory.Memory(tmp_path / "judged").verdict(exercise) == known
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -100,7 +100,7 @@ class Memory:
         return Verdict(**entry["found"]) if known else None
 
     def learn(self, exercise: Exercise, found: Verdict) -> None:
-        """Remember a verdict, unless the section's file was changed since this began."""
+        """Remember a verdict, unless the section's file, or one that it uses, was changed since this began."""
         of = section(exercise.section)
         if not self._is_as_it_was(of):
             return
@@ -147,7 +147,8 @@ class Memory:
         return self._data[of.stem]
 
     def _is_as_it_was(self, of: Section) -> bool:
-        return self._bytes(of) is not None and self._bytes(of) == _read(of.stub)
+        data = _read(of.stub)
+        return data is not None and data == self._bytes(of) and depends.of_file(of, data) == self._whole(of)
 
     def _whole(self, of: Section) -> str:
         """What verdicts on the section depend on; "" if its file cannot be read."""
