@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grader.course import sections
-from grader.desk import practice, progress, watch
+from grader.desk import loading, practice, progress, watch
 from grader.desk.progress import Progress
 from grader.desk.watch import Watch
 from tests.classroom import JUMP, PRODUCT, S1, Desk, open_desk
@@ -47,6 +47,18 @@ def test_watch_has_keys_for_everything(desk: Desk, monkeypatch, capsys: pytest.C
     assert shown == [S1.stem], "s"
     assert "timestep_embedding of s1_forward_reverse.py is a stub again" in said, "r r"
     assert "It is left as it is." in said, "r x"
+
+
+def test_a_file_beside_a_section_counts_as_it_was_saved_last(desk: Desk, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(desk.folder)
+    monkeypatch.setattr(loading, "_imported", {})
+    desk.hand_in(("import torch\n", "import torch\nimport mine_of_two\n"))
+    (desk.folder / "mine_of_two.py").write_text("from mine_of_one import SIGN\n", encoding="utf-8")
+    for text in ("SIGN = -1\n", "SIGN = 1 + 0\n"):
+        (desk.folder / "mine_of_one.py").write_text(text, encoding="utf-8")
+        helper = loading.load(S1.stem).mine_of_two
+    assert helper.SIGN == 1
+    assert loading.load(S1.stem).mine_of_two is helper, "as nothing was saved"
 
 
 SHORTENED = ("return torch.cat(", "raise NotImplementedError\n    torch.cat(")

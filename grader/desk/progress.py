@@ -319,7 +319,7 @@ class Progress:
 def begin() -> Exercise:
     """Where to look for the exercise at hand: the section that was saved last of those that hold answers."""
     begun = [of for of in sections().values() if holds_answers(of)]
-    at_hand = max(begun, key=reading.saved) if begun else next(iter(sections().values()))
+    at_hand = max(begun, key=lambda of: reading.saved(of.stub)) if begun else next(iter(sections().values()))
     return next(iter(at_hand.exercises.values()))
 
 

@@ -8,6 +8,7 @@ import difflib
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import CodeType
 
 from grader.course import ROOT, Exercise, Section
@@ -54,10 +55,10 @@ def where(of: Section) -> str:
     return of.stub.relative_to(ROOT).as_posix() if of.stub.is_relative_to(ROOT) else of.stub.name
 
 
-def saved(of: Section) -> int:
-    """When the learner's file was saved, in nanoseconds; 0 if it is not there, as while an editor replaces it."""
+def saved(path: Path) -> int:
+    """When a file of the learner's was saved, in nanoseconds; 0 if it is not there, as while an editor replaces it."""
     try:
-        return of.stub.stat().st_mtime_ns
+        return path.stat().st_mtime_ns
     except OSError:
         return 0
 

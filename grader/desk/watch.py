@@ -157,7 +157,7 @@ def _is_in(exercise: Exercise, asked: Exercise | Section | None) -> bool:
 
 
 def _stamps() -> list[int]:
-    return [reading.saved(of) for of in sections().values()]
+    return [reading.saved(of.stub) for of in sections().values()]
 
 
 @contextlib.contextmanager
