@@ -121,8 +121,10 @@ def test_hints_begin_anew_where_what_was_given_is_damaged(desk: Desk) -> None:
             "No such file or directory: 'w.txt'",
             "9",
         ),
+        (lambda data: data + b"x = " + b"-" * 100_000 + b"1\n", "MemoryError", ""),
+        (lambda data: data + b"x = a" + b".b" * 5000 + b"\n", "RecursionError: maximum recursion depth exceeded", ""),
     ],
-    ids=["encoding", "syntax", "import", "exit", "null", "gone", "opened"],
+    ids=["encoding", "syntax", "import", "exit", "null", "gone", "opened", "nested", "chained"],
 )
 def test_a_section_that_cannot_be_read_stays_in_the_list_with_the_reason(
     desk: Desk, damage, reason: str, line: str

@@ -118,6 +118,11 @@ def test_reset_of_another_exercise_than_the_broken_one_says_what_is_left_to_mend
     desk.hand_in((JUMP, "return a.sqrt( * x0"))
     said = desk.unstatic("reset", "predict_x0").stdout
     assert "still cannot be read: line 50: SyntaxError" in said
+    with desk.module.open("a", encoding="utf-8") as file:
+        file.write("x = " + "-" * 100_000 + "1\n")
+    assert "still cannot be read" in desk.unstatic("reset", "predict_x0").stdout
+    desk.hand_in((JUMP, "return x0" + ".mT" * 5000))
+    assert "still cannot be read" not in desk.unstatic("reset", "q_sample").stdout
 
 
 def test_reset_puts_a_stub_where_there_is_none(desk: Desk) -> None:

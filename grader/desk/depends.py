@@ -79,11 +79,12 @@ def of_exercise(exercise: Exercise, of: Section, data: bytes) -> str:
     """What the verdict on one exercise depends on: `of_file`, less what its checks cannot reach of the learner's file."""
     from grader.intake.sources import decode
     from grader.intake.trees import Refused
+    from grader.source.stubs import NOT_PYTHON
 
     try:
         text = decode(data, of.stub.name)
         reached = text if REACHING.search(text) else _reached(exercise, of, text)
-    except (Refused, SyntaxError, ValueError, RecursionError):
+    except (Refused, *NOT_PYTHON):
         return ""
     return digest(around(of.stem), exercise.name, reached, *_beside(text, of))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from grader.course import Exercise, Section, find_exercise, section, sections
 from grader.desk import reading
 from grader.desk.memory import Memory, Verdict
-from grader.source.stubs import holds_answers
+from grader.source.stubs import NOT_PYTHON, holds_answers
 
 if TYPE_CHECKING:
     from grader.findings import Finding
@@ -327,6 +327,6 @@ def _unreadable(of: Section) -> BaseException | None:
     """What says, without the file being run, that it cannot be: so much is told without torch."""
     try:
         reading.compiled(of)
-    except (OSError, reading.Unreadable, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (OSError, reading.Unreadable, *NOT_PYTHON) as error:
         return error
     return None

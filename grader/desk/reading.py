@@ -13,6 +13,7 @@ from types import CodeType
 
 from grader.course import ROOT, Exercise, Section
 from grader.intake.visible import one_line
+from grader.source.stubs import NOT_PYTHON
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 LONG = 300
@@ -94,7 +95,7 @@ def compiled(of: Section) -> CodeType:
 
     Raises:
         OSError, Unreadable: as `text_of`.
-        SyntaxError, ValueError: it is not Python.
+        SyntaxError, ValueError, RecursionError, MemoryError: it is not Python.
     """
     return compile(text_of(of), str(of.stub), "exec", dont_inherit=True)
 
@@ -145,7 +146,7 @@ def remark(exercise: Exercise, of: Section, unfinished: bool) -> str:
     """
     try:
         body = ast.parse(text_of(of)).body
-    except (OSError, Unreadable, SyntaxError, ValueError, RecursionError):
+    except (OSError, Unreadable, *NOT_PYTHON):
         return ""
     name = exercise.name
     found = [node for node in _open(body) if isinstance(node, Definition) and node.name == name]
@@ -165,7 +166,7 @@ def is_stub(exercise: Exercise, of: Section) -> bool:
     """Whether the exercise is plainly a stub still: what raises NotImplementedError at once, and nothing beside it."""
     try:
         body = ast.parse(text_of(of)).body
-    except (OSError, Unreadable, SyntaxError, ValueError, RecursionError):
+    except (OSError, Unreadable, *NOT_PYTHON):
         return False
     found = [node for node in _open(body) if isinstance(node, Definition) and node.name == exercise.name]
     if len(found) != 1 or found[0] not in body or found[0].decorator_list or exercise.name in _bound(body):

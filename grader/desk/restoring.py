@@ -18,6 +18,7 @@ from grader.desk import memory, reading
 from grader.desk.memory import shown
 from grader.files import replace_file
 from grader.source.markers import BEGIN, END
+from grader.source.stubs import NOT_PYTHON, render
 
 Done = tuple[str, bool]
 """What to say, and whether it was done."""
@@ -31,8 +32,6 @@ def reset(what: Exercise | Section) -> Done:
     where = reading.where(of)
     if not of.solution.is_file() and not of.pristine.is_file():
         return f"The stubs cannot be made in this release of the course: take {where} from where you got it.", False
-    from grader.source.stubs import render
-
     data = of.stub.read_bytes() if of.stub.is_file() else b""
     if exercise and data:
         new = _with(exercise, of, data, lines_of(exercise.name, render(of)))
@@ -106,8 +105,6 @@ def _replace(of: Section, data: bytes) -> Path | None:
 
 def _keep(of: Section) -> Path | None:
     """Where the learner's file is kept as it is now; None if it is the untouched stub."""
-    from grader.source.stubs import render
-
     data = of.stub.read_bytes()
     if (of.solution.is_file() or of.pristine.is_file()) and data.replace(b"\r\n", b"\n") == render(of).encode():
         return None
@@ -141,7 +138,7 @@ def _still_broken(of: Section) -> list[str]:
     """What still keeps the file from being read, where something does."""
     try:
         reading.compiled(of)
-    except (reading.Unreadable, SyntaxError, ValueError) as error:
+    except (reading.Unreadable, *NOT_PYTHON) as error:
         problem = reading.explained(of, error)
         line = f"line {problem.line}: " if problem.line else ""
         return [f"The file still cannot be read: {line}{problem.text}"]
@@ -189,7 +186,7 @@ def extent(source: str, name: str) -> tuple[int, int] | None:
     """
     try:
         body = ast.parse(source).body
-    except (SyntaxError, ValueError):
+    except NOT_PYTHON:
         return _extent_by_margin(source.split("\n"), name)
     nodes = [node for node in body if isinstance(node, reading.Definition) and node.name == name]
     if not nodes:

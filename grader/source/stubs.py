@@ -7,6 +7,9 @@ import sys
 from grader.course import ROOT, Section, sections
 from grader.source.markers import MarkerError, stub_of
 
+NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""What is raised of a text that Python does not read; the last two where something is nested too deep for it."""
+
 
 def render(section: Section) -> str:
     """The text of the section's stub; in a learner's repository, which has no solutions, as it was handed out.
@@ -35,7 +38,7 @@ def holds_answers(section: Section) -> bool:
     """Whether somebody has worked in the stub: an exercise of it raises NotImplementedError no longer."""
     try:
         body = ast.parse(section.stub.read_bytes()).body
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, *NOT_PYTHON):
         return section.stub.exists()
     exercises = [node for node in body if getattr(node, "name", None) in section.exercises]
     return any("NotImplementedError" not in ast.dump(node) for node in exercises)
