@@ -92,9 +92,14 @@ def test_hints_are_given_where_nothing_can_be_kept(desk: Desk, monkeypatch: pyte
     assert not second.stderr, "said once"
 
 
-def test_hints_begin_anew_where_what_was_given_is_damaged(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    "given",
+    ["[3", "[" * 100_000, '{"q_sample": 1e999}', '{"q_sample": -7}'],
+    ids=["cut", "nested", "infinite", "negative"],
+)
+def test_hints_begin_anew_where_what_was_given_is_damaged(desk: Desk, given: str) -> None:
     (desk.folder / ".unstatic").mkdir()
-    (desk.folder / ".unstatic" / "hints.json").write_text("[3", encoding="utf-8")
+    (desk.folder / ".unstatic" / "hints.json").write_text(given, encoding="utf-8")
     said = desk.unstatic("hint", "q_sample")
     assert said.stdout.startswith("hint 1 of 3")
     assert "begin anew" in said.stderr

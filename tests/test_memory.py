@@ -268,8 +268,9 @@ def test_a_verdict_is_not_remembered_where_a_file_beside_was_saved_meanwhile(cou
         lambda text: "[]",
         lambda text: "{}",
         lambda text: "\x00",
+        lambda text: "[" * 100_000,
     ],
-    ids=["cut", "forged", "list", "empty", "zero"],
+    ids=["cut", "forged", "list", "empty", "zero", "nested"],
 )
 def test_what_is_damaged_is_told_once_and_made_anew(desk: Desk, damage) -> None:
     first = desk.unstatic("status")

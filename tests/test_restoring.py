@@ -207,3 +207,19 @@ def test_reset_and_undo_write_where_a_link_points(desk: Desk) -> None:
     assert desk.module.is_symlink()
     assert target.read_bytes() == mine
     assert target.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["[" * 100_000, "{}", "7", '[{"section": [], "exercise": {}, "copy": "s1-1.py"}, 7]'],
+    ids=["nested", "empty", "number", "odd"],
+)
+def test_what_somebody_wrote_among_what_is_kept_is_left_alone(desk: Desk, said: str) -> None:
+    kept = desk.folder / ".unstatic" / "kept"
+    (kept / f"{S1.stem}-1.py").mkdir(parents=True)
+    (kept / f"{S1.stem}-\u00b2.py").touch()
+    (desk.folder / ".unstatic" / "resets.json").write_text(said, encoding="utf-8")
+    desk.hand_in()
+    assert "Nothing was reset" in desk.unstatic("reset", "--undo").stdout
+    assert f"{S1.stem}-2.py" in desk.unstatic("reset", "q_sample").stdout
+    assert desk.unstatic("reset", "--undo").returncode == 0

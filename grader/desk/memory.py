@@ -15,6 +15,8 @@ from grader.files import replace_file
 
 STATE = ROOT / ".unstatic"
 """What the commands remember: verdicts and rewards, the hints that were given, and what `reset` took away."""
+NOT_JSON = (ValueError, RecursionError, TypeError, AttributeError, LookupError, OverflowError)
+"""What is raised of a file that is not the JSON that was written, or is something else."""
 
 
 _told: set[str] = set()
@@ -39,10 +41,13 @@ def hints_given() -> dict[str, int]:
     """How many hints were given for each exercise."""
     try:
         given = json.loads((STATE / "hints.json").read_text(encoding="utf-8"))
-        return {str(name): int(number) for name, number in given.items()}
+        numbers = {str(name): int(number) for name, number in given.items()}
+        if min(numbers.values(), default=0) < 0:
+            raise ValueError("fewer hints than none")
+        return numbers
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, *NOT_JSON):
         tell_once("which hints were given is not known any more: they begin anew")
         return {}
 
@@ -181,7 +186,7 @@ class Memory:
                 raise ValueError("its sum is another")
         except FileNotFoundError:
             return _Page()
-        except (OSError, ValueError, TypeError, AttributeError, KeyError):  # of JSON that is something else
+        except (OSError, *NOT_JSON):
             tell_once(f"{shown(self._path(stem))} is damaged: it is made anew, and what it remembered is judged again")
             self._changed.add(stem)
             return _Page()

@@ -78,15 +78,16 @@ def _resets() -> list[dict]:
     """What was reset and not taken back; of what somebody wrote into the record, nothing that cannot be."""
     try:
         found = json.loads(_record().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return [one for one in found if _is_reset(one)]
+    except (OSError, *memory.NOT_JSON):
         return []
-    return [one for one in found if _is_reset(one)] if isinstance(found, list) else []
 
 
 def _is_reset(one: object) -> bool:
-    if not isinstance(one, dict) or one.keys() != {"section", "exercise", "copy"} or one["section"] not in sections():
+    if not isinstance(one, dict) or one.keys() != {"section", "exercise", "copy"}:
         return False
-    known = one["exercise"] is None or one["exercise"] in sections()[one["section"]].exercises
+    of = next((of for stem, of in sections().items() if stem == one["section"]), None)
+    known = of is not None and one["exercise"] in (None, *of.exercises)
     copy = one["copy"]
     return known and isinstance(copy, str) and Path(copy).name == copy and (_folder() / copy).is_file()
 
@@ -109,7 +110,7 @@ def _keep(of: Section) -> Path | None:
     if (of.solution.is_file() or of.pristine.is_file()) and data.replace(b"\r\n", b"\n") == render(of).encode():
         return None
     copies = _copies(of)
-    if same := [copy for copy in copies if copy.read_bytes() == data]:
+    if same := [copy for copy in copies if copy.is_file() and copy.read_bytes() == data]:
         return same[-1]
     number = max([0, *map(_number, copies)]) + 1
     copy = _folder() / f"{of.stem}-{number}.py"
@@ -126,7 +127,7 @@ def _folder() -> Path:
 
 
 def _copies(of: Section) -> list[Path]:
-    found = [path for path in _folder().glob(f"{of.stem}-*.py") if path.stem.rpartition("-")[2].isdigit()]
+    found = [path for path in _folder().glob(f"{of.stem}-*.py") if path.stem.rpartition("-")[2].isdecimal()]
     return sorted(found, key=_number)
 
 
