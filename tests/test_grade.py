@@ -20,7 +20,7 @@ from grader.course import ROOT, section
 from grader.judging import process
 from grader.judging.conditions import Conditions
 from grader.judging.results import plain_row
-from grader.syllabus.rules import Rules
+from grader.syllabus.rules import Syllabus
 from tests.traces import descendants
 
 STEM = "s1_forward_reverse"
@@ -54,14 +54,14 @@ def verdicts(submission):
 
 @pytest.mark.usefixtures("lent_judges")
 def test_the_sample_cohort_gets_what_its_names_promise(monkeypatch):
-    usual = Rules.conditions
+    usual = Syllabus.conditions
 
-    def impatient(rules: Rules, submission: str, stem: str) -> Conditions:
+    def impatient(syllabus: Syllabus, submission: str, stem: str) -> Conditions:
         """As usual, but what loops for ever may do so for four seconds."""
-        found = usual(rules, submission, stem)
+        found = usual(syllabus, submission, stem)
         return replace(found, time=(("sample", 0.2),)) if submission == "loops-forever" else found
 
-    monkeypatch.setattr(Rules, "conditions", impatient)
+    monkeypatch.setattr(Syllabus, "conditions", impatient)
     cohort = sorted(path for path in SAMPLES.iterdir() if path.is_dir())
     assert len(cohort) == 8
     document = graded(*cohort, "--seed", 1, "--html", "report")

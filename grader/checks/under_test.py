@@ -50,7 +50,9 @@ def _noting(name: str, target: Callable) -> Callable:
         note(name, result)
         # Checks compute what they expect from what they hand out: it must be what it was
         try:
-            unchanged(KEEP, partial(_named, target), **{where: (before, value.detach()) for where, value, before in given})
+            unchanged(
+                KEEP, partial(_named, target), **{where: (before, value.detach()) for where, value, before in given}
+            )
         except Mismatch:
             _put_back([(value, before) for _, value, before in given])
             raise
