@@ -18,7 +18,7 @@ import pytest
 from grader.cli import main
 from grader.course import section
 from grader.syllabus.hiding import Pseudonyms, hide
-from grader.syllabus.roster import Roster
+from grader.syllabus.roster import Learner, Roster
 
 STEM = "s1_forward_reverse"
 REFERENCE = section(STEM).solution.read_text(encoding="utf-8")
@@ -293,15 +293,37 @@ def test_names_are_hidden_the_same_way_in_every_run(grade):
     assert [one["name"] for one in grade("", "--hide-names")["submissions"]] == names
 
 
+def test_two_submissions_of_one_learner_go_by_one_pseudonym_wherever_they_are_told(grade, monkeypatch):
+    lines = 'hide_names = true\n[roster]\nada = {}\neve = { submissions = ["bob"] }\nzoe = {}\n'
+    found = grade(lines)
+    ((who, both),) = found["twice"].items()
+    assert both == [who, f"{who} (2)"] == found["equal"][0]["submissions"]
+    assert {one["learner"] for one in found["submissions"] if one["name"] in both} == {who}
+    monkeypatch.setattr(sys.modules[__name__], "COHORT", COHORT[::-1])
+    assert grade(lines) == found  # whichever is given first
+    assert main(["export", "out.json", "--to", "canvas", "-o", "canvas.csv"]) == 0
+    assert Path("canvas.csv").read_text(encoding="utf-8").count(f"{who},") == 2  # one line: as a name and as an id
+
+
 def test_equal_submissions_are_listed_whatever_their_layout(grade):
     assert grade()["equal"] == [{"section": STEM, "exercises": ["forward_step"], "submissions": ["bob", "eve"]}]
     assert f"equal in {STEM}: bob, eve (forward_step)" in grade.said
 
 
-def test_a_name_that_a_platform_set_into_a_file_s_name_is_hidden_too(tmp_path):
-    note = "note       not used: lovelaceada_LATE_12_34_s1.py, as there is a later attempt"
-    row = {"section": STEM, "exercise": "q_sample", "verdict": "pass", "message": note}
-    one = {"name": "LovelaceAda", "score": 1, "points": 1, "exercises": [row], "full_name": "Ada"}
-    found = hide({"submissions": [one]}, Pseudonyms(tmp_path, Roster()))
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("LovelaceAda", "not used: lovelaceada_LATE_12_34_s1.py, as there is a later attempt"),
+        ("ps1/lovelaceada", "not used: lovelaceada_12_34_s1.py, as there is a later attempt"),
+        ("lovelaceada (7)", "not used: lovelaceada_7_assignsubmission_file_, as there is a later attempt"),
+        ("late/lovelaceada.zip", "lovelaceada: not used: x.txt"),
+        ("mine", "not used: lovelaceada.docx"),
+    ],
+)
+def test_a_name_that_a_platform_set_into_a_file_s_name_is_hidden_too(tmp_path, name, told):
+    row = {"section": STEM, "exercise": "q_sample", "verdict": "pass", "message": f"note       {told}"}
+    one = {"name": name, "score": 1, "points": 1, "exercises": [row], "full_name": "Ada"}
+    roster = Roster({"7": Learner("7", "Ada", ("mine", "lovelaceada"))} if name == "mine" else {})
+    found = hide({"submissions": [one]}, Pseudonyms(tmp_path, roster))
     said = found["submissions"][0]["exercises"][0]["message"]
-    assert said == note.replace("lovelaceada", found["submissions"][0]["name"])
+    assert said == f"note       {told.replace('lovelaceada', found['submissions'][0]['name'])}"

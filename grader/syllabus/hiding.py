@@ -6,13 +6,15 @@ import json
 import re
 import secrets
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from grader.course import sections
 from grader.files import write_atomically
 from grader.judging.results import Document, Graded, Row
 from grader.syllabus.entries import SyllabusError
-from grader.syllabus.roster import Roster
+from grader.syllabus.roster import ENDING, Learner, Roster
 
 
 class Pseudonyms:
@@ -44,6 +46,14 @@ class Pseudonyms:
         self._names[pseudonym] = owner
         return pseudonym
 
+    def real(self, one: Graded) -> set[str]:
+        """What a submission and whose it is are called, and what they were before the submission was told apart from another."""
+        owner = self._roster.learners.get(self._roster.owner(one["name"]) or "", Learner(""))
+        last = one["name"].rpartition("/")[2]
+        bare = re.sub(r" \(\d+\)$", "", last)
+        names = {one["name"], last, bare, ENDING.sub("", bare), *owner.submissions, owner.full_name}
+        return {*names, one.get("learner", ""), one.get("full_name", "")} - {"", *sections()}
+
     def keep(self) -> None:
         """Write down whose each pseudonym is.
 
@@ -57,38 +67,48 @@ class Pseudonyms:
 def hide(document: Document, names: Pseudonyms) -> Document:
     """The document with pseudonyms for names, in their order, so that the place tells nothing either.
 
-    What a learner wrote is shown as it is: a name in their code stays there.
+    What somebody hands in again is their pseudonym with a number. What a learner wrote is shown as it is: a name in their code stays there.
     """
     found: Document = {**document}
-    found["submissions"] = sorted((_hidden(one, names) for one in document["submissions"]), key=lambda one: one["name"])
-    seen: dict[str, int] = {}
-    for one in found["submissions"]:
-        seen[one["name"]] = seen.get(one["name"], 0) + 1
-        if seen[one["name"]] > 1:
-            one["name"] += f" ({seen[one['name']]})"
+    shown = _shown((one["name"] for one in document["submissions"]), names)
+    found["submissions"] = sorted(
+        (_hidden(one, shown[one["name"]], names) for one in document["submissions"]), key=lambda one: one["name"]
+    )
+
+    def hidden(those: Iterable[str]) -> list[str]:
+        return sorted(shown.get(name) or names.of(name) for name in those)
+
     for key in ("missing", "unknown", "no_receipt", "unused"):
         if key in document:
-            found[key] = _sorted(names, document[key])
+            found[key] = hidden(document[key])
     if "twice" in document:
-        found["twice"] = {names.of(who): _sorted(names, those) for who, those in document["twice"].items()}
+        found["twice"] = {names.of(who): hidden(those) for who, those in document["twice"].items()}
     if "equal" in document:
-        found["equal"] = [{**group, "submissions": _sorted(names, group["submissions"])} for group in document["equal"]]
+        found["equal"] = [{**group, "submissions": hidden(group["submissions"])} for group in document["equal"]]
     return found
 
 
-def _sorted(names: Pseudonyms, those: Iterable[str]) -> list[str]:
-    return sorted(map(names.of, those))
+def _shown(submissions: Iterable[str], names: Pseudonyms) -> dict[str, str]:
+    """What each submission is called instead, whatever the order in which they were given."""
+    found: dict[str, str] = {}
+    count: Counter[str] = Counter()
+    for name in sorted(submissions):
+        pseudonym = names.of(name)
+        count[pseudonym] += 1
+        found[name] = f"{pseudonym} ({count[pseudonym]})" if count[pseudonym] > 1 else pseudonym
+    return found
 
 
-def _hidden(one: Graded, names: Pseudonyms) -> Graded:
-    pseudonym = names.of(one["name"])
-    real = [name for name in (one["name"], one.get("learner"), one.get("full_name")) if name]
+def _hidden(one: Graded, name: str, names: Pseudonyms) -> Graded:
+    pseudonym, real = names.of(one["name"]), names.real(one)
     kept = {key: value for key, value in one.items() if key not in ("learner", "full_name")}
+    if "learner" in one:
+        kept["learner"] = pseudonym
     rows = [_without(row, real, pseudonym) for row in one["exercises"]]
-    return {**kept, "name": pseudonym, "exercises": rows}  # type: ignore[typeddict-item]
+    return {**kept, "name": name, "exercises": rows}  # type: ignore[typeddict-item]
 
 
-def _without(row: Row, real: list[str], pseudonym: str) -> Row:
+def _without(row: Row, real: Iterable[str], pseudonym: str) -> Row:
     """A row whose sentences of ours about files name nobody."""
     forms = {unicodedata.normalize(form, name) for name in real for form in ("NFC", "NFD")}
     # Platforms set a name into a file's with underscores, which are letters to \w.
