@@ -3,13 +3,16 @@
 The cohort is graded once; what a test's file says of points, time and names is applied to what is kept.
 """
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import sys
+import threading
 import unicodedata
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +20,7 @@ import pytest
 
 from grader.cli import main
 from grader.course import section
+from grader.files import write_atomically
 from grader.syllabus.hiding import Pseudonyms, hide
 from grader.syllabus.roster import Learner, Roster
 
@@ -308,6 +312,25 @@ def test_two_submissions_of_one_learner_go_by_one_pseudonym_wherever_they_are_to
 def test_equal_submissions_are_listed_whatever_their_layout(grade):
     assert grade()["equal"] == [{"section": STEM, "exercises": ["forward_step"], "submissions": ["bob", "eve"]}]
     assert f"equal in {STEM}: bob, eve (forward_step)" in grade.said
+
+
+def test_two_runs_that_begin_at_once_have_the_same_pseudonyms_and_lose_no_name_of_each_other_s(tmp_path, monkeypatch):
+    """Both are held where they write, until the other is there too or 0.3 s have passed."""
+    both = threading.Barrier(2)
+
+    def write(path: Path, text: str) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.3)
+        write_atomically(path, text)
+
+    monkeypatch.setattr("grader.syllabus.hiding.write_atomically", write)
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(lambda _: Pseudonyms(tmp_path, Roster()), range(2))
+    assert one.of("ada") == two.of("ada")
+    pseudonyms = [one.of("bob"), two.of("eve")]
+    one.keep()
+    two.keep()
+    assert set(pseudonyms) < set(json.loads((tmp_path / "names.json").read_text(encoding="utf-8"))["names"])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Results that go by pseudonyms, so that whoever reads them does not know whose they are."""
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 from grader.course import sections
 from grader.files import write_atomically
 from grader.judging.results import Document, Graded, Row
+from grader.sandbox.host.scratch import lock
 from grader.syllabus.entries import SyllabusError
 from grader.syllabus.roster import ENDING, Learner, Roster
 
@@ -28,15 +30,8 @@ class Pseudonyms:
             OSError: it cannot be read or written.
         """
         self._path, self._roster = folder / "names.json", roster
-        self._names: dict[str, str] = {}
-        self._secret = secrets.token_hex(16)
-        try:
-            kept = json.loads(self._path.read_text(encoding="utf-8"))
-            self._secret, self._names = str(kept["secret"]), dict(kept["names"])
-        except FileNotFoundError:
-            self.keep()
-        except (ValueError, KeyError, TypeError) as error:
-            raise SyllabusError(f"{self._path}: this is not what was written; remove it for new pseudonyms") from error
+        self._secret, self._names = secrets.token_hex(16), dict[str, str]()
+        self.keep()
 
     def of(self, name: str) -> str:
         """The pseudonym of a submission, or of a learner."""
@@ -55,13 +50,27 @@ class Pseudonyms:
         return {*names, one.get("learner", ""), one.get("full_name", "")} - {"", *sections()}
 
     def keep(self) -> None:
-        """Write down whose each pseudonym is.
+        """Write down whose each pseudonym is, beside what is written there: of runs at once the first one's secret counts.
 
         Raises:
-            OSError: it cannot be written.
+            SyllabusError: the file is not what was written.
+            OSError: it cannot be read or written.
         """
-        write_atomically(self._path, json.dumps({"secret": self._secret, "names": self._names}, indent=1) + "\n")
-        self._path.chmod(0o600)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_suffix(".lock").open("ab") as held:
+            lock(held.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                self._secret, names = self._written()
+                self._names = names | self._names
+            write_atomically(self._path, json.dumps({"secret": self._secret, "names": self._names}, indent=1) + "\n")
+            self._path.chmod(0o600)
+
+    def _written(self) -> tuple[str, dict[str, str]]:
+        try:
+            kept = json.loads(self._path.read_text(encoding="utf-8"))
+            return str(kept["secret"]), dict(kept["names"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise SyllabusError(f"{self._path}: this is not what was written; remove it for new pseudonyms") from error
 
 
 def hide(document: Document, names: Pseudonyms) -> Document:
