@@ -135,6 +135,17 @@ def test_who_handed_in_twice_keeps_the_better_and_who_is_nobody_is_left_out_and_
     assert read(texts[""])[-1]["score" if to == "nbgrader" else TITLE] == "2"
 
 
+@pytest.mark.parametrize("names", [("ada", "late"), ("late", "ada")])
+@pytest.mark.parametrize("to", formats.TABLES)
+def test_of_two_marks_of_a_learner_one_that_is_settled_counts_before_one_that_is_left_open(to, names):
+    rows = {"ada": [row(), row(EXERCISES[1], "grader-error")], "late": [row(verdict="fail"), row(EXERCISES[1], "fail")]}
+    roster = Roster({"ada": Learner("ada", "Ada", ("late",))})
+    texts, doubts = formats.export(cohort(**{name: rows[name] for name in names}), to, roster, {})
+    assert read(texts[""])[-1]["score" if to == "nbgrader" else TITLE] == "0"
+    told = f"ada: {STEM} of ada could not be graded by a fault of ours; what else they handed in counts"
+    assert [doubt for doubt in doubts if "fault of ours" in doubt] == [told]
+
+
 @pytest.mark.parametrize("to", formats.TABLES)
 @pytest.mark.parametrize("separator", list(",;\t|"))
 def test_no_cell_is_a_formula_wherever_a_program_cuts_the_line(to, separator):

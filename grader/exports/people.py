@@ -21,6 +21,11 @@ class Mark:
         return any(row["verdict"] == OURS and "by_hand" not in row for row in self.rows)
 
     @property
+    def rank(self) -> tuple[bool, float]:
+        """What is greater of the mark that counts, of several."""
+        return not self.open, self.score
+
+    @property
     def said(self) -> str:
         """A line about it, for people: what did not pass, or why nothing could be read."""
         why = {row["message"].split("\n")[0] for row in self.rows if row["verdict"] == "not-gradable"}
@@ -55,12 +60,14 @@ class Class:
 def everybody(document: Document, roster: Roster | None = None) -> Class:
     """The class of a document.
 
-    A learner who handed in twice keeps, in each section, the better of the two. Whose submission is on no roster is left out, and told.
+    Of a learner who handed in twice, in each section a mark that is settled counts before one that a fault of ours leaves open, and of
+    settled ones the better. Whose submission is on no roster is left out, and told.
     """
     known = (roster or Roster()).learners
     people = {who: Person(who, one.full_name or who, _address((who, *one.submissions))) for who, one in known.items()}
     doubts: list[str] = []
     twice: dict[str, list[str]] = {}
+    left: list[tuple[Person, str, str]] = []
     for graded in document["submissions"]:
         owner = graded.get("learner") or (roster or Roster()).owner(graded["name"])
         if owner is None or (known and owner not in known):
@@ -69,16 +76,23 @@ def everybody(document: Document, roster: Roster | None = None) -> Class:
         person = people.setdefault(owner, Person(owner, graded.get("full_name") or owner, _address((owner,))))
         twice.setdefault(owner, []).append(graded["name"])
         for stem, mark in marks(graded).items():
-            if stem not in person.marks or mark.score > person.marks[stem].score:
+            if mark.open:
+                left.append((person, stem, graded["name"]))
+            if stem not in person.marks or mark.rank > person.marks[stem].rank:
                 person.marks[stem] = mark
     for who in document.get("missing", []):
         people.setdefault(who, Person(who, who, _address((who,))))
     for owner, names in twice.items():
         if len(names) > 1:
-            doubts.append(f"{owner} handed in {', '.join(names)}: the better mark of each section counts")
+            doubts.append(f"{owner} handed in {', '.join(names)}: the better settled mark of each section counts")
     for person in people.values():
         if still := [stem for stem, mark in person.marks.items() if mark.open]:
             doubts.append(f"{person.id}: {', '.join(still)} could not be graded by a fault of ours; the cell is empty")
+    doubts += [
+        f"{person.id}: {stem} of {name} could not be graded by a fault of ours; what else they handed in counts"
+        for person, stem, name in left
+        if not person.marks[stem].open
+    ]
     return Class(list(people.values()), _points(people.values()), doubts)
 
 
