@@ -1,10 +1,14 @@
 """Results for other programs: what they ask for is there, and nothing submitted acts on them."""
 
+import contextlib
+import copy
 import csv
 import io
 import json
+import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,7 +18,9 @@ import pytest
 from grader.cli import main
 from grader.course import sections
 from grader.exports import classroom50, formats
+from grader.exports.document import NotResults, load
 from grader.judging.results import Document, Row, document
+from grader.reports import report
 from grader.reports.feedback import markdown
 from grader.syllabus.roster import Learner, Roster
 
@@ -277,18 +283,59 @@ def test_the_roster_of_a_course_says_who_is_who(run):
         ("[]", "the document is no table"),
         ('{"schema": 1, "seed": 1, "isolation": "none"}', "lacks 'submissions'"),
         (json.dumps({**CLASS, "schema": 2}), "this version reads 1; grade again"),
+        ("[" * 100_000, "this is not JSON"),
+        ("1" * 5_000, "this is not JSON"),
+        (json.dumps({**CLASS, "missing": [1]}), "missing[0] is 1; give the file that"),
+        (json.dumps({**CLASS, "twice": {"ada": [None]}}), "twice.ada[0] is None; give the file that"),
+        (json.dumps({**CLASS, "equal": [{"section": STEM, "exercises": []}]}), "equal[0] lacks 'submissions'"),
         (json.dumps({**CLASS, "submissions": [{**CLASS["submissions"][0], "score": float("nan")}]}), "score is nan"),
         (
             json.dumps({**CLASS, "submissions": [{"name": "ada", "score": 1, "points": 1, "exercises": [{}]}]}),
             "lacks 'section'",
         ),
     ],
+    ids=lambda part: part[-20:],
 )
 def test_a_file_that_is_no_result_is_told_with_what_is_wrong_and_where(run, text, says):
     Path("results.json").write_text(text, encoding="utf-8")
     status, _, err = run("export", "results.json", "--to", "canvas")
     assert status == 2
     assert re.search(rf"results.json: .*{re.escape(says)}", err)
+
+
+LATE = {"received": "2026-03-02T10:00:00+00:00", "due": "2026-03-01T00:00:00+00:00", "kept": 0.5}
+BY_HAND = {"by": "me", "why": "paper", "was": 0.0}
+FULL = cohort(
+    ada=[row(late=LATE, extra=True), row(EXERCISES[1], "fail", holds=["it"], hidden=True)],
+    bob=[row(verdict="grader-error"), row(EXERCISES[1], by_hand=BY_HAND)],
+) | {"course": "c", "missing": ["eve"], "twice": {"ada": ["ada"]}, "equal": [
+    {"section": STEM, "exercises": [EXERCISES[0]], "submissions": ["ada", "bob"]}]}  # fmt: skip
+
+
+def places(value: Any, place: tuple = ()) -> Iterator[tuple]:
+    """The place of each value within a value, as its keys and indices."""
+    for part in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else []:
+        yield (*place, part)
+        yield from places(value[part], (*place, part))
+
+
+@pytest.mark.parametrize("value", [1, 10**400, "x", [], {}, None, [1]], ids=lambda value: repr(value)[:8])
+def test_whatever_stands_in_a_place_of_a_result_can_be_shown_or_is_told(value, tmp_path):
+    path = tmp_path / "results.json"
+    for *above, last in places(FULL):
+        changed = copy.deepcopy(FULL)
+        reduce(operator.getitem, above, changed)[last] = value
+        path.write_text(json.dumps(changed), encoding="utf-8")
+        try:
+            found = load(path)
+        except NotResults as refused:
+            told = re.match(rf"{re.escape(str(path))}: .*\b{last}\b", str(refused))
+        else:
+            told = report.table(found)
+            for to in (*formats.TABLES, "junit", "gradescope"):
+                with contextlib.suppress(NotResults):
+                    formats.export(found, to, None, CLASSROOM)
+        assert told, f"{above} {last}"
 
 
 def test_the_page_of_the_class_is_made_again_and_one_for_each_learner_holds_nobody_else(run):

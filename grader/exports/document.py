@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from grader.intake.visible import one_line
 from grader.judging.results import SCHEMA, Document
 
 
@@ -12,14 +13,27 @@ class NotResults(ValueError):
     """A file is not what `unstatic grade --json` writes; the message says where, and what to do."""
 
 
-Kinds = type | tuple[type, ...]
 NUMBER = (int, float)
-ROW: dict[str, Kinds] = {
+LARGEST = 1e12
+"""No number of a result's is as large, so that sums of them stay numbers."""
+TEXTS = [str]
+LATE = {"received": str, "due": str, "kept": NUMBER}
+BY_HAND = {"by": str, "why": str, "was": NUMBER}
+CHECK = {"name": str, "verdict": str, "seconds": NUMBER, "hidden?": bool}
+ROW = {
     "section": str, "exercise": str, "points": NUMBER, "score": NUMBER, "verdict": str, "message": str,
-    "misconception": (str, type(None)), "checks": list,
+    "misconception": (str, type(None)), "checks": [CHECK], "late?": LATE, "by_hand?": BY_HAND, "holds?": TEXTS,
+    "extra?": bool, "hidden?": bool,
 }  # fmt: skip
-LATE: dict[str, Kinds] = {"received": str, "due": str, "kept": NUMBER}
-BY_HAND: dict[str, Kinds] = {"by": str, "why": str, "was": NUMBER}
+GRADED = {
+    "name": str, "score": NUMBER, "points": NUMBER, "exercises": [ROW], "learner?": str, "full_name?": str, "ungraded?": NUMBER,
+}  # fmt: skip
+EQUAL = {"section": str, "exercises": TEXTS, "submissions": TEXTS}
+DOCUMENT = {
+    "seed": int, "isolation": str, "submissions": [GRADED], "course?": str, "missing?": TEXTS, "unknown?": TEXTS,
+    "no_receipt?": TEXTS, "unused?": TEXTS, "twice?": {"*": TEXTS}, "equal?": [EQUAL],
+}  # fmt: skip
+"""What a document is of: a list of one shape, a table by its keys, those with ? not needed and * for all there are, or a value's type."""
 
 
 def load(path: Path) -> Document:
@@ -31,73 +45,42 @@ def load(path: Path) -> Document:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise NotResults(
             f"{path}: this is not JSON ({error}); give the file that `unstatic grade --json` wrote"
         ) from error
-    check = _Checker(path)
-    check.table(found, "the document", {"schema": int, "seed": int, "isolation": str, "submissions": list})
-    if found["schema"] != SCHEMA:
-        raise NotResults(f"{path}: its schema is {found['schema']}, and this version reads {SCHEMA}; grade again")
-    check.optional(
-        found,
-        "the document",
-        course=str,
-        missing=list,
-        unknown=list,
-        no_receipt=list,
-        unused=list,
-        equal=list,
-        twice=dict,
-    )
-    for index, graded in enumerate(found["submissions"]):
-        where = f"submissions[{index}]"
-        check.table(graded, where, {"name": str, "score": NUMBER, "points": NUMBER, "exercises": list})
-        check.optional(graded, where, learner=str, full_name=str, ungraded=NUMBER)
-        for place, row in enumerate(graded["exercises"]):
-            check.row(row, f"{where}.exercises[{place}]")
+    fault = _fault(found, "", {"schema": int})
+    if not fault and found["schema"] != SCHEMA:
+        raise NotResults(f"{path}: its schema is {found['schema']!r:.60}, and this version reads {SCHEMA}; grade again")
+    if fault := fault or _fault(found, "", DOCUMENT):
+        raise NotResults(f"{path}: {fault}; give the file that `unstatic grade --json` wrote")
     return cast(Document, found)
 
 
-class _Checker:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def table(self, value: Any, where: str, keys: dict[str, Kinds]) -> None:
-        """See that a value is a table with these keys, each of its kind."""
+def _fault(value: Any, where: str, shape: Any) -> str:
+    """The first thing in a value that is not of its shape, in words; "" if there is none."""
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            return f"{where} is {value!r:.60}, and no list"
+        parts = [(one, f"{where}[{index}]", shape[0]) for index, one in enumerate(value)]
+    elif isinstance(shape, dict):
         if not isinstance(value, dict):
-            raise self._fault(f"{where} is no table")
-        for key, kinds in keys.items():
-            if key not in value:
-                raise self._fault(f"{where} lacks {key!r}")
-            self._kind(value[key], f"{where}.{key}", kinds)
+            return f"{where or 'the document'} is no table"
+        if lacking := [key for key in shape if key[-1] not in "?*" and key not in value]:
+            return f"{where or 'the document'} lacks {lacking[0]!r}"
+        parts = [
+            (one, f"{where}.{one_line(key, 60)}".removeprefix("."), shape.get(key) or shape.get(f"{key}?") or shape.get("*"))
+            for key, one in value.items()
+        ]  # fmt: skip
+    else:
+        return "" if shape is None or _is(value, shape) else f"{where} is {value!r:.60}"
+    return next((fault for part in parts if (fault := _fault(*part))), "")
 
-    def optional(self, value: dict, where: str, **keys: Kinds) -> None:
-        self.table(value, where, {key: kinds for key, kinds in keys.items() if key in value})
 
-    def row(self, row: Any, where: str) -> None:
-        self.table(row, where, ROW)
-        if "late" in row:
-            self.table(row["late"], f"{where}.late", LATE)
-        if "by_hand" in row:
-            self.table(row["by_hand"], f"{where}.by_hand", BY_HAND)
-        self.optional(row, where, holds=list)
-        for index, sentence in enumerate(row.get("holds", [])):
-            self._kind(sentence, f"{where}.holds[{index}]", str)
-        for index, check in enumerate(row["checks"]):
-            self.table(check, f"{where}.checks[{index}]", {"name": str, "verdict": str, "seconds": NUMBER})
-
-    def _kind(self, value: Any, where: str, kinds: Kinds) -> None:
-        if (
-            not isinstance(value, kinds)
-            or isinstance(value, bool)
-            or value != value
-            or value in (float("inf"), -float("inf"))
-        ):
-            raise self._fault(f"{where} is {value!r:.60}")
-
-    def _fault(self, words: str) -> NotResults:
-        return NotResults(f"{self._path}: {words}; give the file that `unstatic grade --json` wrote")
+def _is(value: Any, kinds: type | tuple[type, ...]) -> bool:
+    if kinds is NUMBER and isinstance(value, int | float) and not abs(value) < LARGEST:
+        return False
+    return isinstance(value, kinds) and (kinds is bool or not isinstance(value, bool))
 
 
 def names(document: Document) -> Sequence[str]:
