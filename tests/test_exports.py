@@ -223,7 +223,10 @@ def test_junit_is_well_formed_whatever_a_message_holds_and_counts_what_came_of_i
 
 @pytest.mark.parametrize("code", [*range(0x20), 0x7F, 0x85, 0xD800, 0xDFFF, 0xFFFE, 0xFFFF, 0x1FFFE, 0x10FFFF])
 def test_any_character_can_be_in_a_junit_file(code):
-    found = cohort(ada=[row(verdict="fail", message=f"a{chr(code)}b")])
+    text = f"a{chr(code)}b"
+    found = cohort(
+        ada=[row(verdict="fail", message=text), row(verdict=text, message=text), row(verdict=text, message="")]
+    )
     ElementTree.fromstring(exported(found, "junit").encode())
 
 

@@ -47,11 +47,11 @@ def _case(row: Row) -> ElementTree.Element:
         "testcase", classname=text(row["section"]), name=text(row["exercise"]), time=_time([row])
     )
     if kind := _kind(row):
-        told = text(shown(row))
+        told, verdict = text(shown(row)), text(row["verdict"])
         first = told.strip().split("\n")[0]
-        inner = ElementTree.SubElement(case, kind, message=f"{row['verdict']}: {first}" if first else row["verdict"])
+        inner = ElementTree.SubElement(case, kind, message=f"{verdict}: {first}" if first else verdict)
         if kind != "skipped":
-            inner.set("type", text(row["verdict"]))
+            inner.set("type", verdict)
         inner.text = told
     return case
 
