@@ -137,6 +137,11 @@ DOWNLOADS = {
          f"12-22 - Emmy Noether - Mar 1, 2026 600 PM/{PY}": code("emmy"), "index.html": ""},
         {"Ada Lovelace": "new", "Emmy Noether": "emmy"},
     ),
+    "Brightspace, two of one name": (
+        {f"11-22 - Kim Lee - Mar 2, 2026 600 PM/{PY}": code("one"), f"12-22 - Kim Lee - Mar 1, 2026 600 PM/{PY}": code("old"),
+         f"12-22 - Kim Lee - Mar 1, 2026 601 PM/{PY}": code("two"), f"13-22 - Emmy Noether - Mar 1, 2026 600 PM/{PY}": code("emmy")},
+        {"Kim Lee (11)": "one", "Kim Lee (12)": "two", "Emmy Noether": "emmy"},
+    ),
     "a folder a student": ({f"ada/{PY}": code("ada"), f"bob/work/{NB}": notebook("bob"), "roster.csv": ""}, {"ada": "ada", "bob": "bob"}),
     "a folder a student, other names": ({"ada/homework.py": code("ada"), "bob/homework.py": code("bob")}, {"ada": "ada", "bob": "bob"}),
     "a prefix a student": ({f"ada_{PY}": code("ada"), f"bob-{NB}": notebook("bob")}, {"ada": "ada", "bob": "bob"}),

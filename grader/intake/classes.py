@@ -59,7 +59,7 @@ PATTERNS = (
     Pattern(
         "Brightspace",
         re.compile(
-            r"\d+-\d+ ?- ?(?P<who>.+?) ?- ?(?P<when>[A-Z][a-z]+ \d{1,2}, \d{4} \d{1,4} [AP]M)(?: ?- ?(?P<file>.+))?"
+            r"(?P<id>\d+)-\d+ ?- ?(?P<who>.+?) ?- ?(?P<when>[A-Z][a-z]+ \d{1,2}, \d{4} \d{1,4} [AP]M)(?: ?- ?(?P<file>.+))?"
         ),
     ),
     Pattern("Canvas", re.compile(r"(?P<who>[^\W_][^_]*)(?P<late>_LATE)?_(?P<id>\d+)_(?P<order>\d+)_(?P<file>.+)")),
