@@ -72,7 +72,17 @@ def faults(capsys: pytest.CaptureFixture, text: str | bytes) -> list[str]:
         ('checks = "nowhere"', 1, "there is no folder"),
         ('[roster]\nada = {}\n[time.learners]\nAdda = 2', 4, "Adda is not on the roster; did you mean ada?"),
         ('[scores]\nlearner = "ada"', 1, "give a list, each begun by [[scores]]"),
+        ("\nroster = " + "[" * 1000 + "]" * 1000 + "\n", 2, "a value here is nested too deeply"),
+        ("[points]\nq_sample = " + "1" * 5000, 2, "a number has too many digits"),
+        ("[points]\nq_sample = " + "1" * 400, 2, "give a number, 0 or more, up to 1,000,000,000"),
+        (f"[weights]\n{STEM} = 1e308", 2, "give a number, 0 or more, up to 1,000,000,000"),
+        ('roster = "a\\u0000.csv"', 1, "give text"),
+        (f'timezone = "UTC"\nreceipts = "mtime"\n[deadlines]\n{STEM} = 9999-12-31', 4, "9999-12-31: give a year from 1900 to 9000"),
+        (f'receipts = "mtime"\n[deadlines]\n{STEM} = 0001-01-01T00:00:00+10:00', 3, "give a year from 1900 to 9000"),
+        (f'receipts = "mtime"\n[deadlines]\n{STEM} = 2026-03-01T00:00:00Z\n[extensions]\nada = 9999-12-31T23:59:59-10:00',
+         5, "give a year from 1900 to 9000"),
     ],
+    ids=lambda part: part[:30] if isinstance(part, str) else None,
 )  # fmt: skip
 def test_each_fault_is_told_with_file_and_line(text, line, says, capsys):
     told = faults(capsys, text)
@@ -87,7 +97,7 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file(capsys):
 
 def test_faults_of_a_table_beside_the_file_are_told_with_its_lines(capsys):
     Path("receipts.csv").write_text(
-        "submission,section,received\nada,,soon\nbob,,2026-01-01\n,,2026-01-01\nada,s9,2026-01-01T00:00Z\n"
+        "submission,section,received\nada,,soon\nbob,,2026-01-01\n,,2026-01-01\nada,s9,2026-01-01T00:00Z\neve,,9999-12-31T23:00-10:00\n"
     )
     told = faults(capsys, f'receipts = "receipts.csv"\n[deadlines]\n{STEM} = 2026-03-01T00:00:00Z')
     assert [line.removeprefix(f"{Path.cwd()}/") for line in told] == [
@@ -95,6 +105,7 @@ def test_faults_of_a_table_beside_the_file_are_told_with_its_lines(capsys):
         "receipts.csv:3: received 2026-01-01 has no offset, as +01:00, and the course's file no timezone",
         "receipts.csv:4: there is no submission in this line",
         told[3].removeprefix(f"{Path.cwd()}/"),
+        "receipts.csv:6: received 9999-12-31T23:00-10:00: give a year from 1900 to 9000",
     ]
     assert "receipts.csv:5: no section is called 's9'" in told[3]
     Path("class.csv").write_text("name,email\nAda,a@b\n")

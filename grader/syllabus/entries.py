@@ -1,6 +1,5 @@
 """Values of a TOML file that know where they stand, so that what is wrong with one is told with its line."""
 
-import math
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +14,10 @@ from grader.intake.visible import one_line
 T = TypeVar("T")
 CLOSINGS = ("", "]", "}", "}]", "]}", "}]}")
 """What may end a file that is cut off after a line within a value."""
+MOST = 1e9
+"""No number of a course's is larger."""
+YEARS = range(1900, 9001)
+"""Of a deadline or a receipt: a calendar ends in 9999, and zones and extensions are added."""
 
 
 class SyllabusError(CourseError):
@@ -67,6 +70,10 @@ class TomlFile:
             words, _, where = str(error).partition(" (at ")
             line = where.split(",")[0].removeprefix("line ") if where.startswith("line") else str(text.count("\n") + 1)
             raise SyllabusError(f"{path}:{line}: this is not TOML: {words.lower()}") from error
+        except (RecursionError, ValueError) as error:
+            raise SyllabusError(
+                f"{path}:{_unread(text)}: a value here is nested too deeply, or a number has too many digits"
+            ) from error
 
     def line(self, place: tuple[str | int, ...]) -> int:
         """The line where the value at this place ends its first line: the first after which a parser knows the value."""
@@ -85,6 +92,17 @@ def _parsed(text: str) -> Any:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return None
+
+
+def _unread(text: str) -> int:
+    """The line from which on a parser gives up on a text that is TOML all the same."""
+    lines = text.splitlines()
+    for number in range(1, len(lines)):
+        try:
+            _parsed("\n".join(lines[:number]))
+        except (RecursionError, ValueError):
+            return number
+    return len(lines)
 
 
 def _has(value: Any, place: tuple[str | int, ...]) -> bool:
@@ -123,7 +141,7 @@ class Entry:
         return _Fault(words)
 
     def _wrong(self, wanted: str) -> _Fault:
-        value = self.value if isinstance(self.value, dict | list) else repr(self.value)
+        value = repr(self.value) if isinstance(self.value, str | bool) else self.value
         return self.fault(f"{self.shown} = {one_line(str(value), 60)}: give {wanted}")
 
     def inner(self, part: str | int) -> "Entry":
@@ -174,7 +192,7 @@ class Entry:
         return [found for index in range(len(self.value)) for found in self.inner(index)._read(read)]
 
     def text(self) -> str:
-        if not isinstance(self.value, str) or not self.value.strip():
+        if not isinstance(self.value, str) or not self.value.strip() or "\0" in self.value:
             raise self._wrong("text")
         return " ".join(self.value.split())
 
@@ -183,11 +201,13 @@ class Entry:
             raise self._wrong("true or false")
         return self.value
 
-    def number(self, least: float = 0.0, most: float = math.inf) -> float:
-        wanted = f"a number from {least:g} to {most:g}" if most < math.inf else f"a number, {least:g} or more"
+    def number(self, least: float = 0.0, most: float = MOST) -> float:
+        wanted = (
+            f"a number from {least:g} to {most:g}" if most < MOST else f"a number, {least:g} or more, up to {MOST:,.0f}"
+        )
         if isinstance(self.value, bool) or not isinstance(self.value, int | float):
             raise self._wrong(wanted)
-        if not (least <= self.value <= most and math.isfinite(self.value)):
+        if not least <= self.value <= most:
             raise self._wrong(wanted)
         return float(self.value)
 
@@ -195,6 +215,8 @@ class Entry:
         """A point in time; a day alone is its end, and what names no offset is in the course's time zone."""
         wanted = "a day or a time, as 2026-03-01 or 2026-03-01T18:00:00+01:00, without quotes"
         found = self.value
+        if isinstance(found, date) and found.year not in YEARS:
+            raise self._wrong(f"a year from {YEARS[0]} to {YEARS[-1]}")
         if isinstance(found, date) and not isinstance(found, datetime):
             found = datetime.combine(found, time()) + timedelta(days=1)
         if not isinstance(found, datetime):

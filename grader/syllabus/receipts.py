@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from grader.course import sections
 from grader.syllabus import columns
-from grader.syllabus.entries import Entry
+from grader.syllabus.entries import YEARS, Entry
 from grader.syllabus.roster import plain
 
 MTIME = "mtime"
@@ -65,6 +65,9 @@ def read(entry: Entry, zone: ZoneInfo | None) -> Receipts:
             received = datetime.fromisoformat(line["received"])
         except ValueError:
             line.fault(f"received {line['received']!r} is not a time; write it as 2026-03-01T18:00:00+01:00")
+            continue
+        if received.year not in YEARS:
+            line.fault(f"received {line['received']}: give a year from {YEARS[0]} to {YEARS[-1]}")
             continue
         if received.tzinfo is None:
             if zone is None:
