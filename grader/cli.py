@@ -247,9 +247,23 @@ def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None)
 def _log_to(path: Path) -> None:
     """Keep what goes wrong on our side, up to a megabyte of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.handlers.RotatingFileHandler(path, maxBytes=1 << 20, backupCount=1, encoding="utf-8", delay=True)
+    handler = _Log(path, maxBytes=1 << 20, backupCount=1, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger("grader").addHandler(handler)
+
+
+class _Log(logging.handlers.RotatingFileHandler):
+    """A log that says once that it cannot be written; nothing that is graded depends on it."""
+
+    told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self.told:
+            self.told = True
+            print(f"unstatic: {_of_the_system(error)}; what goes wrong on our side is not kept", file=sys.stderr)
 
 
 def _check_paths(options: argparse.Namespace) -> None:

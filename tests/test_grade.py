@@ -17,6 +17,7 @@ import pytest
 from grader import course
 from grader.cli import main
 from grader.course import ROOT, section
+from grader.faults import GraderFault
 from grader.judging import process
 from grader.judging.conditions import Conditions
 from grader.judging.results import plain_row
@@ -284,3 +285,18 @@ def test_results_that_would_be_a_folder_are_refused_before_anything_is_graded(ca
         assert main(["grade", str(REFERENCE), "--json", path]) == 2
         assert "is a folder; name a file" in capsys.readouterr().err
     assert not Path(".unstatic").exists()
+
+
+def test_a_log_that_cannot_be_written_is_told_once_and_the_run_goes_on(monkeypatch, capsys):
+    def grade(self, request):
+        raise GraderFault("the judge is gone")
+
+    monkeypatch.setattr(process.JudgeProcess, "__init__", lambda self, level: None)
+    monkeypatch.setattr(process.JudgeProcess, "close", lambda self: None)
+    monkeypatch.setattr(process.JudgeProcess, "grade", grade)
+    log = Path(".unstatic/log.txt").absolute()
+    log.mkdir(parents=True)
+    assert main(["grade", str(REFERENCE), *QUICK, "--seed", "1"]) == 1
+    said = capsys.readouterr().err
+    assert said.count(f"unstatic: {log}: is a directory; what goes wrong on our side is not kept\n") == 1
+    assert "Traceback" not in said
