@@ -1,7 +1,9 @@
 """GitHub, as far as the tests of the CI need it: an honest repository, one that tries what it can, and an API that notes what it is asked."""
 
+import contextlib
 import http.server
 import json
+import socketserver
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -76,6 +78,38 @@ class Api(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+ANSWERS = {
+    "no HTTP": b"SSH-2.0-OpenSSH\r\n",
+    "nothing": b"",
+    "half of it": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+    "no JSON": b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>",
+    "a list": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+    "another table": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "half a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{",
+    "no length of a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n{",
+}
+"""What something that is not GitHub's API may answer."""
+
+
+@contextlib.contextmanager
+def answering(data: bytes) -> Iterator[str]:
+    """The address of what answers with these bytes, whatever it is asked."""
+
+    class Other(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1 << 16)
+            self.request.sendall(data)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Other) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from grader.ci import __main__ as ci
 from grader.ci import cohort
 from grader.ci.settings import Unusable
 from grader.judging.results import Row, plain_row
-from tests.github import REFERENCE, SEED, STEM, repository
+from tests.github import ANSWERS, REFERENCE, SEED, STEM, answering, repository
 
 
 def test_a_class_is_shared_out_so_that_everybody_is_taken_once(tmp_path):
@@ -52,6 +52,17 @@ def test_a_class_is_graded_in_a_private_repository_alone(api, name, status, tmp_
     assert (tmp_path / "output").exists() is (status == 0)
     if status == 0:
         assert (tmp_path / "output").read_text() == "runners=[0, 1]\n"
+
+
+@pytest.mark.parametrize("data", ANSWERS.values(), ids=ANSWERS)
+def test_what_does_not_answer_as_github_does_not_say_that_a_repository_is_private(data, tmp_path, monkeypatch, capsys):
+    (tmp_path / "class.csv").write_text("learner,repository\na,o/r\n", encoding="utf-8")
+    with answering(data) as api:
+        told = {"API": api, "REPOSITORY": "o/private", "TOKEN": "t", "CLASS": str(tmp_path / "class.csv")}
+        for variable, said in told.items():
+            monkeypatch.setenv(f"UNSTATIC_{variable}", said)
+        assert ci.main(["plan"]) == 1
+    assert f"{api} does not say whether o/private is private (" in capsys.readouterr().out
 
 
 class Generous:

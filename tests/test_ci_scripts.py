@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from grader.ci import status
 from grader.course import ROOT
-from tests.github import REFERENCE, STEM, Api, git
+from tests.github import ANSWERS, REFERENCE, STEM, Api, answering, git
 
 # ---------------------------------------------------------------------------------------------------- the scripts
 
@@ -89,6 +90,17 @@ def test_a_mark_is_points_and_nothing_else_and_a_refusal_is_told(api, changes, s
     assert told.returncode == status
     assert told.stderr.startswith("unstatic: ")
     assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize("data", ANSWERS.values(), ids=ANSWERS)
+def test_whatever_answers_instead_of_github_a_commit_is_marked_or_it_is_told(data, monkeypatch, capsys):
+    with answering(data) as api:
+        for name, value in (MARK | {"UNSTATIC_API": api, "UNSTATIC_REPOSITORY": "o/r"}).items():
+            monkeypatch.setenv(name, value)
+        if status.main():
+            assert f"GitHub's API is out of reach at {api}: " in capsys.readouterr().err
+        else:
+            assert data.startswith(b"HTTP/1.1 200 OK\r\nContent-Length: ")
 
 
 # ------------------------------------------------------------------------------------------------------ Gradescope

@@ -10,6 +10,7 @@ import re
 import urllib.request
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from grader.ci.settings import Unusable
@@ -68,8 +69,13 @@ def is_private(api: str, repository: str, token: str) -> bool:
     """
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
     request = urllib.request.Request(f"{api}/repos/{repository}", headers=headers)
-    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-        return json.load(answer)["private"] is True
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            return json.load(answer)["private"] is True
+    except (OSError, HTTPException, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise OSError(
+            f"{api} does not say whether {repository} is private ({type(error).__name__}: {error}); run it again"
+        ) from error
 
 
 def chunks(found: Sequence[Place], runners: int) -> str:

@@ -8,6 +8,7 @@ import json
 import sys
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 
 from grader.ci.settings import COMMIT, REPOSITORY, Settings, Unusable
 
@@ -52,8 +53,8 @@ def mark(api: str, repository: str, commit: str, token: str, *, state: str, desc
             answer.read(1 << 16)
     except urllib.error.HTTPError as error:
         raise NotMarked(f"GitHub answers {error.code} for the status of {commit}: {error.reason}") from error
-    except OSError as error:
-        raise NotMarked(f"GitHub's API is out of reach: {error}") from error
+    except (OSError, HTTPException, ValueError) as error:  # the last two: what answers or is asked is none
+        raise NotMarked(f"GitHub's API is out of reach at {api}: {type(error).__name__}: {error}") from error
 
 
 def main() -> int:
