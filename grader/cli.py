@@ -107,6 +107,13 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument(
         "--course", type=Path, metavar="FILE", help="the course's own file: roster, points, deadlines and more"
     )
+    grade.add_argument(
+        "--not-fetched",
+        nargs="+",
+        default=[],
+        metavar="LEARNER",
+        help="whose work could not be fetched, and is not missing",
+    )
     grade.add_argument("--learners", type=Path, metavar="DIR", help="write a file for each learner to DIR")
     grade.add_argument("--hide-names", action="store_true", help="show pseudonyms; .unstatic/names.json says whose")
     grade.set_defaults(run=_grade)
@@ -149,7 +156,7 @@ def _add_regrade(commands: "argparse._SubParsersAction") -> None:
     regrade.add_argument("--course", type=Path, metavar="FILE", help="the course's own file")
     regrade.add_argument("--hide-names", action="store_true", help="show pseudonyms, as the results do")
     regrade.add_argument("--apply", action="store_true", help="write the new results to RESULTS.json")
-    regrade.set_defaults(run=_regrade, again=[], html=None, learners=None, json=None)
+    regrade.set_defaults(run=_regrade, again=[], not_fetched=[], html=None, learners=None, json=None)
 
 
 def _add_scheduler(parser: argparse.ArgumentParser) -> None:
@@ -201,7 +208,7 @@ def _asked(before: results.Document, left_out: Collection[str]) -> list[str]:
 
 def _status(document: results.Document) -> int:
     rows = (row for one in document["submissions"] for row in one["exercises"])
-    return int(any(row["verdict"] == "grader-error" for row in rows))
+    return int(any(row["verdict"] == "grader-error" for row in rows) or bool(document.get("not_fetched")))
 
 
 def _judged(options: argparse.Namespace) -> results.Document:
@@ -224,7 +231,7 @@ def _judged(options: argparse.Namespace) -> results.Document:
 def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None) -> results.Document:
     console = Console(stderr=True)
     submissions = intake.read_all(options.submissions)
-    grading = Grading(submissions, options.course, options.only, options.again)
+    grading = Grading(submissions, options.course, options.only, options.again, options.not_fetched)
     if cluster is not None and (grading.syllabus.checks or grading.syllabus.hidden_checks):
         raise UsageError("--scheduler: checks of your own lie on this machine, and the workers have none; grade here")
     if level == "none":

@@ -132,6 +132,14 @@ def test_what_is_our_fault_is_an_empty_cell_and_told(to):
 
 
 @pytest.mark.parametrize("to", formats.TABLES)
+def test_whose_work_could_not_be_fetched_has_an_empty_cell_and_is_told(to):
+    texts, doubts = formats.export(cohort(ada=[row()]) | {"not_fetched": ["eve"]}, to, ROSTER, {})
+    eve = next(line for line in read(texts[""]) if "eve" in line.values())
+    assert eve["score" if to == "nbgrader" else TITLE] == ""
+    assert doubts == ["eve: what they handed in could not be fetched; the cells are empty, grade again"]
+
+
+@pytest.mark.parametrize("to", formats.TABLES)
 def test_who_handed_in_twice_keeps_the_better_and_who_is_nobody_is_left_out_and_told(to):
     roster = Roster({"ada": Learner("ada", "Ada", ("late",))})
     texts, doubts = formats.export(cohort(ada=[row(verdict="fail")], late=[row()], zoe=[row()]), to, roster, {})

@@ -1,5 +1,6 @@
 """`python -m grader.ci COMMAND`: what the workflows run. What to do is told in environment variables, see `settings`."""
 
+import json
 import os
 import shutil
 import sys
@@ -15,6 +16,9 @@ from grader.exports import gradescope
 from grader.files import write_atomically
 from grader.sandbox.host import isolation
 from grader.syllabus.grading import Unknown
+
+NOT_TAKEN = ".not-taken.json"
+"""In the folder of what was taken, who of the class could not be; no learner's folder is called so."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,7 +120,7 @@ def _take_class(settings: Settings) -> int:
     into = settings.path("TAKEN", "taken")
     if into.exists():
         shutil.rmtree(into)
-    lost = 0
+    lost: list[str] = []
     for place in found:
         url = f"{settings.text('SERVER', 'https://github.com')}/{place.repository}"
         try:
@@ -124,13 +128,14 @@ def _take_class(settings: Settings) -> int:
         except NotTaken as error:
             shutil.rmtree(into / place.learner, ignore_errors=True)
             workflow.annotation("warning", f"{place.learner}: {error}", title="not taken")
-            lost += 1
-    workflow.say(f"{len(found) - lost} of {len(found)} repositories were taken")
-    return int(lost == len(found) > 0)
+            lost.append(place.learner)
+    write_atomically(into / NOT_TAKEN, json.dumps(lost) + "\n")
+    workflow.say(f"{len(found) - len(lost)} of {len(found)} repositories were taken")
+    return int(len(lost) == len(found) > 0)
 
 
 def _grade_class(settings: Settings) -> int:
-    """Judge what was taken; everything is kept in the folder of the results."""
+    """Judge what was taken; everything is kept in the folder of the results. Who could not be taken is not held to be missing."""
     if settings.environment.get("UNSTATIC_TOKEN"):
         raise Unusable(
             "UNSTATIC_TOKEN is set where submitted code is judged; it belongs to the step that takes the files"
@@ -151,6 +156,8 @@ def _grade_class(settings: Settings) -> int:
         options += ["--course", str(Path(rules).absolute())]
     if only := settings.words("ONLY"):
         options += ["--only", *only]
+    if lost := json.loads((taken / NOT_TAKEN).read_text(encoding="utf-8")):
+        options += ["--not-fetched", *lost]
     os.chdir(results)
     return cli.main(["grade", *(f"submissions/{folder.name}" for folder in people), *options])
 

@@ -30,7 +30,7 @@ GRADED = {
 }  # fmt: skip
 EQUAL = {"section": str, "exercises": TEXTS, "submissions": TEXTS}
 DOCUMENT = {
-    "seed": int, "isolation": str, "submissions": [GRADED], "course?": str, "missing?": TEXTS, "unknown?": TEXTS,
+    "seed": int, "isolation": str, "submissions": [GRADED], "course?": str, "missing?": TEXTS, "not_fetched?": TEXTS, "unknown?": TEXTS,
     "no_receipt?": TEXTS, "unused?": TEXTS, "twice?": {"*": TEXTS}, "equal?": [EQUAL],
 }  # fmt: skip
 """What a document is of: a list of one shape, a table by its keys, those with ? not needed and * for all there are, or a value's type."""

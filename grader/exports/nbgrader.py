@@ -24,6 +24,8 @@ def write(found: Class) -> str:
 def _row(stem: str, points: float, person: Person, mark: Mark | None) -> list[Cell]:
     first, last = _names(person)
     who: list[Cell] = [person.id, last, first, person.email]
+    if mark is None and not person.fetched:
+        return [stem, None, None, *who, None, None, None, points]
     if mark is None:
         return [stem, None, None, *who, 0.0, 0.0, 0.0, points]
     if mark.open:

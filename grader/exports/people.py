@@ -36,12 +36,13 @@ class Mark:
 
 @dataclass
 class Person:
-    """One learner: an id, a name for people, an e-mail address if any is known, and the marks by section."""
+    """One learner: an id, a name for people, an e-mail address if any is known, the marks by section, and whether they are all there are."""
 
     id: str
     name: str
     email: str = ""
     marks: dict[str, Mark] = field(default_factory=dict)
+    fetched: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,9 @@ def everybody(document: Document, roster: Roster | None = None) -> Class:
                 left.append((person, stem, graded["name"]))
             if stem not in person.marks or mark.rank > person.marks[stem].rank:
                 person.marks[stem] = mark
+    for who in document.get("not_fetched", []):
+        people.setdefault(who, Person(who, who, _address((who,)))).fetched = False
+        doubts.append(f"{who}: what they handed in could not be fetched; the cells are empty, grade again")
     for who in document.get("missing", []):
         people.setdefault(who, Person(who, who, _address((who,))))
     for owner, names in twice.items():

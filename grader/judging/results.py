@@ -89,7 +89,8 @@ class Equal(TypedDict):
 class Document(TypedDict):
     """What one run of the grader found.
 
-    Where there is such: `course`, the title of the course's own file; `missing`, who of the roster handed in nothing; `unknown`,
+    Where there is such: `course`, the title of the course's own file; `missing`, who of the roster handed in nothing; `not_fetched`, whose
+    work could not be fetched, so that nobody knows whether there is some; `unknown`,
     submissions of nobody on it; `twice`, learners with several; `no_receipt`, submissions of which nobody says when they
     came; `unused`, learners of whom the file says something and who handed in nothing, where no roster knows them; `equal` submissions.
     """
@@ -100,6 +101,7 @@ class Document(TypedDict):
     submissions: list[Graded]
     course: NotRequired[str]
     missing: NotRequired[list[str]]
+    not_fetched: NotRequired[list[str]]
     unknown: NotRequired[list[str]]
     twice: NotRequired[dict[str, list[str]]]
     no_receipt: NotRequired[list[str]]

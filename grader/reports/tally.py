@@ -104,6 +104,7 @@ def mistakes(submissions: list[Graded]) -> list[Mistake]:
 
 LISTS = {
     "handed in nothing": "missing",
+    "could not be fetched: run again": "not_fetched",
     "on no roster": "unknown",
     "nobody says when it came": "no_receipt",
     "in the course's file, and handed in nothing": "unused",

@@ -35,6 +35,7 @@ class Grading:
         course: Path | None = None,
         only: Sequence[str] = (),
         again: Sequence[str] = (),
+        not_fetched: Sequence[str] = (),
     ) -> None:
         """Read the rules and see that what is asked for can be meant.
 
@@ -44,6 +45,7 @@ class Grading:
             only: exercises, or whole sections by stem; everything if empty.
             again: submissions, learners, exercises and sections that are graded again; where both kinds are named, these
                 exercises of those submissions.
+            not_fetched: the learners whose work could not be fetched.
 
         Raises:
             SyllabusError: the course's file says what cannot be.
@@ -52,6 +54,7 @@ class Grading:
         self.syllabus = read(course) if course is not None else Syllabus()
         self.submissions = submissions
         self._course, self._only = course, only
+        self._not_fetched = [self.syllabus.roster.owner(name) or name for name in not_fetched]
         self._places = {one.name: (one, one.path) for one in submissions}
         self._asked = [
             name for name in _exercises(only) or _exercises(sections()) if name not in self.syllabus.left_out
@@ -74,7 +77,9 @@ class Grading:
         terms = replace(terms, conditions=rules.conditions, left_out=rules.left_out, again=self._again)
         found = cohort.grade(self.submissions, terms, only=self._only, jobs=jobs, told=told)
         if self._course is not None:
-            found = marked(found, rules, self._places, self._asked)
+            found = marked(found, rules, self._places, self._asked, self._not_fetched)
+        if self._not_fetched:
+            found["not_fetched"] = self._not_fetched
         if groups := equal(self.submissions):
             found["equal"] = groups
         return found

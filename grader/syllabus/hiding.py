@@ -87,7 +87,7 @@ def hide(document: Document, names: Pseudonyms) -> Document:
     def hidden(those: Iterable[str]) -> list[str]:
         return sorted(shown.get(name) or names.of(name) for name in those)
 
-    for key in ("missing", "unknown", "no_receipt", "unused"):
+    for key in ("missing", "not_fetched", "unknown", "no_receipt", "unused"):
         if key in document:
             found[key] = hidden(document[key])
     if "twice" in document:

@@ -1,6 +1,6 @@
 """What a submission earns by the course's rules: points, late work, scores set by hand. No verdict is changed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +16,7 @@ def marked(
     syllabus: Syllabus,
     submissions: Mapping[str, tuple[Submission, Path | None]],
     asked: Iterable[str],
+    not_fetched: Collection[str] = (),
 ) -> Document:
     """The document by the course's rules.
 
@@ -24,24 +25,31 @@ def marked(
         syllabus: the rules.
         submissions: by name, what was handed in and where it lies.
         asked: the exercises that the run is about.
+        not_fetched: the learners whose work could not be fetched; they are not missing.
     """
     marker = _Marker(syllabus, submissions, set(asked))
     rows = {one["name"]: marker.rows(one["name"], one["exercises"]) for one in graded["submissions"]}
     handed_in = {name: syllabus.roster.owner(name) for name in rows}
-    missing = syllabus.roster.missing(rows)
+    missing = [who for who in syllabus.roster.missing(rows) if who not in not_fetched]
     for learner in missing:
         if by_hand := marker.on_paper(learner):
             rows[learner] = by_hand
     found = document(graded["seed"], graded["isolation"], rows.items())
     found["submissions"] = [_named(one, syllabus) for one in found["submissions"]]
     found["course"] = syllabus.title
-    _tell_people(found, syllabus, handed_in, missing)
+    _tell_people(found, syllabus, handed_in, missing, not_fetched)
     if marker.no_receipt:
         found["no_receipt"] = list(dict.fromkeys(marker.no_receipt))
     return found
 
 
-def _tell_people(found: Document, syllabus: Syllabus, handed_in: dict[str, str | None], missing: list[str]) -> None:
+def _tell_people(
+    found: Document,
+    syllabus: Syllabus,
+    handed_in: dict[str, str | None],
+    missing: list[str],
+    not_fetched: Collection[str],
+) -> None:
     """Say who handed in nothing, what is nobody's, and who handed in twice."""
     if missing:
         found["missing"] = missing
@@ -51,7 +59,7 @@ def _tell_people(found: Document, syllabus: Syllabus, handed_in: dict[str, str |
     for name, owner in handed_in.items():
         if owner is not None:
             by.setdefault(owner, []).append(name)
-    came = set(map(plain, by))
+    came = set(map(plain, [*by, *not_fetched]))
     if not syllabus.roster.learners and (unused := sorted(who for who in syllabus.learners if plain(who) not in came)):
         found["unused"] = unused
     if twice := {owner: names for owner, names in by.items() if len(names) > 1}:
