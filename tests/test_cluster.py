@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -268,6 +269,34 @@ def test_what_a_worker_raised_is_a_fault_of_ours_and_no_lost_connection(error):
     waiting._executor, waiting._closed = None, False
     with pytest.raises(GraderFault, match=type(error).__name__):
         waiting._awaited(Answers(error), None)
+
+
+def test_a_scheduler_that_is_lost_again_is_waited_for_as_long_as_the_first_time(monkeypatch):
+    now = iter(range(0, 10_000, 200))
+    clock = SimpleNamespace(monotonic=lambda: next(now), sleep=lambda seconds: None)
+    monkeypatch.setattr(cluster_module, "time", clock)  # each look takes 200 s, of the 300 that a scheduler may be away
+    waiting = object.__new__(cluster_module.Cluster)
+    waiting._lock, waiting._closed, waiting._address = threading.Lock(), False, "tcp://there"
+    waiting._client, waiting._executor = SimpleNamespace(close=lambda: None), object()
+    away = cluster_module.ClusterError("there is no Dask scheduler")
+    connections = iter([away, (waiting._client, object())] * 3)
+
+    def connected(seconds: float) -> tuple[Any, Any]:
+        if isinstance(found := next(connections), Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(waiting, "_connected", connected)
+    monkeypatch.setattr(waiting, "_awaited", lambda future, executor: future)
+    asked = iter([ConnectionError("lost")] * 3 + ["answered"])
+
+    def submitted(executor: Any, request: str) -> Any:
+        if isinstance(found := next(asked), Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(waiting, "_submitted", submitted)
+    assert waiting._asked("") == "answered"
 
 
 def test_who_waits_for_a_connection_that_another_has_renewed_asks_again():

@@ -123,7 +123,6 @@ class Cluster:
 
     def _asked(self, request: str) -> str:
         """What a worker answers, whatever becomes of the workers and the scheduler meanwhile."""
-        since: float | None = None
         while True:
             executor = self._executor
             try:
@@ -131,8 +130,7 @@ class Cluster:
             except (CancelledError, OSError) as error:
                 if isinstance(error, ClusterError) or self._closed:
                     raise
-                since = since or time.monotonic()
-                self._connect_again(executor, since, error)
+                self._connect_again(executor, error)
 
     def _submitted(self, executor: Executor, request: str) -> "Future[str]":
         try:
@@ -175,13 +173,14 @@ class Cluster:
             )
         return since
 
-    def _connect_again(self, executor: Executor, since: float, why: BaseException) -> None:
+    def _connect_again(self, executor: Executor, why: BaseException) -> None:
         """Connect again, once for all threads."""
         with self._lock:
             if self._closed or self._executor is not executor:
                 return
             LOG.error("the scheduler at %s is lost: %s: %s", self._address, type(why).__name__, why)
             _quietly(self._client.close)
+            since = time.monotonic()
             while True:
                 try:
                     self._client, self._executor = self._connected(LOOK)
