@@ -299,6 +299,37 @@ def test_a_scheduler_that_is_lost_again_is_waited_for_as_long_as_the_first_time(
     assert waiting._asked("") == "answered"
 
 
+def test_who_asks_a_client_that_is_closed_meanwhile_does_not_wait_for_ever(monkeypatch):
+    from distributed.utils import SyncMethodMixin
+    from tornado.ioloop import IOLoop
+
+    class Closed(SyncMethodMixin):
+        """A client whose loop runs no more: what it is asked, nobody answers."""
+
+        def __init__(self) -> None:
+            self.loop = IOLoop(make_current=False)
+            self.scheduler = SimpleNamespace(identity=None)
+
+        def scheduler_info(self, n_workers: int) -> Any:
+            return self.sync(self.scheduler.identity, n_workers=n_workers)
+
+    monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 0.1)
+    waiting = object.__new__(cluster_module.Cluster)
+    waiting._client = Closed()
+    told: list[Exception] = []
+
+    def look() -> None:
+        try:
+            waiting._without_workers(None)
+        except ConnectionError as error:
+            told.append(error)
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(3)
+    assert len(told) == 1
+
+
 def test_who_waits_for_a_connection_that_another_has_renewed_asks_again():
     waiting = object.__new__(cluster_module.Cluster)
     waiting._executor, waiting._closed = "new", False

@@ -56,8 +56,7 @@ class Cluster:
         self._client, self._executor = self._connected(CONNECT_SECONDS)
         try:
             self.level = self._proven(least)
-            threads = self._client.scheduler_info(n_workers=-1)["workers"].values()
-            self.jobs = max(AHEAD * sum(one["nthreads"] for one in threads), 1)
+            self.jobs = max(AHEAD * sum(one["nthreads"] for one in self._workers().values()), 1)
         except BaseException:
             self.close()
             raise
@@ -160,11 +159,7 @@ class Cluster:
 
     def _without_workers(self, since: float | None) -> float | None:
         """Since when there is no worker; None if there is one."""
-        try:
-            workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        except Exception as error:  # Dask has several for a client that another thread closes
-            raise ConnectionError(f"{type(error).__name__}: {error}") from error
-        if workers:
+        if self._workers():
             return None
         since = since or time.monotonic()
         if time.monotonic() - since > LOST_SECONDS:
@@ -172,6 +167,18 @@ class Cluster:
                 f"the scheduler at {self._address} has had no worker for {LOST_SECONDS:g} s; what is done is kept, and the same command goes on"
             )
         return since
+
+    def _workers(self) -> dict[str, Any]:
+        """The workers that the scheduler has.
+
+        Raises:
+            ConnectionError: it does not say; of a client that another thread closes meanwhile, Dask itself would wait for ever.
+        """
+        client = self._client
+        try:
+            return client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=CONNECT_SECONDS)["workers"]
+        except Exception as error:  # Dask has several for a client that is closed
+            raise ConnectionError(f"{type(error).__name__}: {error}") from error
 
     def _connect_again(self, executor: Executor, why: BaseException) -> None:
         """Connect again, once for all threads."""
