@@ -33,10 +33,14 @@ def test_a_class_is_shared_out_so_that_everybody_is_taken_once(tmp_path):
         ("learner,repository\na,o/r\nA,o/s\n", ":3: A is in it twice"),
         ("learner,repository,ref\na,o/r,--upload-pack=x\n", ":2: ref"),
         ("learner,repository\n", "nobody in it"),
+        (f"learner,repository\na,o/r\nb,{'r' * 200_000}\n", ":3: this is no CSV in UTF-8 from here on"),
+        (b"learner,repository\na,o/r\nb,\xe9\n", ": this is no CSV in UTF-8"),
+        (b"PK\x03\x04\xff", ": this is no CSV in UTF-8"),
     ],
+    ids=lambda part: str(part)[-30:],
 )
 def test_a_table_of_the_class_that_cannot_be_is_told_with_its_line(tmp_path, lines, says):
-    (tmp_path / "class.csv").write_text(lines, encoding="utf-8")
+    (tmp_path / "class.csv").write_bytes(lines.encode() if isinstance(lines, str) else lines)
     with pytest.raises(Unusable, match=re.escape(says)):
         cohort.places(tmp_path / "class.csv")
 

@@ -37,27 +37,35 @@ def places(path: Path) -> list[Place]:
         Unusable: it says something that cannot be; the message names the line.
         OSError: it cannot be read.
     """
-    found: list[Place] = []
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
-        if lacking := [name for name in COLUMNS if name not in (reader.fieldnames or [])]:
-            raise Unusable(
-                f"{path}:1: there is no column {lacking[0]}; it must have {', '.join(COLUMNS)}, and may have ref"
-            )
-        for row in reader:
-            where = f"{path}:{reader.line_num}"
-            place = Place(*((row.get(name) or "").strip() for name in (*COLUMNS, "ref")))
-            if not re.fullmatch(r"[\w.@+-]{1,80}", place.learner) or place.learner.startswith("."):
-                raise Unusable(f"{where}: learner {place.learner!r:.80} must be letters, digits and . _ @ + -")
-            if not re.fullmatch(r"[\w.-]+/[\w.-]+", place.repository):
-                raise Unusable(f"{where}: repository {place.repository!r:.80} must be owner/name")
-            if place.ref.startswith("-"):
-                raise Unusable(f"{where}: ref {place.ref!r:.80} is none")
-            if place.learner.casefold() in {one.learner.casefold() for one in found}:
-                raise Unusable(f"{where}: {place.learner} is in it twice")
-            found.append(Place(place.learner, place.repository, place.ref or "HEAD"))
+        try:
+            found = _places(reader, path)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise Unusable(f"{path}:{reader.line_num + 1}: this is no CSV in UTF-8 from here on ({error})") from error
     if not found:
         raise Unusable(f"{path}: there is nobody in it")
+    return found
+
+
+def _places(reader: csv.DictReader, path: Path) -> list[Place]:
+    found: list[Place] = []
+    if lacking := [name for name in COLUMNS if name not in (reader.fieldnames or [])]:
+        raise Unusable(
+            f"{path}:1: there is no column {lacking[0]}; it must have {', '.join(COLUMNS)}, and may have ref"
+        )
+    for row in reader:
+        where = f"{path}:{reader.line_num}"
+        place = Place(*((row.get(name) or "").strip() for name in (*COLUMNS, "ref")))
+        if not re.fullmatch(r"[\w.@+-]{1,80}", place.learner) or place.learner.startswith("."):
+            raise Unusable(f"{where}: learner {place.learner!r:.80} must be letters, digits and . _ @ + -")
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", place.repository):
+            raise Unusable(f"{where}: repository {place.repository!r:.80} must be owner/name")
+        if place.ref.startswith("-"):
+            raise Unusable(f"{where}: ref {place.ref!r:.80} is none")
+        if place.learner.casefold() in {one.learner.casefold() for one in found}:
+            raise Unusable(f"{where}: {place.learner} is in it twice")
+        found.append(Place(place.learner, place.repository, place.ref or "HEAD"))
     return found
 
 
