@@ -1,6 +1,7 @@
 """Files written in one go: whoever reads one finds the old content or the new one, whole."""
 
 import contextlib
+import errno
 import os
 import shutil
 import threading
@@ -23,6 +24,8 @@ def replace_file(path: Path, data: bytes, *, durable: bool = False, named: bool 
     Raises:
         OSError: it cannot be written; what was there still is.
     """
+    if not path.name:  # as ".", of which no name of a draft can be made
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     target = Path(os.path.realpath(path)) if named else path
     if named and path.exists() and not target.is_file():  # of /dev/stdout the target may be a pipe, which has no path
         with path.open("wb") as file:

@@ -114,11 +114,10 @@ def test_a_learner_s_file_says_once_what_is_said_of_every_exercise_of_a_section(
 
 
 def test_nbgrader_has_the_columns_that_its_own_export_has():
-    late = {"received": "2026-03-02T10:00:00+00:00", "due": "2026-03-01T00:00:00+00:00", "kept": 0.5}
-    ada, bob, eve = read(exported(cohort(ada=[row(score=1.0, late=late)], bob=[row()]), "nbgrader", ROSTER))
+    ada, bob, eve = read(exported(cohort(ada=[row(score=1.0, late=LATE)], bob=[row()]), "nbgrader", ROSTER))
     assert list(ada) == ["assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email", "raw_score",
                          "late_submission_penalty", "score", "max_score"]  # fmt: skip
-    assert list(ada.values()) == [STEM, late["due"], late["received"], "ada", "Lovelace", "Ada", "ada@example.org",
+    assert list(ada.values()) == [STEM, LATE["due"], LATE["received"], "ada", "Lovelace", "Ada", "ada@example.org",
                                   "2", "1", "1", "2"]  # fmt: skip
     assert (bob["score"], eve["score"], eve["timestamp"]) == ("2", "0", "")
 
@@ -134,8 +133,7 @@ def test_what_is_our_fault_is_an_empty_cell_and_told(to):
 @pytest.mark.parametrize("to", formats.TABLES)
 def test_whose_work_could_not_be_fetched_has_an_empty_cell_and_is_told(to):
     texts, doubts = formats.export(cohort(ada=[row()]) | {"not_fetched": ["eve"]}, to, ROSTER, {})
-    eve = next(line for line in read(texts[""]) if "eve" in line.values())
-    assert eve["score" if to == "nbgrader" else TITLE] == ""
+    assert read(texts[""])[-1]["score" if to == "nbgrader" else TITLE] == ""
     assert doubts == ["eve: what they handed in could not be fetched; the cells are empty, grade again"]
 
 
@@ -279,6 +277,12 @@ def test_gradescope_s_files_of_a_class_lie_in_a_folder(run):
     assert (status, "say in which folder" in err) == (2, True)
     assert run("export", "results.json", "--to", "gradescope", "-o", "out")[0] == 0
     assert sorted(path.name for path in Path("out").iterdir()) == ["ada.json", "bob.json"]
+
+
+@pytest.mark.parametrize("place", [".", "", "/"])
+def test_a_folder_is_told_where_a_file_is_to_be_written(run, place):
+    told = run("export", "results.json", "--to", "canvas", "-o", place)
+    assert told == (1, "", f"unstatic: {Path(place)}: cannot be written: Is a directory\n")
 
 
 def test_the_roster_of_a_course_says_who_is_who(run):
