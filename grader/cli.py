@@ -9,7 +9,7 @@ import logging.handlers
 import os
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -239,10 +239,10 @@ def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None)
     seed = options.seed if options.seed is not None else cohort.stored_seed(STATE)
     judges = None if cluster is None else lambda level: cluster
     terms = cohort.Terms(seed, level, store.Store(STATE / "results.jsonl"), options.force, judges=judges)
-    _log_to(STATE / "log.txt")
     hidden = options.hide_names or grading.syllabus.hide_names
     names = hiding.Pseudonyms(STATE, grading.syllabus.roster) if hidden else None
-    document = _graded(console, grading, terms, names, options)
+    with _log(STATE / "log.txt"):
+        document = _graded(console, grading, terms, names, options)
     if names is not None:
         document = hiding.hide(document, names)
         names.keep()
@@ -251,12 +251,18 @@ def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None)
     return document
 
 
-def _log_to(path: Path) -> None:
-    """Keep what goes wrong on our side, up to a megabyte of it."""
+@contextlib.contextmanager
+def _log(path: Path) -> Iterator[None]:
+    """Keep what goes wrong on our side meanwhile, up to a megabyte of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = _Log(path, maxBytes=1 << 20, backupCount=1, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger("grader").addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger("grader").removeHandler(handler)
+        handler.close()
 
 
 class _Log(logging.handlers.RotatingFileHandler):
