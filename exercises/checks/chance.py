@@ -91,11 +91,15 @@ def _within(value: float, low: float, high: float, name: str, why: str, of: str,
         raise Mismatch(why, [name, rounded], f"{of}: {name} {value:.3g}{each}", f"between {low:.3g} and {high:.3g}")
 
 
-def repeated(draw: Callable[[Generator], Tensor], rng: Generator, what: str, because: str = f": {DRAWN}") -> None:
+def repeated(
+    draw: Callable[[Generator | None], Tensor], rng: Generator, what: str, because: str = f": {DRAWN}"
+) -> None:
     """The same generator state gives the same result, and another gives another: all randomness comes from it.
 
+    Without a generator each result is another.
+
     Args:
-        draw: what is drawn with a generator.
+        draw: what is drawn with a generator, or without.
         rng: the check's own, from which the state is drawn.
         what: what is drawn, in words.
         because: what is said beside the rule.
@@ -113,3 +117,11 @@ def repeated(draw: Callable[[Generator], Tensor], rng: Generator, what: str, bec
     for other in (run(seed + 1), run(seed, skipped=1)):
         why = f"another generator state gives another {what}"
         expect.holds(not torch.equal(other, first), why, got=f"the same {what}", want=f"another {what}")
+    afresh(draw, what)
+
+
+def afresh(draw: Callable[[None], Tensor], what: str) -> None:
+    """Without a generator, two results differ."""
+    once, again = draw(None), draw(None)
+    why = f"without a generator each {what} is drawn afresh: a seed of its own, always the same, would give one again and again"
+    expect.holds(not torch.equal(once, again), why, got=f"the same {what} twice", want=f"another {what}")

@@ -331,10 +331,10 @@ def module(got: Any, why: str) -> None:
         raise Mismatch(f"{why}; {PLAIN}", "no parameters", came_back, "a module with parameters to train")
 
 
-def left_alone(model: torch.nn.Module) -> None:
+def left_alone(model: torch.nn.Module, called: str = "model") -> None:
     """The model's parameters are as they were. Its mode is not looked at: to sample in eval() is a good habit."""
     flags = [parameter.requires_grad for parameter in model.parameters()]
-    equal(flags, [True] * len(flags), "the model's parameters can still be trained")
+    equal(flags, [True] * len(flags), f"the {called}'s parameters can still be trained")
     graded = any(parameter.grad is not None for parameter in model.parameters())
-    why = "the caller says when to go backward: no gradient is left on the model's parameters"
+    why = f"the caller says when to go backward: no gradient is left on the {called}'s parameters"
     holds(not graded, why, got="parameters with a gradient", want="grad is None")

@@ -52,7 +52,7 @@ def lessons(model: Spy, data: Tensor, steps: int, batch: int = BATCH) -> tuple[T
 
 
 def attend(
-    code, rng: Generator, data: Tensor, steps: int = STEPS, batch: int = BATCH
+    code, rng: Generator | None, data: Tensor, steps: int = STEPS, batch: int = BATCH
 ) -> tuple[Spy, list[float]]:  # fmt: skip
     """A spy that was trained on the data, so slowly that its answer stays near 0.25; and the losses."""
     model = Spy(weight=0.0)
@@ -245,11 +245,14 @@ def test_train_denoiser_takes_its_randomness_from_the_generator_alone(code, rng)
     """All randomness comes from the generator, and from nowhere else."""
     data, seed = far_apart(rng, 2), int(torch.randint(2**31, (), generator=rng))
 
+    def trained(generator: Generator | None) -> Tensor:
+        model, losses = attend(code, generator, data, steps=3)
+        return numbers(*losses, model.weight.item(), model.bias.item())
+
     def train(seed: int, skipped: int = 0) -> Tensor:
         generator = Generator().manual_seed(seed)
         torch.rand(skipped, generator=generator)
-        model, losses = attend(code, generator, data, steps=3)
-        return numbers(*losses, model.weight.item(), model.bias.item())
+        return trained(generator)
 
     first = train(seed)
     why = f"the same generator state gives the same training: {DRAWN}"
@@ -257,6 +260,7 @@ def test_train_denoiser_takes_its_randomness_from_the_generator_alone(code, rng)
     for other in (train(seed + 1), train(seed, skipped=1)):
         why = "another generator state gives another training"
         expect.holds(not torch.equal(other, first), why, got="the same training", want="other losses")
+    chance.afresh(trained, "training")
 
 
 def test_train_denoiser_has_its_defaults_and_keeps_dtype_and_data(code, rng):

@@ -386,8 +386,12 @@ def test_distill_takes_its_randomness_from_the_generator_alone(code, rng):
     data, seed = far_apart(rng, 2), int(torch.randint(2**31, (), generator=rng))
 
     def train(seed: int, skipped: int = 0) -> dict[str, Tensor]:
-        generator, student = Generator().manual_seed(seed), Spy(0.0)
+        generator = Generator().manual_seed(seed)
         torch.rand(skipped, generator=generator)
+        return trained(generator)
+
+    def trained(generator: Generator | None) -> dict[str, Tensor]:
+        student = Spy(0.0)
         school(code, linear(0 * table()), student, data, 4, 8, generator, batch_size=BATCH, lr=1e-9)
         x_t, levels = shown(student, data, 8)
         a = table()[levels.clamp(0, 11)].reshape(-1, 1)
@@ -403,6 +407,7 @@ def test_distill_takes_its_randomness_from_the_generator_alone(code, rng):
         expect.holds(
             not same, "another generator state gives another training", got="the same noise", want="other noise"
         )
+    chance.afresh(lambda generator: trained(generator)["noise"], "training")
 
 
 def test_distill_refuses_an_odd_number_of_teacher_steps(code, rng):

@@ -78,7 +78,7 @@ def _all_unlike(rows: Tensor, why: str, got: str) -> None:
     expect.holds(not alike, why, got=got, want="all unlike")
 
 
-def from_generator(draw: Callable[[Generator], Tensor], rng: Generator) -> None:
+def from_generator(draw: Callable[[Generator | None], Tensor], rng: Generator) -> None:
     """Drops depend on the generator's state, and on nothing else. `draw` gives at least 64 at p = 1/2.
 
     Two independent rows of 64 agree once in 2e19 runs.
