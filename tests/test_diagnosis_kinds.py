@@ -64,7 +64,7 @@ def test_a_module_is_not_called_by_the_name_of_another_that_fails_alike():
     """A norm of weights fails the check that dropout fails, with the same words. Costs 4 s."""
     assert (
         name_of("TinyDenoiser", NORMED.replace("LINEAR", "lambda *sizes: spectral_norm(nn.Linear(*sizes))"))
-        != "dropout"
+        != "answers that change from call to call in training, as by dropout"
     )
 
 

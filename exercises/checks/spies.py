@@ -1,6 +1,6 @@
 """Models that note what they are called with, for the checks of loops: how often, with which x_t and t, and when."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,24 @@ class Seen:
     t: Any
     answer: Tensor
     tracked: bool
+
+
+def steps_of(calls: Sequence[Seen], batch: int) -> list[Seen]:
+    """The calls of each step as one: a batch of so many rows may be shown in pieces, whose gradients add up."""
+    steps: list[list[Seen]] = []
+    left = 0
+    for seen in calls:
+        if len(seen.x_t) > left or not isinstance(seen.t, Tensor):
+            steps.append([])
+            left = batch
+        steps[-1].append(seen)
+        left -= len(seen.x_t)
+    return [pieces[0] if len(pieces) == 1 else _joined(pieces) for pieces in steps]
+
+
+def _joined(pieces: list[Seen]) -> Seen:
+    x_t, t, answer = (torch.cat([getattr(seen, name) for seen in pieces]) for name in ("x_t", "t", "answer"))
+    return Seen(x_t, t, answer, any(seen.tracked for seen in pieces))
 
 
 Answer = Callable[["Spy", Tensor, Tensor], Tensor]
@@ -85,28 +103,33 @@ class Slopes(nn.Module):
     """A model whose loss falls along two parameters with slopes that hardly change: 1e-2 and 1e-4.
 
     It answers K (1 + Σ s_i w_i) with K = 1000, so that the loss is K² (1 + 2 Σ s_i w_i) up to parts in a thousand, and
-    2 K² s_i is the slope of w_i. With `turning`, the slopes change their sign from call to call.
+    2 K² s_i is the slope of w_i. With `turning`, the slopes change their sign from step to step. A step is a call, or the
+    calls that show a batch of so many rows in pieces.
 
     Attributes:
-        path: both parameters at each call.
+        path: both parameters at each step.
     """
 
     SIZE = 1000.0
     SLOPES = (1e-2, 1e-4)
 
-    def __init__(self, turning: bool = False) -> None:
+    def __init__(self, turning: bool = False, batch: int = 0) -> None:
         super().__init__()
+        self._batch, self._left = batch, 0
         self.steep = nn.Parameter(torch.zeros((), dtype=torch.float64))
         self.shallow = nn.Parameter(torch.zeros((), dtype=torch.float64))
         self.turning = turning
         self.path: list[tuple[float, float]] = []
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        sign = -1 if self.turning and len(self.path) % 2 else 1
-        self.path.append((self.steep.item(), self.shallow.item()))
+        if len(x_t) > self._left:
+            self.path.append((self.steep.item(), self.shallow.item()))
+            self._left = self._batch
+        self._left -= len(x_t)
+        sign = 1 if not self.turning or len(self.path) % 2 else -1
         steep, shallow = (slope / (2 * self.SIZE**2) for slope in self.SLOPES)
         return torch.zeros_like(x_t) + self.SIZE * (1 + sign * (steep * self.steep + shallow * self.shallow))
 
     def walk(self) -> Tensor:
-        """Where both parameters were at each call and are now, (calls + 1, 2)."""
+        """Where both parameters were at each step and are now, (steps + 1, 2)."""
         return torch.tensor([*self.path, (self.steep.item(), self.shallow.item())], dtype=torch.float64)

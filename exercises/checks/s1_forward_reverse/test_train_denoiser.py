@@ -9,13 +9,14 @@ from exercises.checks import cases, chance, expect
 from exercises.checks.cases import numbers
 from exercises.checks.rules import DRAWN, KEEP
 from exercises.checks.s1_forward_reverse.draws import all_apart
-from exercises.checks.spies import Exact, Slopes, Spy
+from exercises.checks.spies import Exact, Slopes, Spy, steps_of
 from exercises.toolkit.worlds import Gaussian
 
 LEVELS = (0.9, 0.75, 0.5, 0.3, 0.1)
 ROWS, BATCH, STEPS = 40, 20, 56
 """56 * 20 draws miss one of 40 rows once in 5e10 runs, and two draws of 20 rows are the same set once in 1e11."""
 FLOATS = "the losses come back as a list of one float a step"
+ONCE = "each step calls the model once, with one batch"
 SHOWN = "each step shows the model batch_size noised rows, in the data's dtype, each with its own int64 t"
 
 
@@ -38,9 +39,10 @@ def far_apart(rng: Generator, *shape: int, rows: int = ROWS) -> Tensor:
 
 def lessons(model: Spy, data: Tensor, steps: int, batch: int = BATCH) -> tuple[Tensor, Tensor, Tensor]:
     """What the model was shown: rows and levels, (steps, batch), and the noise in x_t, (steps, batch, elements)."""
-    expect.equal(len(model.seen), steps, "each step calls the model once, with one batch", of="calls of the model")
+    calls = steps_of(model.seen, batch)
+    expect.equal(len(calls), steps, ONCE, of="calls of the model")
     rows, noises = [], []
-    for seen in model.seen:
+    for seen in calls:
         expect.tensor(seen.x_t, SHOWN, shape=(batch, *data.shape[1:]), dtype=data.dtype)
         expect.tensor(seen.t, SHOWN, shape=(batch,), dtype=torch.int64)
         inside = bool(((seen.t >= 0) & (seen.t < len(LEVELS))).all())
@@ -48,7 +50,7 @@ def lessons(model: Spy, data: Tensor, steps: int, batch: int = BATCH) -> tuple[T
         a = numbers(*LEVELS)[seen.t].reshape(-1, *[1] * (data.ndim - 1))
         rows.append(((seen.x_t / a.sqrt()).flatten(1).mean(1) / 1000).round().long().clamp(1, len(data)) - 1)
         noises.append(((seen.x_t - a.sqrt() * data[rows[-1]]) / (1 - a).sqrt()).flatten(1))
-    return torch.stack(rows), torch.stack([seen.t for seen in model.seen]), torch.stack(noises)
+    return torch.stack(rows), torch.stack([seen.t for seen in calls]), torch.stack(noises)
 
 
 def attend(
@@ -127,11 +129,11 @@ def test_train_denoiser_returns_and_descends_the_loss_of_the_guessed_noise(code,
     data = far_apart(rng, 2, 2)
     model, losses = attend(code, rng, data, steps=8)
     _, _, noise = lessons(model, data, 8)
-    errors = torch.stack([seen.answer.flatten(1) for seen in model.seen]) - noise
+    errors = torch.stack([seen.answer.flatten(1) for seen in steps_of(model.seen, BATCH)]) - noise
     why = "each loss is mean (ε - ε_θ(x_t, t))² over the step's batch, before its update"
     expect.close(numbers(*losses), errors.square().mean((1, 2)), why)
-    expect.equal(len(model.pulls), 8, "each step goes backward once")
-    pulls = torch.stack(model.pulls).flatten(2)
+    expect.equal(len(model.pulls), len(model.seen), "each step goes backward once")
+    pulls = torch.cat(model.pulls).reshape(errors.shape)
     scale = float((pulls[0] * errors[0]).sum() / errors[0].square().sum())
     expect.holds(scale > 0, "each step goes downhill", got="uphill", want="downhill")
     expect.close(pulls / scale, errors, "each step descends the gradient of its own loss")
@@ -172,9 +174,9 @@ def test_train_denoiser_goes_on_where_nothing_is_left_to_learn(code, rng):
 
 def stroll(code, rng: Generator, turning: bool = False, **rest: float) -> Tensor:
     """Where 40 steps take the parameters of `Slopes`, (41, 2)."""
-    model = Slopes(turning)
+    model = Slopes(turning, BATCH)
     school(code, rng, model, cases.normal((ROWS, 2), rng), 40, batch_size=BATCH, **rest)
-    expect.equal(len(model.path), 40, "each step calls the model once, with one batch", of="calls of the model")
+    expect.equal(len(model.path), 40, ONCE, of="calls of the model")
     return model.walk()
 
 
@@ -265,10 +267,11 @@ def test_train_denoiser_takes_its_randomness_from_the_generator_alone(code, rng)
 
 def test_train_denoiser_has_its_defaults_and_keeps_dtype_and_data(code, rng):
     """The defaults are those of the signature; dtype and data stay as they are."""
-    data, alpha_bar, spy, slopes = cases.normal((512, 2), rng).float(), numbers(*LEVELS), Spy(), Slopes()
+    data, alpha_bar, spy, slopes = cases.normal((512, 2), rng).float(), numbers(*LEVELS), Spy(), Slopes(batch=256)
     expect.untouched(lambda data, table: code.train_denoiser(spy, data, table, 3), KEEP, data=data, alpha_bar=alpha_bar)
-    expect.equal(len(spy.seen), 3, "each step calls the model once, with one batch", of="calls of the model")
-    for seen in spy.seen:
+    calls = steps_of(spy.seen, 256)
+    expect.equal(len(calls), 3, ONCE, of="calls of the model")
+    for seen in calls:
         expect.tensor(seen.x_t, "256 rows a step by default, in the data's dtype", shape=(256, 2), dtype=torch.float32)
     school(code, None, slopes, data, 40)
     ratio = float(slopes.walk()[-1, 0] / stroll(code, rng, lr=1e-3)[-1, 0])

@@ -16,7 +16,7 @@ MEANS = "It is what the check has seen; its message tells with which values."
 
 BROKEN = {
     # every network
-    "treats_each_sample_by_itself_in_training_too": "samples of a batch influence one another",
+    "treats_each_sample_by_itself_in_training_too": "an answer that depends on the batch's other samples, or on chance",
     "tells_one_time_from_another": "some times get the same answer",
     "tells_one_label_from_another": "the label has no effect",
     "tells_one_label_from_another_and_none_from_all": "some labels get the same answer",
@@ -30,10 +30,10 @@ BROKEN = {
     "is_as_wide_inside_as_it_is_told": "the width asked for is not that of the layers inside",
     "is_as_large_as_it_is_told": "the size asked for is not that of the network",
     "has_layers_as_wide_as_hidden_says": "the width asked for is not that of the layers",
-    "has_as_many_heads_as_it_is_told": "another number of heads than asked for",
+    "has_as_many_heads_as_it_is_told": "another number of heads than asked for, or tokens mixed beside them",
     "looks_at_every_coordinate_and_guesses_each": "a coordinate that is not looked at, or not guessed",
     "hands_detail_across_by_skips": "no skips: detail does not get past the bottom",
-    "lets_every_place_see_every_other_by_attention": "places do not see each other: no attention over positions",
+    "lets_every_place_see_every_other_by_attention": "places do not see all others: no attention, or not over all positions",
     "lets_every_patch_see_every_other": "patches do not see each other",
     "lets_every_token_see_every_other_and_itself": "tokens do not see every other token",
     "can_learn_away_from_its_first_answer": "the network cannot learn away from its first answer",
