@@ -39,6 +39,14 @@ def test_a_name_does_not_hang_on_the_seed():
     assert {name_of(answer, seed)[0] for seed in (2, 3)} == {answer.name}
 
 
+def test_another_solver_s_digits_hide_no_listed_mistake():
+    """By the midpoint, where the reference takes Heun's steps: right to the digits that a check looks at. Costs 3 s."""
+    answer = next(
+        one for one in answers("s3_score_sde") if one.name == "the divergence subtracted" and "h / 2" in one.code
+    )
+    assert name_of(answer) == (answer.name, False)
+
+
 def test_an_answer_leaves_its_evidence_in_the_checks_that_it_fails():
     answer = next(answers("s1_forward_reverse"))
     assert all(evidence.notes for evidence in failures(answer).values())

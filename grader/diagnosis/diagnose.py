@@ -12,7 +12,7 @@ from grader.diagnosis import candidates
 from grader.diagnosis.candidates import Candidate
 from grader.diagnosis.evidence import PASSED, same, thin
 from grader.diagnosis.observed import Look, observed
-from grader.diagnosis.patient import Left, Patient
+from grader.diagnosis.patient import PROVEN, Left, Patient
 
 LOG = logging.getLogger(__name__)
 _one_at_a_time = threading.RLock()
@@ -76,17 +76,29 @@ def _named(left: Left) -> Any:
     if repeated := _repeated(left):
         return repeated
     patient = Patient(left.stem, left.exercise, left.failures, left.seed)
-    return _explained(patient) or _partly(patient) or seen_of(patient)
+    return _explained(patient) or _nearly(left) or _partly(patient) or seen_of(patient)
 
 
 def _repeated(left: Left) -> Any:
     """The exercise's own listed mistake that leaves the very same; none if what is left is little, and another leaves it too."""
-    listed = candidates.listed(left.stem, left.exercise)
-    own = (found for found in listed if found.known and found.known.exercise == left.exercise)
-    repeated = (found for found in own if left.repeated_by(found))
+    repeated = (found for found in _own(left) if left.repeated_by(found))
     exact = next(repeated, None)
     little = all(thin(evidence.got) for evidence in left.failures.values())
     return exact.known if exact and not (little and next(repeated, None)) else None
+
+
+def _nearly(left: Left) -> Any:
+    """The only one of the exercise's own listed mistakes that leaves the same in every check, as near as the checks look."""
+    if sum(not thin(evidence.got) for evidence in left.failures.values()) < PROVEN:
+        return None
+    near = [found for found in _own(left) if left.repeated_by(found, nearly=True)]
+    return near[0].known if len(near) == 1 else None
+
+
+def _own(left: Left) -> Iterable[Candidate]:
+    """The exercise's own listed mistakes."""
+    listed = candidates.listed(left.stem, left.exercise)
+    return (found for found in listed if found.known and found.known.exercise == left.exercise)
 
 
 def _explained(patient: Patient) -> Any:

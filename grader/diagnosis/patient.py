@@ -62,14 +62,19 @@ class Left:
         """What a check gets from the candidate; `PASSED` if it passes."""
         return answer(candidate, check.section, check.name, self.seed)
 
-    def repeated_by(self, candidate: Candidate) -> bool:
-        """Whether the candidate leaves the very same in every check: what is drawn at random cannot be told call by call."""
+    def repeated_by(self, candidate: Candidate, nearly: bool = False) -> bool:
+        """Whether the candidate leaves the very same in every check: what is drawn at random cannot be told call by call.
+
+        Or nearly the same, as near as the check itself looks: another way of as many digits, as by another solver.
+        """
         for check in self.checks:
             found, mine = self.gets(check, candidate), self.failures.get(check.name)
             if mine is None or found is PASSED:
                 if (mine is None) != (found is PASSED):
                     return False
-            elif (isinstance(mine.got, str) and mine.got != found) or not same(mine.got, found):
+            elif (isinstance(mine.got, str) and mine.got != found) or not same(
+                mine.got, found, mine.near if nearly else (0.0, 0.0)
+            ):
                 return False
         return True
 
