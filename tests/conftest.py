@@ -1,5 +1,7 @@
 """One thread for torch: the tests share their machine. And `--exercise NAME`: only what concerns one exercise."""
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Generator, Iterator
@@ -12,6 +14,8 @@ from tests.github import api  # noqa: F401  a fixture
 from tests.judges import idle_judges, judge, lent_judges  # noqa: F401  fixtures
 
 torch.set_num_threads(1)
+gc.freeze()  # what torch brought stays to the end: no collection of garbage need look through it, nor through the tests below
+atexit.register(gc.freeze)
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # a second for jsonschema's grammar of what no test has
 
 LONG = (
@@ -41,6 +45,10 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     """One process more than there are cores, if nobody says how many: many tests wait, for a limit or for a judge."""
     count = yield
     return count if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else count + 1
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

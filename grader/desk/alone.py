@@ -1,6 +1,8 @@
 """`unstatic` as a learner's repository has it: the learner's commands, and nothing of the grader's."""
 
+import atexit
 import contextlib
+import gc
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +13,7 @@ NEEDED = ("hypothesis", "jaxtyping", "matplotlib", "numpy", "pytest", "rich", "t
 @contextlib.contextmanager
 def begun() -> Iterator[None]:
     """What ends a command before it could say so itself is told in a line: an interruption, or a package that is not there."""
+    atexit.register(gc.freeze)  # as Python ends it collects garbage: what torch brought need not be looked through
     try:
         yield
     except KeyboardInterrupt:
