@@ -16,7 +16,7 @@ LEVELS = (0.9, 0.75, 0.5, 0.3, 0.1)
 ROWS, BATCH, STEPS = 40, 20, 56
 """56 * 20 draws miss one of 40 rows once in 5e10 runs, and two draws of 20 rows are the same set once in 1e11."""
 FLOATS = "the losses come back as a list of one float a step"
-ONCE = "each step calls the model once, with one batch"
+ONCE = "each step shows the model one batch, in one call or in pieces"
 SHOWN = "each step shows the model batch_size noised rows, in the data's dtype, each with its own int64 t"
 
 
@@ -132,7 +132,7 @@ def test_train_denoiser_returns_and_descends_the_loss_of_the_guessed_noise(code,
     errors = torch.stack([seen.answer.flatten(1) for seen in steps_of(model.seen, BATCH)]) - noise
     why = "each loss is mean (ε - ε_θ(x_t, t))² over the step's batch, before its update"
     expect.close(numbers(*losses), errors.square().mean((1, 2)), why)
-    expect.equal(len(model.pulls), len(model.seen), "each step goes backward once")
+    expect.equal(len(model.pulls), len(model.seen), "each step goes backward once, or once for each piece of its batch")
     pulls = torch.cat(model.pulls).reshape(errors.shape)
     scale = float((pulls[0] * errors[0]).sum() / errors[0].square().sum())
     expect.holds(scale > 0, "each step goes downhill", got="uphill", want="downhill")
@@ -220,8 +220,23 @@ def test_train_denoiser_steps_by_lr_however_steep_the_loss_like_adam(code, rng):
     )
 
 
+class Register(nn.Module):
+    """A model with a parameter for each row of `far_apart` data: it learns of a row by that row's parameter alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(ROWS, dtype=torch.float64))
+        self.shown: set[int] = set()
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        signal = numbers(*LEVELS)[t].sqrt()
+        rows = (x_t.detach().mean(1) / signal / 1000).round().long().clamp(1, ROWS) - 1
+        self.shown |= set(rows.tolist())
+        return torch.zeros_like(x_t) + self.weight[rows][:, None]
+
+
 def test_train_denoiser_forgets_old_gradients_and_keeps_its_momentum(code, rng):
-    """Gradients are cleared between steps, and the optimizer is kept."""
+    """Gradients are cleared between steps, not within one, and the optimizer is kept."""
     steady, turning = stroll(code, rng), stroll(code, rng, turning=True)
     drift = float((turning[-1] / steady[-1]).abs().max())
     why = "gradients that change sign each step lead nowhere, unless those of earlier steps are still added in"
@@ -240,6 +255,13 @@ def test_train_denoiser_forgets_old_gradients_and_keeps_its_momentum(code, rng):
         got=round(swing, 1),
         want="shorter swings, below 0.8 of a steady step",
         told=f"{swing:.2f} of a steady step",
+    )
+    register = Register()
+    school(code, rng, register, far_apart(rng, 2), 1, batch_size=BATCH)
+    lost = sorted(register.shown - set(register.weight.detach().nonzero().flatten().tolist()))
+    why = "a step learns from all rows of its batch: where it is worked off in pieces, their gradients add up"
+    expect.holds(
+        not lost, why, got=lost, want="none", told=f"{len(lost)} of {len(register.shown)} rows not learned from"
     )
 
 
