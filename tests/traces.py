@@ -1,5 +1,6 @@
 """What a process can leave behind on the machine: processes, files in shared folders, mounts, control groups."""
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -32,8 +33,11 @@ def descendants(pid: int) -> set[int]:
 
 
 def control_groups(judge: int) -> list[Path]:
-    """The graders' control groups that a judge's jail is in."""
-    lines = [line for pid in descendants(judge) for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()]
+    """The graders' control groups that a judge's jail is in; a process may end while this looks."""
+    lines = []
+    for pid in descendants(judge):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            lines += Path(f"/proc/{pid}/cgroup").read_text().splitlines()
     names = {name for line in lines if (name := line.rpartition("/")[2]).startswith(scratch.PREFIX)}
     return [path for parent, _ in cgroup.hierarchies() for name in names if (path := parent / name).exists()]
 
