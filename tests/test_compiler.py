@@ -28,6 +28,7 @@ compiler.go_without()
 import torch
 torch.set_num_threads(1)
 layer, x = torch.nn.Linear(2, 2), torch.ones(3, 2)
+disabled = torch.optim.Optimizer.add_param_group, torch.optim.Optimizer.load_state_dict
 optimizers = torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop
 
 def asleep():
@@ -65,9 +66,11 @@ for what, program in json.loads(sys.argv[1]).items():
             exec(program)
             assert not asleep()
             assert torch._dynamo is sys.modules["torch._dynamo"]
+            assert not any("__dynamo_disable" in vars(method.__wrapped__) for method in disabled)
             for kind in optimizers:
                 train(kind)
             torch.func.grad(lambda a: a.sin().sum())(x)
+            assert all(vars(method.__wrapped__)["__dynamo_disable"] is not method.__wrapped__ for method in disabled)
         except BaseException:
             traceback.print_exc()
             os._exit(1)

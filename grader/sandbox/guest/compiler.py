@@ -1,7 +1,8 @@
 """Neither jail nor judge compiles: `torch.compile` gives back what it is given, which computes the same.
 
-And `torch._dynamo`, its first half, is not imported until somebody needs it. Each optimizer asks for it, and torch.func.grad does, but only
-to say what a compiler should leave alone. Importing it takes a second at each start, and page tables that each fork copies.
+And `torch._dynamo`, its first half, is not imported until somebody needs it, at the desk neither. Each optimizer asks for it, and
+torch.func.grad does, but only to say what a compiler should leave alone. Importing it takes a second at each start, and page tables that
+each fork copies.
 """
 
 import contextlib
@@ -24,6 +25,13 @@ def go_without() -> None:
 
     torch.compile = _compiled
     torch.nn.Module.compile = lambda self, *args, **options: None  # type: ignore[method-assign]
+    import_when_needed()
+
+
+def import_when_needed() -> None:
+    """Have torch import its compiler when somebody needs it."""
+    import torch
+
     if NAME not in sys.modules and (spec := importlib.util.find_spec(NAME)) is not None:
         torch._dynamo = sys.modules[NAME] = Dormant(spec)
         sys.meta_path.insert(0, Within())
@@ -31,6 +39,15 @@ def go_without() -> None:
 
 def _compiled(model: Any = None, **options: Any) -> Any:
     return model if model is not None else lambda function: function
+
+
+_told: list[Any] = []
+"""What a compiler should leave alone, where there is none yet; torch remembers the answer in the function's `__dynamo_disable`."""
+
+
+def _left_alone(function: Any = None, *args: Any, **options: Any) -> Any:
+    _told.append(function)
+    return _compiled(function)
 
 
 class Dormant(ModuleType):
@@ -43,7 +60,7 @@ class Dormant(ModuleType):
             __path__=spec.submodule_search_locations,
             __file__=spec.origin,
             graph_break=lambda *args, **options: None,
-            disable=lambda function=None, *args, **options: _compiled(function),
+            disable=_left_alone,
             compiled_autograd=DormantPart("compiled_autograd", _disable=contextlib.nullcontext),
         )
 
@@ -83,10 +100,13 @@ def _awake(wanted: str = "") -> ModuleType:
             return sys.modules[NAME]
         del sys.modules[NAME]
         try:
-            return importlib.import_module(NAME)
+            module = importlib.import_module(NAME)
         except BaseException:
             sys.modules[NAME] = dormant
             raise
+        while _told:  # torch asks again, and the compiler hears it
+            getattr(_told.pop(), "__dict__", {}).pop("__dynamo_disable", None)
+        return module
 
 
 class Within(MetaPathFinder):
