@@ -85,3 +85,16 @@ def test_optimizers_and_transforms_do_without_it_and_whoever_needs_more_gets_the
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, json.dumps(NEEDY)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (said.returncode, said.stdout) == (0, "[]\n"), said.stderr
+
+
+TRAINS = """
+import sys, torch
+from grader.checks.state import tidy
+with tidy():
+    torch.optim.Adam([torch.zeros(2, requires_grad=True)]).step()
+print(type(sys.modules["torch._dynamo"]).__name__)
+"""
+
+
+def test_a_check_of_a_training_loop_does_without_it_at_the_desk_too():
+    assert subprocess.check_output([sys.executable, "-c", TRAINS], cwd=ROOT, text=True) == "Dormant\n"

@@ -8,7 +8,6 @@ from types import ModuleType
 
 from grader.course import ROOT, Section, section, sections
 from grader.desk.reading import compiled, saved
-from grader.sandbox.guest import compiler
 from grader.sandbox.guest.jupyter import surround
 
 _imported: dict[str, int] = {}
@@ -27,7 +26,6 @@ def load(stem: str) -> ModuleType:
     # Compiled here, as the cached bytecode of a file saved twice within a second may be of the first
     code = compiled(of)
     _forget_what_was_saved(of)
-    compiler.import_when_needed()
     sys.modules[module.__name__] = module
     surround(module.__dict__, str(of.stub), shadows=False)
     try:
