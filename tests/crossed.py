@@ -49,6 +49,9 @@ def penalty(fn, x):
 def bad(x): raise ValueError("gamma must be positive")
 def two(x): return (x, [x + 1, {"a": 1.5, "n": None}], True, "text", 3)
 def same(x): return x
+def copied(x): return x.clone()
+def change_and_return(x): return x.mul_(2)
+def is_same(fn, x): return fn(x) is x
 def array(x): return numpy.zeros(3)
 def marginal_sum(sde, x):
     mean, std = sde.marginal(x, like=x)

@@ -54,7 +54,9 @@ NUMBERS = st.one_of(
     st.integers(-2, 40), st.sampled_from([1 << 27, 1 << 28, 1 << 31, 1 << 63, 1 << 70, -1, 1.0, True]), st.floats()
 )
 WORDS = st.one_of(
-    st.sampled_from(["l", "t", "d", "T", "?", "dtype", "device", "cpu", "float64", "bool", "complex64", "G", "m", ""]),
+    st.sampled_from(
+        ["l", "t", "d", "T", "argument", "?", "dtype", "device", "cpu", "float64", "bool", "complex64", "G", "m", ""]
+    ),
     st.text(max_size=5),
 )
 LEAVES = st.one_of(st.none(), st.booleans(), NUMBERS, WORDS)

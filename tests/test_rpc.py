@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from exercises.toolkit.processes import Drain
-from grader.rpc.codec import Incoming
+from grader.rpc.codec import Incoming, Outgoing
 from grader.rpc.connection import Connection
 from grader.rpc.frames import Channel
 from grader.rpc.limits import Violation
@@ -159,6 +159,43 @@ def test_a_given_process_is_called_where_it_is_handed_and_comes_back_as_itself(c
     mean, std = sde.marginal(T.double(), T.double())
     torch.testing.assert_close(got, mean + std)
     assert asked == []
+
+
+@pytest.mark.parametrize("x", [X, X.float(), torch.arange(6)], ids=lambda x: str(x.dtype))
+def test_an_argument_that_is_returned_is_the_argument_itself(code, x):
+    assert code.same(x) is x
+    assert code.two(x)[0] is x
+    assert code.same([x, {"x": x}])[1]["x"] is x
+    assert code.copied(x) is not x
+    changed = x.clone()
+    assert code.change_and_return(changed) is changed
+    assert torch.equal(changed, 2 * x)
+
+
+def test_an_argument_that_is_returned_keeps_its_gradient(code):
+    x = X.clone().requires_grad_()
+    (grad,) = torch.autograd.grad((code.same(x * x) + code.square(x)).sum(), x)
+    torch.testing.assert_close(grad, 6 * X)
+    torch.testing.assert_close(torch.func.vmap(code.same)(X), X)
+
+
+def test_what_a_model_returns_of_its_arguments_is_the_argument_itself_in_the_submission(code):
+    assert code.is_same(lambda x: x, X)
+    assert not code.is_same(lambda x: x.clone(), X)
+
+
+@pytest.mark.parametrize("number", [1, -1, True, 0.0, "0", None, [0]])
+def test_an_answer_names_no_other_arguments_than_the_call_had(number):
+    with socket.socket(socket.AF_UNIX) as sock:
+        judge = Connection(
+            Channel(sock), describe_error=dict, build_error=Exception, catches=Exception, open_objects=False
+        )
+        model = torch.nn.Linear(2, 2)
+        outgoing = Outgoing(judge)
+        outgoing.encode([X, model])
+        assert list(outgoing.values) == [0]  # the parameters are none of its arguments
+        with pytest.raises(Violation, match="unknown tag 'argument'"):
+            Incoming(judge, [X], outgoing.values).decode(["argument", number])
 
 
 def test_what_is_made_by_name_is_not_taken_from_the_jail():

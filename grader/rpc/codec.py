@@ -1,11 +1,13 @@
 """The values of one message: tensors by number, functions, objects, modules and generators by handle.
 
 Functions and objects cross as handles, the owner keeps them. A module's handle comes with its tree and tensors once, a
-generator's with its state. What both sides know already is only named: "mine" or "yours", to whoever sends it. Of the judge's,
-what `grader.rpc.given` says crosses by value.
+generator's with its state. What both sides know already is only named: "mine" or "yours", to whoever sends it, or a tensor of the call
+that a message answers: who returns an argument itself, returns it itself at the other side too. Of the judge's, what `grader.rpc.given`
+says crosses by value.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
@@ -35,6 +37,8 @@ from grader.rpc.sync import (
 )
 from grader.rpc.tensors import crosses
 
+NOTHING: Mapping[int, Tensor] = MappingProxyType({})
+
 
 class End(Caller, Protocol):
     """Whose message it is: a `grader.rpc.connection.Connection`."""
@@ -48,11 +52,18 @@ class End(Caller, Protocol):
 class Outgoing:
     """Encodes the values of one message: tensors are numbered, objects exported, modules mentioned."""
 
-    def __init__(self, connection: End) -> None:
+    def __init__(self, connection: End, arguments: Sequence[Tensor] = ()) -> None:
+        """Begin a message; if it answers a call, of what is one of the call's own arguments only that is said."""
         self.tensors: list[Tensor] = []
         self.mentions: list[list] = []
         self._connection = connection
         self._seen: dict[int, int] = {}
+        self._arguments = {id(tensor): k for k, tensor in enumerate(arguments)}
+
+    @property
+    def values(self) -> dict[int, Tensor]:
+        """The tensors that are values themselves, by their number, and no part of a module or a generator."""
+        return {number: self.tensors[number] for number in self._seen.values()}
 
     def encode(self, value: Any) -> Any:
         return encode(value, self._other)
@@ -109,6 +120,8 @@ class Outgoing:
                 tensor = tensor.as_subclass(Tensor)
         if not crosses(tensor):
             return ["?", f"{tensor.layout} tensor of {tensor.dtype}"]
+        if (argument := self._arguments.get(id(tensor))) is not None:
+            return ["argument", argument]
         number = self._seen.setdefault(id(tensor), len(self.tensors))
         if number == len(self.tensors):
             self.tensors.append(tensor)
@@ -138,8 +151,9 @@ class Outgoing:
 class Incoming:
     """Decodes the values of one message."""
 
-    def __init__(self, connection: End, tensors: list[Tensor]) -> None:
-        self._connection, self._tensors = connection, tensors
+    def __init__(self, connection: End, tensors: list[Tensor], arguments: Mapping[int, Tensor] = NOTHING) -> None:
+        """Take the tensors of a message, and if it answers a call, the call's own."""
+        self._connection, self._tensors, self._arguments = connection, tensors, arguments
         self._decoding = Decoding(self._other)
         self._nested = 0
 
@@ -149,6 +163,8 @@ class Incoming:
     def _other(self, tag: str, parts: list) -> Any:
         if tag == "T" and len(parts) == 1 and is_index(parts[0], self._tensors):
             return self._tensors[parts[0]]
+        if tag == "argument" and len(parts) == 1 and type(parts[0]) is int and parts[0] in self._arguments:
+            return self._arguments[parts[0]]
         if len(parts) == 2 and tag == "yours":
             return self._ours(*parts)
         if len(parts) == 2 and tag == "G":

@@ -20,7 +20,7 @@ import itertools
 import secrets
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -36,7 +36,7 @@ from grader.rpc.autograd import (
     Slot,
     ask,
 )
-from grader.rpc.codec import Incoming, Outgoing, public_methods
+from grader.rpc.codec import NOTHING, Incoming, Outgoing, public_methods
 from grader.rpc.frames import Channel
 from grader.rpc.handles import Handles
 from grader.rpc.limits import MAX_NESTED, Unsendable, Violation
@@ -111,7 +111,8 @@ class Connection:
                 request["modules"] = outgoing.mentions
                 for side, number in outgoing.mentions:
                     parameters += self.handles.parameters(OUR_VIEW[side], number)
-            return self._decode(*self._request(request, outgoing.tensors, parameters))
+            answered = self._request(request, outgoing.tensors, parameters)
+            return self._decode(*answered, outgoing.values)
 
     def get(self, target: int, name: str) -> Any:
         """Read an attribute of one of their objects."""
@@ -176,9 +177,11 @@ class Connection:
             own = AnswerNode.apply(self, slot, own, self._anchor, *tensors)
         return slot.answer, own, sent
 
-    def _decode(self, answer: dict, results: tuple, sent: list[Tensor]) -> Any:
+    def _decode(
+        self, answer: dict, results: tuple, sent: list[Tensor], arguments: Mapping[int, Tensor] = NOTHING
+    ) -> Any:
         apply_changes(answer.get("changed"), results, sent)
-        return Incoming(self, list(results)).decode(answer.get("value"))
+        return Incoming(self, list(results), arguments).decode(answer.get("value"))
 
     def exchange(self, request: dict, tensors: list[Tensor]) -> tuple[dict, list[Tensor]]:
         """Send a request and serve theirs until its answer comes.
@@ -261,7 +264,7 @@ class Connection:
             inputs += [p if p.requires_grad else None for p in self.handles.parameters(MIRRORED[side], number)]
         target = self.target(message.get("target"), message.get("method"))
         result = target(*args, **kwargs)
-        answer, tensors = self._answer(result, inputs)
+        answer, tensors = self._answer(result, inputs, leaves)
         if changed := changes(leaves, before, needs, tensors):
             answer["changed"] = changed
             answer["gradient"] += [False] * (len(tensors) - len(answer["gradient"]))
@@ -303,9 +306,11 @@ class Connection:
             raise Violation("a copy of something that is no module")
         return self._answer(copy.deepcopy(target), [])
 
-    def _answer(self, result: Any, inputs: list[Tensor | None]) -> tuple[dict, list[Tensor]]:
+    def _answer(
+        self, result: Any, inputs: list[Tensor | None], arguments: Sequence[Tensor] = ()
+    ) -> tuple[dict, list[Tensor]]:
         """The answer that carries a result; what has a gradient is recorded."""
-        outgoing = Outgoing(self)
+        outgoing = Outgoing(self, arguments)
         answer: dict = {"op": "return", "value": outgoing.encode(result)}
         answer["gradient"] = [tensor.requires_grad for tensor in outgoing.tensors]
         if any(answer["gradient"]):

@@ -46,6 +46,15 @@ def test_drop_labels_changes_a_label_to_null_or_leaves_it(code, rng):
         expect.holds(not strange, why, got=strange, want="none of these")
 
 
+def test_drop_labels_answers_with_a_tensor_of_its_own(code, rng):
+    """A new tensor comes back, also where no label is dropped."""
+    for p in (0.0, 0.5):
+        y = mixed(30)
+        got = code.drop_labels(y, 5, p, rng)
+        why = "the answer is a tensor of its own, so that writing into it leaves the caller's labels as they are"
+        expect.holds(got is not y, why, got="the tensor that was given", want="a new one")
+
+
 def test_drop_labels_drops_at_the_rate_p(code, rng):
     """Of many labels a share of p is dropped."""
     for p, generator in ((0.32, rng), (0.9, rng), (0.32, None)):
