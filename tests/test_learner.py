@@ -306,3 +306,18 @@ def test_whoever_reads_no_more_ends_a_command_without_a_word(command):
     )
     os.close(writer)
     assert (said.returncode, said.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [("next", 0), ("check q_sample", 1), (f"grade '{ROOT}/exercises/s1_forward_reverse.py' --only q_sample", 0)],
+)
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_one_that_nobody_listens_to(tmp_path: Path, command: str, status: int, closed: str) -> None:
+    shell = f"exec '{sys.executable}' -m grader {command} {closed}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    said = subprocess.run(
+        ["sh", "-c", shell], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert "Traceback" not in said.stderr
+    assert said.returncode == status

@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import gc
+import os
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -14,6 +15,7 @@ NEEDED = ("hypothesis", "jaxtyping", "matplotlib", "numpy", "pytest", "rich", "t
 def begun() -> Iterator[None]:
     """What ends a command before it could say so itself is told in a line: an interruption, or a package that is not there."""
     atexit.register(gc.freeze)  # as Python ends it collects garbage: what torch brought need not be looked through
+    _stand_in()
     try:
         yield
     except KeyboardInterrupt:
@@ -25,6 +27,19 @@ def begun() -> Iterator[None]:
         why = f"unstatic: {name} is not installed for {sys.executable}. The README's first command installs what the course needs;"
         print(f"{why} in an environment of your own: {sys.executable} -m pip install -e .", file=sys.stderr)
         sys.exit(2)
+
+
+def _stand_in() -> None:
+    """Where a shell closed standard input or an output (`unstatic next >&-`), nothing is read and what is said is lost.
+
+    The three numbers are taken first, that no file opened later gets one.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - it lives as long as the command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
