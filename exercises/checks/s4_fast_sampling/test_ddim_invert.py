@@ -12,7 +12,7 @@ from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.cases import numbers
 from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import ddim, level, stacked, trailing
-from exercises.checks.s4_fast_sampling.inputs import BODIES, COSINE_END, seeds, shapes, table
+from exercises.checks.s4_fast_sampling.inputs import BODIES, COSINE_END, falling, seeds, shapes, table
 from exercises.checks.s4_fast_sampling.loops import called, left_as_it_was, sampled
 from exercises.checks.s4_fast_sampling.models import column, deaf, timed
 from exercises.checks.s4_fast_sampling.rules import CLEAN, SINGLE, close
@@ -58,6 +58,7 @@ def test_ddim_invert_calls_the_model_n_times_at_the_levels_it_goes_to(code, rng)
     """N calls, at the levels it goes to, ascending, told to the model as int64 (B,)."""
     for n in (4, 5, 12):
         walked(code, timed(), cases.normal((3, 2), rng), n)
+    walked(code, timed(), cases.normal((3, 2), rng), 7, falling(17, rng))  # 17 / (17/7) is above 7 in floats
 
 
 def test_ddim_invert_goes_up_from_level_to_level(code, rng):

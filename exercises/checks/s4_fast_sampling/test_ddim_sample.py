@@ -9,7 +9,7 @@ from exercises.checks import cases, chance, expect
 from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import clean, ddim, fresh, level, stacked, trailing
-from exercises.checks.s4_fast_sampling.inputs import BODIES, seeds, shapes, table
+from exercises.checks.s4_fast_sampling.inputs import BODIES, falling, seeds, shapes, table
 from exercises.checks.s4_fast_sampling.loops import called, left_as_it_was, sampled
 from exercises.checks.s4_fast_sampling.models import timed
 from exercises.checks.s4_fast_sampling.rules import CLEAN, MIX, SINGLE, close
@@ -29,10 +29,11 @@ def chain(model: Spy, x: Tensor, alpha_bar: Tensor, n: int) -> Tensor:
     return stacked(states)
 
 
-def walked(code, model: Spy, x_T: Tensor, n: int, *rest, **named) -> list[Tensor]:
-    """The states of a chain on `table`: what the model was called with, and the result."""
-    result = sampled(code.ddim_sample(model, x_T, table(), n, *rest, **named), x_T)
-    called(model, x_T, trailing(len(table()), n), CALLS)
+def walked(code, model: Spy, x_T: Tensor, n: int, *rest, alpha_bar: Tensor | None = None, **named) -> list[Tensor]:
+    """The states of a chain, on `table` if no other is given: what the model was called with, and the result."""
+    alpha_bar = table() if alpha_bar is None else alpha_bar
+    result = sampled(code.ddim_sample(model, x_T, alpha_bar, n, *rest, **named), x_T)
+    called(model, x_T, trailing(len(alpha_bar), n), CALLS)
     return [*(seen.x_t for seen in model.seen), result]
 
 
@@ -40,6 +41,8 @@ def test_ddim_sample_calls_the_model_n_times_at_the_trailing_levels(code, rng):
     """N calls, at the levels of timesteps, told to the model as int64 (B,)."""
     for n in (4, 5, 12):
         walked(code, timed(), cases.normal((3, 2), rng), n)
+    # 17 / (17/7) is above 7 in floats
+    walked(code, timed(), cases.normal((3, 2), rng), 7, alpha_bar=falling(17, rng))
 
 
 def test_ddim_sample_skips_from_level_to_level(code, rng):

@@ -9,7 +9,7 @@ from exercises.checks import cases, expect
 from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.rules import KEEP
 from exercises.checks.s4_fast_sampling.formulas import clean, half_log, level, multistep, stacked, trailing
-from exercises.checks.s4_fast_sampling.inputs import BODIES, seeds, shapes, table
+from exercises.checks.s4_fast_sampling.inputs import BODIES, falling, seeds, shapes, table
 from exercises.checks.s4_fast_sampling.loops import called, left_as_it_was, sampled
 from exercises.checks.s4_fast_sampling.models import exact, timed
 from exercises.checks.s4_fast_sampling.rules import SECOND, near
@@ -36,10 +36,11 @@ def chain(model: Spy, x: Tensor, alpha_bar: Tensor, n: int) -> Tensor:
     return stacked(states)
 
 
-def walked(code, model: Spy, x_T: Tensor, n: int) -> list[Tensor]:
-    """The states of a chain on `table`: what the model was called with, and the result."""
-    result = sampled(code.dpmpp_2m_sample(model, x_T, table(), n), x_T)
-    called(model, x_T, trailing(len(table()), n), CALLS)
+def walked(code, model: Spy, x_T: Tensor, n: int, alpha_bar: Tensor | None = None) -> list[Tensor]:
+    """The states of a chain, on `table` if no other is given: what the model was called with, and the result."""
+    alpha_bar = table() if alpha_bar is None else alpha_bar
+    result = sampled(code.dpmpp_2m_sample(model, x_T, alpha_bar, n), x_T)
+    called(model, x_T, trailing(len(alpha_bar), n), CALLS)
     return [*(seen.x_t for seen in model.seen), result]
 
 
@@ -47,6 +48,7 @@ def test_dpmpp_2m_sample_calls_the_model_n_times_at_the_trailing_levels(code, rn
     """N calls, at the levels of timesteps, told to the model as int64 (B,)."""
     for n in (4, 5, 12):
         walked(code, timed(), cases.normal((3, 2), rng), n)
+    walked(code, timed(), cases.normal((3, 2), rng), 7, falling(17, rng))  # 17 / (17/7) is above 7 in floats
 
 
 def test_dpmpp_2m_sample_takes_second_order_steps_in_between(code, rng):

@@ -48,6 +48,15 @@ def test_timesteps_rounds_each_step_and_not_the_stride(code):
     compare(code, [(10, 3), (100, 7), (20, 7), (1000, 30), (12, 5), (50, 49)])
 
 
+def test_timesteps_are_n_where_strides_of_floats_make_one_more(code):
+    """T / (T/n) is a little above n in floats for some T and n: a count by strides of T/n comes to n + 1."""
+    why = (
+        "n steps, counted by i = 0 .. n-1: the strides of T/n, added up in floats, may stop just short of 0; "
+        + TRAILING
+    )
+    compare(code, [(17, 7), (1000, 122)], why)
+
+
 def test_timesteps_starts_at_the_last_level(code):
     """The first step is the last level, T-1, even if it is the only one."""
     why = "a sampler starts from static, which is level T-1; n = 1 has that step alone"

@@ -22,8 +22,8 @@ STEP = "x̂_0 = (x - √(1-ᾱ_t) ε̂) / √ᾱ_t and x ← √ᾱ' x̂_0 + √
 CLEAN = "the last step goes to clean data, where ᾱ is 1"
 TRAILING = "the levels are the trailing ones, round(T - i T/n) - 1 for i = 0 to n-1"
 CALLS = "how it is asked, not the sample: the model is called n times, each time on a batch of 2B"
-GRIDS = [(14, 6), (1, 1), (5, 5), (7, 3), (8, 1), (12, 5)]
-"""(T, n) of which no step falls on a half, which may be rounded either way."""
+GRIDS = [(14, 6), (1, 1), (5, 5), (7, 3), (8, 1), (12, 5), (17, 7)]
+"""(T, n) of which no step falls on a half, which may be rounded either way. 17 / (17/7) is above 7 in floats."""
 
 
 def levels(T: int, n: int) -> list[int]:

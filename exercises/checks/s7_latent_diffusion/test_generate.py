@@ -19,8 +19,8 @@ TIMES = "trailing times: round(T - i T / n) - 1 for i = 0, ..., n-1"
 NEAR = {"rtol": 1e-5, "atol": 1e-5}
 """A number of 1e-8 added to a divisor, which costs nothing, and tables that were kept in float32."""
 FEW = "n steps, each with one call on a doubled batch or with two calls"
-GRIDS = ((8, 5), (11, 7), (10, 1), (10, 2), (9, 3), (10, 3), (6, 6), (1, 1))
-"""T and n for which no T - i T / n is a half, which may be rounded either way."""
+GRIDS = ((8, 5), (11, 7), (10, 1), (10, 2), (9, 3), (10, 3), (6, 6), (1, 1), (17, 7))
+"""T and n for which no T - i T / n is a half, which may be rounded either way. 17 / (17/7) is above 7 in floats."""
 
 
 def trailing(T: int, n: int) -> list[int]:

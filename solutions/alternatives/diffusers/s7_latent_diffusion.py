@@ -141,7 +141,7 @@ def latent_loss(model, autoencoder, x, y, t, noise, alpha_bar, scale):
 def generate(model, autoencoder, z_T, y, null, alpha_bar, scale, guidance, n):
     scheduler, z, dtype = scheduler_of(alpha_bar.double()), z_T, z_T.dtype
     scheduler.set_timesteps(n)
-    times = scheduler.timesteps.tolist()
+    times = scheduler.timesteps.tolist()[:n]  # for some T and n the library's strides of floats come to n + 1
     for time, to in zip(times, [*times[1:], -1], strict=True):
         t = torch.full((2 * len(z),), time, dtype=torch.int64)
         eps, eps_y = model(torch.cat([z, z]), t, torch.cat([torch.full_like(y, null), y])).chunk(2)
