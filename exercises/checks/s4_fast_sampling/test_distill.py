@@ -24,7 +24,7 @@ from exercises.checks.spies import Slopes, Spy
 ROWS, BATCH = 40, 32
 STEPS, OF_TEACHER = 40, 4
 """40 draws of one of the student's 2 levels miss one of them once in 5e11 runs, and 40 * 32 draws one of 40 rows once in 3e12; 64 draws of one
-of 3 levels, where a teacher's 6 steps tell more, once in 6e10."""
+of 3 levels, where a teacher's 6 steps tell more, once in 6e10, and 120 draws one of 5 once in 8e10."""
 OWN = "the student is taught at its own n/2 trailing levels, which are every other one of the teacher's n"
 WALK = "the teacher takes two of its steps: it is asked at the student's level t and at its own next level, t_mid"
 SHOWN = "each update shows the student batch_size noised rows, in the data's dtype, with int64 levels"
@@ -100,14 +100,15 @@ def test_distill_teaches_at_the_students_own_levels(code, rng):
 
 
 def test_distill_lets_the_teacher_take_two_steps(code, rng):
-    """The teacher is asked at all of its n levels, at t and t_mid in turn."""
-    teacher, student, data = timed(), timed(), cases.normal((ROWS, 2), rng)
-    school(code, teacher, student, data, 6, 64, rng, batch_size=BATCH, lr=1e-6)
-    levels = [told for seen in teacher.seen for told in torch.as_tensor(seen.t).flatten().tolist()]
-    among(levels, trailing(12, 6), WALK)
-    counts, own = Counter(levels), trailing(12, 6)
-    uneven = [(t, mid) for t, mid in zip(own[::2], own[1::2], strict=True) if counts[t] != counts[mid]]
-    expect.holds(not uneven, WALK, got=uneven, want="as many questions at t as at the t_mid below it")
+    """The teacher is asked at all of its n levels, at t and t_mid in turn, also where n does not divide T."""
+    for n, steps in ((6, 64), (10, 120)):
+        teacher, student, data = timed(), timed(), cases.normal((ROWS, 2), rng)
+        school(code, teacher, student, data, n, steps, rng, batch_size=BATCH, lr=1e-6)
+        levels = [told for seen in teacher.seen for told in torch.as_tensor(seen.t).flatten().tolist()]
+        among(levels, trailing(12, n), WALK)
+        counts, own = Counter(levels), trailing(12, n)
+        uneven = [(t, mid) for t, mid in zip(own[::2], own[1::2], strict=True) if counts[t] != counts[mid]]
+        expect.holds(not uneven, WALK, got=uneven, want="as many questions at t as at the t_mid below it")
 
 
 def test_distill_shows_teacher_and_student_the_same_noised_rows(code, rng):
