@@ -6,13 +6,14 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from grader.diagnosis.evidence import differs
+from grader.diagnosis.evidence import differs, raised
 from grader.diagnosis.observed.facts import Fact, Look, Step, called, given, numbers
 from grader.diagnosis.observed.weights import solve
 from grader.diagnosis.reference import reference
 from grader.diagnosis.replay import replay
 
 MEANS = "It is seen in what the models are called with, in every check that fails for it."
+RAISED = "The function ends with this exception before it has come to the model: the message says which line raised it."
 NEAR = 1e-6
 
 
@@ -62,7 +63,11 @@ def _counts(look: Look, steps: list[Step]) -> Iterator[Fact]:
         return
     apart = {mine - right for mine, right in pairs}
     if all(mine == 0 for mine, _ in pairs):
-        yield look.fact("the model is never asked", MEANS, steps)
+        early = {str(step[3].result).removeprefix("raised ") for step in steps if raised(step[3].result)}
+        if len(early) == 1 and all(raised(step[3].result) for step in steps):
+            yield look.fact(f"{early.pop()} raised before the model is asked", RAISED, steps)
+        else:
+            yield look.fact("the model is never asked", MEANS, steps)
     elif apart == {1}:
         yield look.fact("the model called once too often", MEANS, steps)
     elif apart == {-1}:
