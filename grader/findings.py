@@ -12,6 +12,7 @@ import re
 import traceback
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -253,12 +254,14 @@ def explain(found: Outcome, check: Check, exercise: Exercise, text: str, places:
 
 
 _DEFINED = re.compile(r"^([ \t]*)(?:async +)?(?:def|class) +(\w+)", re.MULTILINE)
+MOST_DEFINED = 1000
+"""So many definitions are looked at where one is missing; an honest text has some tens."""
 
 
 def _elsewhere(name: str, text: str, places: Places) -> str:
     """Where a text that does not define a name at its top level has it within something, or one that is nearly the same; else ""."""
     ours = {known for section in sections().values() for known in section.exercises}
-    defined = [(found[1], found[2], text.count("\n", 0, found.start(2)) + 1) for found in _DEFINED.finditer(text)]
+    defined = list(islice(_definitions(text), MOST_DEFINED))
     for indent, other, line in defined:
         if other == name and indent:
             return f" The one in {places.told(line)} is indented into something else: move it to the left margin."
@@ -268,6 +271,15 @@ def _elsewhere(name: str, text: str, places: Places) -> str:
     if not near:
         return ""
     return f" Is {one_line(folded[near[0]])} ({places.told(others[folded[near[0]]])}) meant?"
+
+
+def _definitions(text: str) -> Iterator[tuple[str, str, int]]:
+    """What a text defines, going by its look: the indentation, the name and the line of each."""
+    line, counted = 1, 0
+    for found in _DEFINED.finditer(text):
+        line += text.count("\n", counted, found.start(2))
+        counted = found.start(2)
+        yield found[1], found[2], line
 
 
 def _indented(words: str) -> str:

@@ -124,5 +124,5 @@ def _binds(text: str, name: str) -> bool:
     """Whether a cell would have given the name a value, going by its look."""
     word = re.escape(name)
     defined = rf"^[ \t]*(?:async +)?(?:def|class) +{word}\b|^[ \t]*{word} *[:=](?!=)"
-    imported = rf"^[ \t]*(?:from +\S+ +)?import +[^\n]*(?:\b{word}\b|\*)"
+    imported = rf"^[ \t]*(?:from +\S+ +)?import [^\n]*(?:\b{word}\b|\*)"
     return re.search(f"{defined}|{imported}", text, re.MULTILINE) is not None

@@ -149,7 +149,7 @@ def _cut(text: str) -> str:
     return f"{text[:SHOWN]}\n# ... and {len(text) - SHOWN:,} characters more"
 
 
-_DEFINITION = re.compile(r"^(\s*(?:[>*+-]\s*)*)\[", re.M)
+_DEFINITION = re.compile(r"^([^\S\n]*(?:[>*+-][^\S\n]*)*)\[", re.M)
 
 
 def inert(markdown: str) -> str:
