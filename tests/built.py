@@ -4,6 +4,7 @@ Each function makes one below a folder and returns its path; its docstring is as
 what `grader.intake.reading` must make of it: "not-gradable", or "ignored" where the module is read and the rest is not.
 """
 
+import io
 import json
 import os
 import stat
@@ -21,7 +22,7 @@ Builder = Callable[[Path], Path]
 
 def verdict(path: Path) -> str:
     """What intake makes of a submission: "not-gradable", "ignored" if only the module is read, or what else is in it."""
-    submission = intake.read(path)
+    (submission,) = intake.read_all([path])
     if not submission.sections:
         return "not-gradable"
     text = submission.sections[STEM].text
@@ -112,6 +113,16 @@ def lying_sizes(folder: Path) -> Path:
         data[start : start + 4] = (10).to_bytes(4, "little")
     path.write_bytes(bytes(data))
     return path
+
+
+def long_paths(folder: Path) -> Path:
+    """Ways in: an archive in an archive of few kilobytes, whose paths have fifty folders each and come to gigabytes: not-gradable."""
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        for number in range(40):
+            path = "/".join([f"{number}{'a' * 1250}"] * 49)
+            archive.writestr(zipfile.ZipInfo(f"{path}/{MODULE}"), CODE)
+    return _archive(folder, {"inner.zip": inner.getvalue()})
 
 
 def same_name_twice(folder: Path) -> Path:
@@ -228,7 +239,7 @@ def name_that_is_a_formula(folder: Path) -> Path:
 
 BUILDERS: tuple[Builder, ...] = (
     traversal, absolute_path, link_in_an_archive, link_in_a_folder, link_as_a_submission, pipe, bomb, lying_sizes,
-    same_name_twice, encrypted, no_text, zeros, sparse, nested_source, long_number, broken_notebook, skipped_cells,
+    long_paths, same_name_twice, encrypted, no_text, zeros, sparse, nested_source, long_number, broken_notebook, skipped_cells,
     settings_of_pytest, shadows, pickles, git_hooks, name_that_is_a_formula,
 )  # fmt: skip
 

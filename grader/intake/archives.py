@@ -17,6 +17,8 @@ CLASS_BYTES, CLASS_ENTRIES = 500 * MIB, 20_000
 """Of a class download, which a platform made."""
 LEVELS = 50
 """Folders within folders, in an archive."""
+PATH_CHARACTERS = 1000
+"""Of a path in an archive, whose format has room for 65,535: each folder on the way is kept with the path that leads to it."""
 
 
 class Archive:
@@ -116,6 +118,10 @@ def _parts(info: zipfile.ZipInfo, shown: str, dos: bool) -> tuple[str, ...]:
     if dos:
         name = name.replace("\\", "/")
     parts = tuple(name.removeprefix("./").removesuffix("/").split("/"))  # some programs write ./ before every path
+    if len(name) > PATH_CHARACTERS:
+        raise Refused(
+            f"{shown}: the path of {entry} is longer than the {PATH_CHARACTERS:,} characters that are accepted"
+        )
     if name.startswith("/") or ".." in parts:
         raise Refused(f"{shown}: the path of {entry} leads out of the archive")
     if "\\" in name or ":" in parts[0]:
