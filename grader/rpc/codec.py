@@ -145,7 +145,8 @@ class Outgoing:
             return ["m", number, None, []]
         shared, description = share(module, self._number)
         self._connection.handles.share("ours", number, shared)
-        return ["m", number, description, public_methods(module)]
+        methods = public_methods(module) if self._connection.believes else offered(module)
+        return ["m", number, description, methods]
 
 
 class Incoming:
@@ -248,6 +249,16 @@ def public_methods(value: Any) -> list[str]:
         if kind.__module__ != "builtins" and not kind.__module__.startswith("torch."):
             names |= {name for name, member in vars(kind).items() if callable(member) and not name.startswith("_")}
     return sorted(names)
+
+
+OF_A_MODEL = frozenset({"forward", "encode", "decode"})
+"""What models and autoencoders have by the exercises' contract."""
+
+
+def offered(value: Any) -> list[str]:
+    """The methods of the judge's objects that the jail may call. What else a check's model defines is the check's: some of it answers."""
+    names = public_methods(value)
+    return [name for name in names if name in OF_A_MODEL] if isinstance(value, nn.Module) else names
 
 
 def _plain_of(value: list | tuple | dict) -> list | tuple | dict:

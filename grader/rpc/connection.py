@@ -36,7 +36,7 @@ from grader.rpc.autograd import (
     Slot,
     ask,
 )
-from grader.rpc.codec import NOTHING, Incoming, Outgoing, public_methods
+from grader.rpc.codec import NOTHING, Incoming, Outgoing, offered
 from grader.rpc.frames import Channel
 from grader.rpc.handles import Handles
 from grader.rpc.limits import MAX_NESTED, Unsendable, Violation
@@ -68,7 +68,8 @@ class Connection:
             build_error: the exception that such data from the other side means.
             catches: what is described to the other side instead of ending this process.
             open_objects: whether the other side may read attributes of our objects and call any method of theirs. The
-                judge says no: of its objects only the public methods that their classes define can be called.
+                judge says no: of its objects only the public methods that their classes define can be called, of its
+                modules only those that models have.
         """
         self.channel = channel
         self._describe_error, self._build_error, self._catches = describe_error, build_error, catches
@@ -327,7 +328,7 @@ class Connection:
             raise Violation("a method without a name")
         if method == FUNCTIONAL and isinstance(target, nn.Module):
             return lambda state, args, kwargs: _functional_call(target, state, args, kwargs)
-        if not self._open_objects and method not in public_methods(target):
+        if not self._open_objects and method not in offered(target):
             raise Violation("a method that is not offered")
         return getattr(target, method)
 
