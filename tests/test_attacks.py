@@ -41,6 +41,8 @@ IMPORT_NOTE = re.compile(
     r"note       (importing stopped at line \d+ \(|line \d+: this (import|statement) was left out \()"
 )
 """How the only notes begin that a module can bring about."""
+LONGEST_MESSAGE = 50_000
+"""Characters: what failed is told in 4,000, and beside it a hundred pieces that ended early in 300 each."""
 EFFORT = 50_000
 """So many steps are spent on each stage of naming a mistake, a sixteenth of what a grading spends: no attack has one to name."""
 graded: list[Row] = []
@@ -126,6 +128,7 @@ def test_an_attack_gets_what_it_must_and_touches_no_other_exercise(bench, entry,
         honest = "pass" in entry.expect[name]
         assert row["score"] == (row["points"] if row["verdict"] == "pass" else 0)
         assert honest or (row["score"] == 0 and row["message"])
+        assert len(row["message"]) < LONGEST_MESSAGE
         lines = [line for line in row["message"].splitlines() if not IMPORT_NOTE.match(line)]
         assert not any(line.startswith(("grader ", "note ")) for line in lines)
 

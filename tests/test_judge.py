@@ -7,6 +7,8 @@ import pytest
 from grader.course import ROOT, section
 from grader.judging import sitting
 from grader.judging.judge import Request
+from grader.sandbox.host import memory, session
+from grader.sandbox.host.memory import resident
 
 STEM = "s1_forward_reverse"
 REFERENCE = (ROOT / "solutions" / f"{STEM}.py").read_text()
@@ -282,6 +284,21 @@ def compute_alpha_bar(betas):
 def test_what_was_defined_before_an_exception_at_import_is_graded(judge):
     rows = verdicts(judge, REFERENCE + "\n1 / 0\ndef late(): pass\n", ("forward_step", "q_sample"))
     assert {row["verdict"] for row in rows.values()} == {"pass"}
+
+
+def test_what_a_submission_has_the_judge_keep_is_gone_with_its_check(judge, monkeypatch):
+    """Three seconds; what is kept for gradients is seen by no garbage collector."""
+    before = resident()
+    monkeypatch.setattr(session, "MOST_MEMORY", 400 << 20)
+    monkeypatch.setattr(memory, "LARGE", 0)
+    code = """def simple_loss(model, x0, t, noise, alpha_bar):
+    while True:
+        model(torch.zeros(1 << 20, requires_grad=True), t[:1].expand(1 << 20))"""
+    for _ in range(2):  # the second has as much room as the first
+        row = verdicts(judge, with_answer(code), ("simple_loss",))["simple_loss"]
+        assert row["verdict"] == "memory"
+        assert "GiB at the judge's" in row["message"]
+    assert resident() < before + (200 << 20)
 
 
 def test_an_import_that_leaves_threads_and_parallel_work_is_graded(judge):

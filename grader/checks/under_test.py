@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from exercises.checks.describe import MADE, Call, argument_names, network_called
-from exercises.checks.expect import GIVEN, LAST_CALL, ORDINALS, Mismatch, unchanged
+from exercises.checks.expect import GIVEN, LAST_CALL, ORDINALS, PARTS, Mismatch, unchanged
 from exercises.checks.notes import NOTES, a_call, note
 from grader.faults import Missing, Raised
 
@@ -24,15 +24,19 @@ class UnderTest:
 
     def __init__(self, module: Any) -> None:
         self._module = module
-        LAST_CALL.clear()
-        NOTES.clear()
-        GIVEN.clear()
+        forget()
 
     def __getattr__(self, name: str) -> Any:
         if not hasattr(self._module, name):
             raise Missing(name)
         target = getattr(self._module, name)
         return _noting(name, target) if callable(target) else target
+
+
+def forget() -> None:
+    """Keep nothing of a check: what it handed out and was given may be large."""
+    for noted in (LAST_CALL, NOTES, GIVEN, PARTS):
+        noted.clear()
 
 
 def _noting(name: str, target: Callable) -> Callable:

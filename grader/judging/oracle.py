@@ -22,21 +22,33 @@ LARGEST_NUMBER = 1_000_000
 """A whole number among the arguments may be how long a loop of ours is."""
 MOST_ELEMENTS = 1 << 22
 """Of a tensor among the arguments: thousands of times what a check hands out."""
+MOST_ROWS = {"ot_pairing": 1000}
+"""Where each row is compared with each: one call into a library, which no signal interrupts, would take minutes for ten thousand."""
+AGAIN_SECONDS = 1.0
+"""What comes where Python drops exceptions, in a finalizer, comes again."""
 
 
-def oracle(stem: str, name: str, clock: Clock) -> Callable[..., Any] | None:
+def oracle(stem: str, name: str) -> Callable[..., Any] | None:
     """The reference's function; None if there is none that can stand in: no reference here, or a class, which lives with the answer.
 
     Args:
         stem: the section.
         name: the exercise.
-        clock: the time that its calls may take.
     """
     if not section(stem).solution.is_file():
         return None
     reference = getattr(importlib.import_module(f"solutions.{stem}"), name)
-    if isinstance(reference, type):
-        return None
+    return None if isinstance(reference, type) else reference
+
+
+def within_reason(reference: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
+    """The function for a submission to call: it takes no more work than an answer may, and no more time than a check has.
+
+    Args:
+        reference: what `oracle` gave.
+        clock: the check's.
+    """
+    name = reference.__name__
 
     @wraps(reference)
     def ours(*args: Any, **kwargs: Any) -> Any:
@@ -55,20 +67,27 @@ def _refuse_large(values: list[Any], name: str) -> None:
             raise ValueError(
                 f"the course's {name} takes tensors of up to {MOST_ELEMENTS:,} elements while it is judged"
             )
+        if isinstance(value, Tensor) and value.ndim and name in MOST_ROWS and len(value) > MOST_ROWS[name]:
+            raise ValueError(f"the course's {name} takes up to {MOST_ROWS[name]:,} rows while it is judged")
 
 
 @contextlib.contextmanager
 def _within(clock: Clock) -> Iterator[None]:
-    """Interrupt what takes longer than the clock allows; signals reach the main thread only, where a judge works."""
-    if threading.current_thread() is not threading.main_thread():
+    """Interrupt what takes longer than the clock allows; signals reach the main thread only, where a judge works.
+
+    A call within another, of a function of ours that was handed to one of ours, is part of that one: whoever interrupts it interrupts both.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getitimer(signal.ITIMER_REAL)[0]:
         yield
         return
 
     def late(number: int, frame: object) -> None:
+        clock.spend(max(clock.left, 0))  # or who catches this could begin again
         raise faults.TimedOut("its time is over, in calls of the course's functions")
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, max(clock.left, 0.001))
+    signal.setitimer(signal.ITIMER_REAL, max(clock.left, 0.001), AGAIN_SECONDS)
     try:
         yield
     finally:

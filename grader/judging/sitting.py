@@ -13,16 +13,17 @@ from grader import faults
 from grader.checks.collect import Check, collect, collect_own
 from grader.checks.run import Outcome, outcome
 from grader.checks.state import global_seed
-from grader.checks.under_test import UnderTest
+from grader.checks.under_test import UnderTest, forget
 from grader.course import Exercise, Section, section
 from grader.diagnosis.diagnose import diagnose
 from grader.findings import explain
 from grader.intake.sources import Places
 from grader.judging.notes import Notes, told
-from grader.judging.oracle import oracle
+from grader.judging.oracle import oracle, within_reason
 from grader.judging.results import CheckRow, Row
 from grader.sandbox.host.imported import Imported
 from grader.sandbox.host.limits import Clock
+from grader.sandbox.host.memory import give_back
 from grader.sandbox.host.sandbox import Guest, Sandbox
 from grader.sandbox.host.session import KILLED_OURS
 
@@ -140,6 +141,7 @@ class Sitting:
                 done(name)
         finally:
             self._close()
+            give_back()
         rows = [self.settled[name] for name in self.request.only]
         if rows and (general := told(self.notes.general(self.request.only, self.imported))):
             rows[0] = {**rows[0], "message": _lines(rows[0]["message"], general)}
@@ -224,7 +226,7 @@ class Sitting:
     def _ours(self, wrong: list[str]) -> Ours:
         if not self.request.charge_once:
             return {}
-        found = {name: oracle(self.section.stem, name, self.clock) for name in wrong}
+        found = {name: oracle(self.section.stem, name) for name in wrong}
         return {name: function for name, function in found.items() if function is not None}
 
     def _own(self) -> list[Check]:
@@ -292,19 +294,28 @@ class Sitting:
             fault = faults.TimedOut(f"the {self.seconds:g} s that a section may take were used up before it began")
             return Outcome(fault.verdict, None, fault)
         assert guest is not None
+        give_back()  # what the check before had computed here is nobody's any more
         try:
             seconds = CHECK_SECONDS * self.request.time.get(check.exercise, 1.0)
-            with guest.session(Clock(seconds, self.clock, what="a check")) as session:
+            clock = Clock(seconds, self.clock, what="a check")
+            with guest.session(clock) as session:
                 for name, function in ours.items():
-                    session.replace(name, function)
+                    session.replace(name, within_reason(function, clock))
                 found = outcome(check, UnderTest(session), self.request.seed)
         except (faults.GraderFault, faults.Tampered) as fault:
             if guest.lost:
                 self._close()  # what comes next begins with a new one
             return Outcome(fault.verdict, None, fault)
+        except MemoryError:
+            self._close()
+            full = faults.OutOfMemory("what it sent and asked for takes more memory than the judge may take")
+            return Outcome(full.verdict, None, full)
+        finally:
+            forget()
         if isinstance(found.error, faults.CheckFault):
             found.error.line = found.error.line or session.running_line
             found.error.printed = session.printed
+        _without_frames(found.error)
         return found
 
     # ------------------------------------------------------------------------------------------------------- the row
@@ -353,6 +364,13 @@ class Sitting:
             return None
         ours = {check.name: found.evidence for check, found in failed if found.evidence and not check.own}
         return diagnose(self.section.stem, exercise.name, ours, self.request.seed)
+
+
+def _without_frames(error: BaseException | None) -> None:
+    """Let an exception that is kept for the report keep none of the tensors that were at hand where it was raised."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _lines(*parts: str) -> str:

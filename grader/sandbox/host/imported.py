@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from grader import faults
 from grader.rpc.messages import a_list, whole
+from grader.sandbox.guest.running import MOST_TROUBLE
 from grader.sandbox.host.session import submission_error
 
 MOST_LINES = 1_000_000
@@ -69,7 +70,9 @@ class Imported:
         """What an answer to "load" says; `seconds` is how long the import was let run."""
         return cls(
             _names(answer.get("uses")),
-            tuple(_trouble(one, seconds) for one in a_list(answer.get("trouble")) if isinstance(one, dict)),
+            tuple(
+                _trouble(one, seconds) for one in a_list(answer.get("trouble"))[:MOST_TROUBLE] if isinstance(one, dict)
+            ),
             _rebound(answer.get("values")),
             frozenset(name for name in a_list(answer.get("stubs")) if isinstance(name, str)),
         )

@@ -197,6 +197,8 @@ class Guest:
         finally:
             theirs.close()
             ours.close()
+            if session is not None:
+                session.let_go()
             try:
                 self._clear(trace=session is not None and session.timed_out)
                 if session is not None:

@@ -21,6 +21,7 @@ from grader.rpc.proxies import FunctionProxy
 from grader.sandbox.guest.orders import OrderError, receive_order
 from grader.sandbox.guest.walls import MEMORY
 from grader.sandbox.host.limits import Clock, Output
+from grader.sandbox.host.memory import resident
 
 FIRST_OBJECT = 1
 """The number under which a check's process knows the submission's module."""
@@ -28,6 +29,8 @@ SETTLE_SECONDS = 20
 """How long we wait to be told that all a process left is gone."""
 END_SECONDS = 5
 """How long we wait to be told how a process ended that closed its connection: it may live on. It is charged."""
+MOST_MEMORY = 2 << 30
+"""Bytes that the judge may hold of a check when it takes another message: half of what it may take at all."""
 TRACE = re.compile(r"^(?:Current thread 0x\w+|Stack) \(most recent call first\):$", re.M)
 """So begins what Python's faulthandler prints."""
 KILLED_OURS = "it ended a process of the grader's in the jail"
@@ -65,6 +68,10 @@ class Session:
     @property
     def timed_out(self) -> bool:
         return isinstance(self._connection.channel.dead, faults.TimedOut)
+
+    def let_go(self) -> None:
+        """Keep nothing of what the check's process had computed here: it would stay as long as the judge."""
+        self._connection.forget()
 
     def hear_out(self, output: Output) -> None:
         """Take from what was printed, once the process is gone, its last lines, and the line that was running."""
@@ -125,6 +132,10 @@ class WatchedChannel(Channel):
         self.dead: BaseException | None = None
         self._since: float | None = None
         """Since when the clock runs: from when we wait for an answer until it is here, whatever we serve meanwhile."""
+        self._held = resident()
+        """What the judge held already when the check began."""
+        self._asked = 0
+        """How many of our requests wait for their answers: one within another does not stop the other's clock."""
 
     def _watching(self, event: int) -> select.poll:
         poll = select.poll()
@@ -142,6 +153,7 @@ class WatchedChannel(Channel):
         try:
             self._charge()
             super().send(message, tensors)
+            self._asked += not _is_answer(message)
         except faults.CheckFault as fault:
             self.dead = fault
             raise
@@ -154,6 +166,7 @@ class WatchedChannel(Channel):
         try:
             if self._since is None:
                 self._since = time.monotonic()
+            self._see_to_memory()
             message, tensors = super().receive()
             self._charge()
         except faults.CheckFault as fault:
@@ -161,8 +174,10 @@ class WatchedChannel(Channel):
             raise
         except (Violation, Closed) as error:
             raise self._fault(error) from error
-        if message.get("op") in ("return", "raise"):
-            self._since = None
+        if _is_answer(message):
+            self._asked -= 1
+            if self._asked <= 0:
+                self._since = None
         return message, tensors
 
     def _charge(self) -> None:
@@ -177,6 +192,17 @@ class WatchedChannel(Channel):
             self._since = now
             if self._clock.left <= 0:
                 raise self._clock.over()
+
+    def _see_to_memory(self) -> None:
+        """Take nothing more from who has filled the judge's memory: it keeps what gradients may be asked of, and modules.
+
+        Raises:
+            faults.OutOfMemory: that is so.
+        """
+        if resident() > self._held + MOST_MEMORY:
+            raise faults.OutOfMemory(
+                f"what it sent and asked for takes more than {MOST_MEMORY >> 30} GiB at the judge's"
+            )
 
     @contextlib.contextmanager
     def honest(self) -> Iterator[None]:
@@ -239,6 +265,10 @@ class WatchedChannel(Channel):
                 return faults.Tampered(KILLED_OURS)
             return ended(answer.get("status"), "")
         return faults.Crashed("its process closed the connection to the grader")
+
+
+def _is_answer(message: dict) -> bool:
+    return message.get("op") in ("return", "raise")
 
 
 def last_words(output: Output, filename: str) -> tuple[int | None, str]:
