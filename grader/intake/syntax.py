@@ -166,7 +166,7 @@ class Compiler:
         left = memoryview(struct.pack(">I", len(data)) + data)
         while left:
             left = left[self._child.stdin.write(left) :]
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + min(SECONDS, max(self._left, 0.0))
         size = struct.unpack(">I", self._read(4, deadline))[0]
         line, _, message = self._read(size, deadline).decode().partition(" ")
         return int(line), message[:MESSAGE_CHARACTERS]
