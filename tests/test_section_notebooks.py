@@ -11,6 +11,7 @@ from exercises.toolkit import checking
 from grader.course import Section, section
 from grader.desk import in_notebook
 from grader.intake.reading import read
+from grader.intake.notebooks import MOST_CELLS, OBJECTS
 from grader.nbgrader.submitted import cells_of, inert, rebuilt
 from grader.sandbox.guest.jupyter import Shell
 from grader.source.markers import emptied, stub_of
@@ -246,3 +247,9 @@ def test_markdown_of_a_learner_links_nowhere(markdown) -> None:
 
 def test_comparisons_and_indices_stay_readable() -> None:
     assert inert("$a < b$ and `x[0]`, x_t[1] <= 2") == "$a < b$ and `x[0]`, x_t[1] <= 2"
+
+
+@pytest.mark.parametrize("most", [3_000_000, 20_000])
+def test_of_a_notebook_of_millions_of_cells_none_is_shown_and_of_thousands_the_first(most):
+    found = cells_of(b'{"cells": [' + b",".join([b"{}"] * most) + b"]}")
+    assert len(found) == (0 if most > OBJECTS else MOST_CELLS)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from grader.intake.notebooks import MOST_CELLS, OBJECTS
 from grader.intake.reading import Submission, read
 from grader.intake.sources import LIMITS
 from grader.intake.trees import Refused, read_file, require_regular
@@ -53,13 +54,16 @@ def submission(path: Path, name: str) -> Submission:
 
 
 def cells_of(data: bytes) -> list[Cell]:
-    """The cells of a notebook that somebody handed in, of each its kind, text and names; none if it is no notebook."""
+    """The cells of a notebook that somebody handed in, of each its kind, text and names; none if it is none that is graded."""
+    if data.count(b"[") + data.count(b"{") > OBJECTS:
+        return []
     try:
         document = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return []
     cells = document.get("cells") if isinstance(document, dict) else None
-    return [_plain(cell) for cell in cells if isinstance(cell, dict)] if isinstance(cells, list) else []
+    listed = cells[:MOST_CELLS] if isinstance(cells, list) else []
+    return [_plain(cell) for cell in listed if isinstance(cell, dict)]
 
 
 def _plain(cell: Mapping[str, Any]) -> Cell:
