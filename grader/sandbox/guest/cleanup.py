@@ -1,12 +1,17 @@
 """What a check may leave behind, found and removed: processes, and what is in the temporary folders."""
 
 import contextlib
+import fcntl
 import os
 import secrets
 import signal
+import struct
 import sys
 from collections.abc import Collection
 from pathlib import Path
+
+SET_FLAGS = 0x40000002 | struct.calcsize("l") << 16 | ord("f") << 8
+"""FS_IOC_SETFLAGS, as most architectures write it."""
 
 
 def descendants(apart_from: Collection[int] = ()) -> list[int]:
@@ -47,10 +52,24 @@ def empty(folder: Path, mode: int) -> None:
                 _remove(entry, folder)
             except OSError:
                 stubborn.add(entry.name)
+    _clear_flags(folder)
     for name in os.listxattr(folder) if sys.platform == "linux" else ():
         with contextlib.suppress(OSError):
             os.removexattr(folder, name)
     os.utime(folder, (0, 0))
+
+
+def _clear_flags(folder: Path) -> None:
+    """Take from a folder what `chattr` gives: a file system in memory keeps that too, since Linux 6.6."""
+    if sys.platform != "linux":
+        return
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(opened, SET_FLAGS, bytes(struct.calcsize("l")))
+    except OSError:  # it knows none
+        pass
+    finally:
+        os.close(opened)
 
 
 def _remove(entry: os.DirEntry, folder: Path) -> None:
