@@ -10,8 +10,8 @@ import pytest
 from exercises.toolkit import checking
 from grader.course import Section, section
 from grader.desk import in_notebook
-from grader.intake.reading import read
 from grader.intake.notebooks import MOST_CELLS, OBJECTS
+from grader.intake.reading import read
 from grader.nbgrader.submitted import cells_of, inert, rebuilt
 from grader.sandbox.guest.jupyter import Shell
 from grader.source.markers import emptied, stub_of
