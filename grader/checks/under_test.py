@@ -4,7 +4,7 @@ The module may be a learner's, a reference with a mistake in it, or a session of
 What was called last is what a failure talks about, and what a call does to its arguments is a mistake of its own.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial, wraps
 from typing import Any
 
@@ -16,6 +16,8 @@ from exercises.checks.expect import GIVEN, LAST_CALL, ORDINALS, PARTS, Mismatch,
 from exercises.checks.notes import NOTES, a_call, note
 from grader.faults import Missing, Raised
 
+TRAIN = frozenset({"train_denoiser", "ema_update", "distill"})
+"""The exercises that change a model."""
 KEEP = "a function leaves its arguments as they are: whoever called may need them again"
 
 
@@ -44,7 +46,7 @@ def _noting(name: str, target: Callable) -> Callable:
     def call(*args: Any, **kwargs: Any) -> Any:
         LAST_CALL.append(Call(name, args, kwargs, target))
         del LAST_CALL[:-1]
-        given = [(where, value, value.detach().clone()) for where, value in _tensors(args, kwargs)]
+        given = [(where, value, value.detach().clone()) for where, value in _tensors(name, args, kwargs)]
         try:
             with a_call():
                 result = target(*args, **kwargs)
@@ -81,12 +83,19 @@ def _put_back(given: list[tuple[Tensor, Tensor]]) -> None:
                 value.copy_(before)
 
 
-def _tensors(args: tuple, kwargs: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
-    """The tensors among the arguments, with what a message calls them; inside torch.func none can be looked at."""
+def _tensors(called: str, args: tuple, kwargs: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    """The tensors among the arguments, with what a message calls them; inside torch.func none can be looked at.
+
+    Of a model they are its parameters, unless it is what the function is called for to change them.
+    """
     names = [f"{ordinal} argument" for ordinal in ORDINALS[: len(args)]]
     for name, value in (*zip(names, args, strict=False), *kwargs.items()):
-        if isinstance(value, Tensor) and not torch._C._functorch.is_functorch_wrapped_tensor(value):
-            yield name, value
+        inside: Iterable[tuple[str, Tensor]] = ()
+        if isinstance(value, nn.Module) and called not in TRAIN:
+            inside = ((f"the parameter {part} of the {name}", one) for part, one in value.named_parameters())
+        elif isinstance(value, Tensor):
+            inside = ((name, value),)
+        yield from (one for one in inside if not torch._C._functorch.is_functorch_wrapped_tensor(one[1]))
 
 
 def _note_forward(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
