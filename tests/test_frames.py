@@ -221,7 +221,16 @@ def test_the_prefix_has_no_room_for_more_than_the_caps():
 
 
 def test_two_tensors_over_the_same_bytes_are_two_all_the_same():
-    metas = [{"dtype": "int64", "shape": [2], "offset": offset} for offset in (0, 8, 0)]
-    _, found = read_frame(json.dumps({"tensors": metas}).encode(), memoryview(bytearray(24)))
+    metas = [{"dtype": "int64", "shape": [size], "offset": offset} for size, offset in ((9, 0), (2, 64), (9, 0))]
+    _, found = read_frame(json.dumps({"tensors": metas}).encode(), memoryview(bytearray(80)))
     found[1].fill_(7)
-    assert [tensor.tolist() for tensor in found] == [[0, 0], [7, 7], [0, 0]]
+    assert [tensor.tolist() for tensor in found] == [[0] * 9, [7, 7], [0] * 9]
+
+
+@pytest.mark.parametrize("offset", [1, 8, 32])
+@pytest.mark.parametrize("more", [{}, {"gap": True}, {"order": [1, 0]}, {"expand": [0]}])
+def test_a_tensor_at_an_odd_address_is_refused(offset, more):
+    """torch reads complex numbers as if they lay at even ones, and the process is gone."""
+    meta = {"dtype": "complex128", "shape": [64, 7], "offset": offset, **more}
+    with pytest.raises(Violation):
+        read_frame(json.dumps({"tensors": [meta]}).encode(), memoryview(bytearray(1 << 14)))

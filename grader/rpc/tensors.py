@@ -84,7 +84,11 @@ def unpack(meta: dict, dtype: torch.dtype, shape: list[int], body: memoryview) -
     """The tensor of this kind that `pack` took apart, over the frame's own memory; no view of another, if it is dense."""
     offset, expanded, order = meta.get("offset"), meta.get("expand", []), meta.get("order")
     dims = len(shape)
-    if len(meta) == 3 and type(offset) is int and dtype in NUMPY and dtype is not torch.bool:  # dense, as most are
+    if (
+        type(offset) is not int or offset % ALIGN
+    ):  # torch reads some dtypes as processors read aligned numbers only, and dies of others
+        raise Violation("a tensor at an odd address")
+    if len(meta) == 3 and dtype in NUMPY and dtype is not torch.bool:  # dense, as most are
         count = math.prod(shape)
         if count and 0 <= offset <= len(body) - count * dtype.itemsize:
             return torch.from_numpy(np.frombuffer(body, NUMPY[dtype], count, offset).reshape(shape))
@@ -94,7 +98,7 @@ def unpack(meta: dict, dtype: torch.dtype, shape: list[int], body: memoryview) -
         raise Violation("a tensor with an impossible order of dimensions")
     stored = [1 if d in expanded else size for d, size in enumerate(shape)] if expanded else shape
     count = math.prod(stored)
-    if type(offset) is not int or offset < 0 or offset + count * dtype.itemsize > len(body):
+    if offset < 0 or offset + count * dtype.itemsize > len(body):
         raise Violation("a tensor that reaches beyond the message")
     packed = stored if order is None else [stored[d] for d in order]
     kind = NUMPY.get(dtype)
