@@ -6,6 +6,7 @@ time, so there is nothing to merge.
 """
 
 import re
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
@@ -21,6 +22,8 @@ SMALL = 1 << 16
 """Elements up to which a tensor's content is compared. Above, its version and address are, which `.data` escapes."""
 MAX_PARTS = 20_000
 """A module and its submodules, at all depths."""
+TABLE, TABLE_AT, TABLE_SIZE = struct.Struct("<iiQ"), 8, 624
+"""Where a generator's state says how many numbers of its table are left, and which is the next; the Mersenne twister has so many."""
 NAME = re.compile(r"[A-Za-z0-9_]{1,200}")
 
 Number = Callable[[Tensor], int]
@@ -321,10 +324,13 @@ class SharedGenerator:
 
 
 def generator_state(state: Tensor) -> Tensor:
-    """A state that `Generator.set_state` takes."""
+    """A state that `Generator.set_state` takes, and that draws from its own table: torch looks at each number in it by itself."""
     fresh = Generator()
     try:
         fresh.set_state(state.clone())
     except (RuntimeError, TypeError) as error:
         raise Violation("a generator in an impossible state") from error
+    left, _, following = TABLE.unpack_from(state.numpy().tobytes(), TABLE_AT)
+    if left > 1 and left - 1 + following > TABLE_SIZE:  # with one left the table is made anew before the next is drawn
+        raise Violation("a generator that draws from beyond its table")
     return state.clone()
