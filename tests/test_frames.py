@@ -230,7 +230,7 @@ def test_two_tensors_over_the_same_bytes_are_two_all_the_same():
 @pytest.mark.parametrize("offset", [1, 8, 32])
 @pytest.mark.parametrize("more", [{}, {"gap": True}, {"order": [1, 0]}, {"expand": [0]}])
 def test_a_tensor_at_an_odd_address_is_refused(offset, more):
-    """torch reads complex numbers as if they lay at even ones, and the process is gone."""
+    """Torch reads complex numbers as if they lay at even ones, and the process is gone."""
     meta = {"dtype": "complex128", "shape": [64, 7], "offset": offset, **more}
     with pytest.raises(Violation):
         read_frame(json.dumps({"tensors": [meta]}).encode(), memoryview(bytearray(1 << 14)))
