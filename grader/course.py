@@ -37,6 +37,7 @@ class Exercise:
         equation: the formula, in the course's symbols.
         hints: three, from a nudge to nearly there.
         shares: points that single checks carry by themselves, by check name; usually none.
+        trains: whether it changes the parameters of a model that it is given; all others leave them as they are.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Exercise:
     equation: str
     hints: tuple[str, str, str]
     shares: dict[str, float] = field(default_factory=dict)
+    trains: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,19 +162,21 @@ KEYS = {
     "equation": (str, "text"),
     "hints": (list, "a list of three texts"),
     "shares": (dict, "a table of points by check"),
+    "trains": (bool, "true or false"),
 }
+OPTIONAL = ("shares", "trains")
 
 
 def _exercise(stem: str, name: str, entry: Any, earlier: dict[str, Exercise], where: str) -> Exercise:
     if not isinstance(entry, dict):
         raise CourseError(f"{where} is {entry!r}, not a table")
-    if lacking := [key for key in KEYS if key not in entry and key != "shares"]:
+    if lacking := [key for key in KEYS if key not in entry and key not in OPTIONAL]:
         raise CourseError(f"{where} lacks {lacking[0]}")
     for key, value in entry.items():
         if key not in KEYS:
             raise CourseError(f"{where} has {key!r}, which is no key of an exercise")
         kind, words = KEYS[key]
-        if not isinstance(value, kind) or isinstance(value, bool):
+        if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
             raise CourseError(f"{where} has {key} = {value!r}; give {words}")
     if not all(0 <= points < math.inf for points in (entry["points"], *entry.get("shares", {}).values())):
         raise CourseError(f"{where} has points = {entry['points']!r}; give a number that is not negative")

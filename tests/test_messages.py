@@ -142,6 +142,21 @@ def test_an_argument_that_was_changed_in_place_is_told_by_its_name_where_that_ca
     assert (facts["came back"], facts["expected"]) == ("noise was changed in place", "noise as it was given")
 
 
+def test_a_model_keeps_its_parameters_unless_the_exercise_trains_it() -> None:
+    class Halves:
+        @staticmethod
+        def sample(model, x):
+            with torch.no_grad():
+                model.layers[0].bias.mul_(0.5)
+            return x
+
+        distill = sample
+
+    facts = said(lambda: UnderTest(Halves()).sample(Net(), torch.zeros(1)))
+    assert facts["came back"] == "the parameter layers.0.bias of the first argument was changed in place"
+    UnderTest(Halves()).distill(Net(), torch.zeros(1))
+
+
 def test_a_function_without_a_return_is_asked_for_it() -> None:
     """Not a part of a tuple, which may be None by purpose."""
     asked = "None: does the function end without a return?"

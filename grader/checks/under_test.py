@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from exercises.checks.describe import MADE, Call, argument_names, network_called
 from exercises.checks.expect import GIVEN, LAST_CALL, ORDINALS, PARTS, Mismatch, unchanged
 from exercises.checks.notes import NOTES, a_call, note
+from grader.course import sections
 from grader.faults import Missing, Raised
 
-TRAIN = frozenset({"train_denoiser", "ema_update", "distill"})
-"""The exercises that change a model."""
 KEEP = "a function leaves its arguments as they are: whoever called may need them again"
 
 
@@ -86,12 +85,13 @@ def _put_back(given: list[tuple[Tensor, Tensor]]) -> None:
 def _tensors(called: str, args: tuple, kwargs: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
     """The tensors among the arguments, with what a message calls them; inside torch.func none can be looked at.
 
-    Of a model they are its parameters, unless it is what the function is called for to change them.
+    Of a model they are its parameters, unless the function is there to change them.
     """
+    trains = next((of.exercises[called].trains for of in sections().values() if called in of.exercises), False)
     names = [f"{ordinal} argument" for ordinal in ORDINALS[: len(args)]]
     for name, value in (*zip(names, args, strict=False), *kwargs.items()):
         inside: Iterable[tuple[str, Tensor]] = ()
-        if isinstance(value, nn.Module) and called not in TRAIN:
+        if isinstance(value, nn.Module) and not trains:
             inside = ((f"the parameter {part} of the {name}", one) for part, one in value.named_parameters())
         elif isinstance(value, Tensor):
             inside = ((name, value),)
