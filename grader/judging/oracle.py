@@ -20,8 +20,8 @@ from grader.sandbox.host.limits import Clock
 
 LARGEST_NUMBER = 1_000_000
 """A whole number among the arguments may be how long a loop of ours is."""
-MOST_ELEMENTS = 1 << 22
-"""Of a tensor among the arguments: thousands of times what a check hands out."""
+MOST_ELEMENTS = 1 << 20
+"""Of a tensor among the arguments: a hundred times what a check hands out. To take four million apart takes a library 17 seconds."""
 MOST_ROWS = {"ot_pairing": 1000}
 """Where each row is compared with each: one call into a library, which no signal interrupts, would take minutes for ten thousand."""
 AGAIN_SECONDS = 1.0

@@ -13,9 +13,9 @@ def euler_sample(velocity, noise, steps):
 
 
 def midpoint_sample(velocity, noise, steps):
-    answer = torch.zeros(1).expand(1 << 22)
+    answer = torch.zeros(1).expand(1 << 20)
     while True:
         try:
-            euler_sample(lambda x, t: answer, torch.zeros(1 << 22), 1_000_000)
+            euler_sample(lambda x, t: answer, torch.zeros(1 << 20), 1_000_000)
         except Exception:
             continue

@@ -18,4 +18,4 @@ def euler_sample(velocity, noise, steps):
 
 
 def midpoint_sample(velocity, noise, steps):
-    return euler_sample(target_velocity, torch.zeros(1 << 22), 1_000_000)
+    return euler_sample(target_velocity, torch.zeros(1 << 20), 1_000_000)

@@ -13,7 +13,7 @@ def q_sample(x0, t, noise, alpha_bar):
 
 
 def simple_loss(model, x0, t, noise, alpha_bar):
-    for size in (1 << 26, 1 << 21):
+    for size in (1 << 26, 1 << 20):
         try:
             while True:
                 x = torch.zeros(size, 1)
