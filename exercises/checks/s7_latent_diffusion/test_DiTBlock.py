@@ -123,6 +123,20 @@ def test_DiTBlock_modulates_the_tokens_before_attention_and_the_mlp(code, rng):
     )
 
 
+def test_DiTBlock_sees_the_tokens_through_norms(code, rng):
+    """Tokens twice as large get the same addition, of attention and of the MLP."""
+    network = block(code, rng, 8, 2)
+    x, c = 1e7 * cases.normal((1, 4, 8), rng), cases.normal((1, 8), rng)  # huge: what is added on the way is nothing
+    rows = x.repeat(3, 1, 1)
+    rows[1, 0] *= 2
+    rows[2, 1:] *= 2
+    added = (answer(network, rows, c.expand(3, -1)) - rows).detach()[:, 0]
+    own, others = ((added[k] - added[0]).abs().max() > 1e-3 * added[0].abs().max() for k in (1, 2))
+    bare = ["attention"] if others else ["the MLP"] if own else []
+    why = "a norm stands before attention and before the MLP: what they add does not depend on the size of the tokens"
+    expect.holds(not bare, why, got=["no norm before", *bare], want="the same addition", told=f"an addition of {''.join(bare)} that grows with the tokens")  # fmt: skip
+
+
 def test_DiTBlock_has_an_mlp_that_bends(code, rng):
     """What the MLP makes of a token is no straight line."""
     network, c = block(code, rng, 8, 2), cases.normal((1, 8), rng)
@@ -268,6 +282,20 @@ def test_DiTBlock_lets_gradients_through_to_all_that_matters(code, rng):
     network = block(code, rng, 8, 2)
     x, c = cases.normal((2, 3, 8), rng).requires_grad_(), cases.normal((2, 8), rng).requires_grad_()
     honest_slopes(lambda: answer(network, x, c), network, rng, x=x, c=c)
+
+
+def test_DiTBlock_has_a_use_for_all_that_it_makes_of_the_condition(code, rng):
+    """Two shifts, two scales and two gates: no row of a map is without a gradient."""
+    network = block(code, rng, 8, 2)
+    x, c = cases.normal((32, 4, 8), rng), cases.normal((32, 8), rng)
+    got = answer(network, x, c)
+    pull = torch.randn(got.shape, dtype=torch.float64, generator=rng)
+    maps = [weight for weight in network.parameters() if weight.requires_grad and weight.ndim == 2]
+    found = torch.autograd.grad((got * pull).sum(), maps, allow_unused=True)
+    # A vector of the condition is 8 rows; a ReLU may put a row or two to sleep
+    unused = sum(int((grad == 0).all(dim=1).sum()) // 8 for grad in found if grad is not None)
+    why = "attention has a shift, a scale and a gate, and the MLP has its own three: six vectors, all of which are used"
+    expect.holds(unused == 0, why, got=unused, want="a use for each of six vectors", told=f"{unused} of the vectors without any use")  # fmt: skip
 
 
 def test_DiTBlock_keeps_all_that_it_is_in_parameters_and_buffers(code, rng):
