@@ -61,6 +61,13 @@ def test_ot_pairing_by_hand(code):
     expect.close(got, numbers(2.1, 0.1, 1.1)[:, None], f"noise stays where it is and data is reordered; {NEAREST}")
 
 
+def test_ot_pairing_sees_small_distances_far_from_the_origin(code):
+    """Around 40960 half precision counts in steps of 32: 0, 1, 2 and 2.1, 0.1, 1.1 beyond it are told apart all the same."""
+    noise, data = 40960 + numbers(0.0, 1.0, 2.0)[:, None], 40960 + numbers(2.1, 0.1, 1.1)[:, None]
+    got = code.ot_pairing(noise, data)
+    expect.close(got, data[[1, 2, 0]], f"distances are those of the samples as they are, wherever they lie; {NEAREST}")
+
+
 def test_ot_pairing_squares_the_distance_and_gives_nobody_the_nearest_first(code):
     """0 and 3 with 2.9 and 4.5: the greedy choice, and that of plain distances, are not the best."""
     noise, data = numbers(3.0, 0.0)[:, None], numbers(2.9, 4.5)[:, None]
