@@ -18,7 +18,7 @@ from grader.course import ROOT
 from grader.judging.judge import Judge, Request
 from grader.judging.process import JudgeProcess
 from grader.sandbox.guest import confine, forkserver, rehearsal, selftest, walls
-from grader.sandbox.host import command, doctor, isolation, scratch
+from grader.sandbox.host import cgroup, command, doctor, isolation, scratch
 from grader.sandbox.host.sandbox import Sandbox
 from grader.sandbox.host.selftest import try_out
 from tests.corpus import attacks
@@ -55,6 +55,56 @@ def jail():
 
 def test_honest_code_runs_in_a_jail(jail):
     try_out(jail)
+
+
+needs_groups = pytest.mark.skipif("cgroup" not in isolation.choose(), reason="no control group can be made here")
+
+
+@needs_groups
+def test_all_of_a_jail_is_in_its_control_group(jail):
+    """Who is put there once it runs may have forked before, and its child is outside for good."""
+    held = [int(pid) for pid in (jail._group._folders[0] / "cgroup.procs").read_text().split()]
+    below, ahead = set(), [jail._process.pid]
+    while ahead:
+        below.add(pid := ahead.pop())
+        ahead += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    assert len(below) > 1
+    assert below <= set(held)
+
+
+HOLDER = """
+import os, time
+block = bytes(1 << 20)
+while True:
+    opened = os.memfd_create("held")
+    for _ in range(100):
+        os.write(opened, block)
+"""
+
+
+@needs_groups
+def test_memory_that_is_no_process_s_own_costs_its_exercise_and_no_other(monkeypatch):
+    """Files in memory are held by a small program; the kernel ends large ones for it, and not the forkserver. Eight seconds."""
+    monkeypatch.setattr(cgroup, "MEMORY", 1 << 30)
+    judge = Judge(isolation.choose())
+    code = (
+        (ROOT / "solutions" / "s1_forward_reverse.py").read_text()
+        + f"""
+def compute_alpha_bar(betas):
+    import subprocess, sys
+    subprocess.run([sys.executable, "-I", "-S", "-c", {HOLDER!r}])
+    return betas
+"""
+    )
+    try:
+        rows = judge.grade(
+            Request("s1_forward_reverse", "x.py", code, 1, ("forward_step", "compute_alpha_bar", "q_sample"))
+        )
+    finally:
+        judge.close()
+    before, held, after = (row["verdict"] for row in rows)
+    assert (before, after) == ("pass", "pass")
+    assert held in ("crash", "tamper", "memory", "fail")
 
 
 @pytest.mark.parametrize(

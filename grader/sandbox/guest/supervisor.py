@@ -38,6 +38,7 @@ def begin(control: socket.socket, walls: Walls) -> NoReturn:
     supervisor = None
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # process 1 is safe from signals, but for those it handles
+        _go_first()
         if "bwrap" not in walls.layers and sys.platform == "linux":
             libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         walls.raise_all()
@@ -52,6 +53,12 @@ def begin(control: socket.socket, walls: Walls) -> NoReturn:
     if supervisor is not None:
         supervisor.kill_all()
     os._exit(0)
+
+
+def _go_first() -> None:
+    """Where memory runs out, have the kernel end this submission, whoever holds the memory, and not the forkserver or the grader."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 class Supervisor:

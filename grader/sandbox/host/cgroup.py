@@ -15,6 +15,8 @@ MOUNT = Path("/sys/fs/cgroup")
 MEMORY = 6 << 30
 """Bytes, for everything in a jail together."""
 PROCESSES = 300
+JOIN = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit; shift; done; shift; exec "$@"'
+"""0 is whoever writes it."""
 GONE_SECONDS = 3
 """How long the kernel may take to let go of a group whose processes are dead."""
 
@@ -55,10 +57,17 @@ class Cgroup:
             self.close()
             raise
 
-    def add(self, pid: int) -> None:
-        """Put a process, and what it will fork, into the group."""
-        for folder in self._folders:
-            (folder / "cgroup.procs").write_text(str(pid))
+    def around(self, command: list[str]) -> list[str]:
+        """The command as one that joins the group before it runs: whoever is put there afterwards may have forked by then."""
+        return [
+            "/bin/sh",
+            "-c",
+            JOIN,
+            "sh",
+            *(str(folder / "cgroup.procs") for folder in self._folders),
+            "--",
+            *command,
+        ]
 
     def close(self) -> None:
         """Remove the group; its processes must be dead."""

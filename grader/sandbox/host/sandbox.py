@@ -53,9 +53,10 @@ class Sandbox:
         self._control, theirs = socket.socketpair()
         self._scratch = tempfile.TemporaryDirectory(prefix="unstatic-")
         self._group = Cgroup() if "cgroup" in layers_of(level) else None
+        words = command(level, "forkserver", "main", self._scratch.name, control_fd=theirs.fileno())
         with tempfile.TemporaryFile() as said:
             self._process = subprocess.Popen(
-                command(level, "forkserver", "main", self._scratch.name, control_fd=theirs.fileno()),
+                self._group.around(words) if self._group is not None else words,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
@@ -66,8 +67,6 @@ class Sandbox:
             )
             theirs.close()
             try:
-                if self._group is not None:
-                    self._group.add(self._process.pid)
                 self._control.settimeout(START_SECONDS)
                 receive_order(self._control)
                 self._control.settimeout(None)
@@ -100,15 +99,17 @@ class Sandbox:
 
         Raises:
             faults.CheckFault: the import hangs, crashes, raises, prints too much.
-            faults.GraderFault: the jail does not work.
+            faults.LostGuest: the jail is gone, or does not work.
         """
         ours, theirs = socket.socketpair()
         number = next(self._guests)
         try:
             send_order(self._control, {"op": "supervisor", "guest": number}, [theirs.fileno()])
         except OrderError as error:
-            raise faults.GraderFault("the jail is gone") from error
-        theirs.close()
+            ours.close()
+            raise faults.LostGuest("the jail is gone") from error
+        finally:
+            theirs.close()
         guest = Guest(ours, filename, "bwrap" in layers_of(self.level), lambda: self._over(number))
         try:
             guest.load(text, clock, {"stem": stem, "seed": seed, "cells": cells, "cut": cut or {}})
