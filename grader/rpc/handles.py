@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from grader.rpc.limits import MAX_HANDLES, Unsendable, Violation
+from grader.rpc.limits import MAX_HANDLES, MAX_PLACES, Unsendable, Violation
 from grader.rpc.messages import whole
 from grader.rpc.sync import SharedGenerator, SharedModule
 
@@ -24,6 +24,7 @@ class Handles:
         self._export_numbers: dict[int, int] = {}
         self._proxies: dict[int, Any] = {}
         self._proxy_numbers: dict[int, int] = {}
+        self._places = 0
         self.shared: dict[tuple[str, int], SharedModule | SharedGenerator] = {}
 
     def export(self, value: Any) -> int:
@@ -71,6 +72,15 @@ class Handles:
         return self._proxy_numbers.get(id(proxy))
 
     def share(self, side: str, number: int, shared: SharedModule | SharedGenerator) -> None:
+        """Keep a copy of something.
+
+        Raises:
+            Violation: they hand out modules with too much in them.
+        """
+        if side == "theirs" and isinstance(shared, SharedModule):
+            self._places += len(shared.places) + len(shared.parts)
+            if self._places > MAX_PLACES:
+                raise Violation(f"modules with more than {MAX_PLACES} parameters and parts in one check")
         self.shared[side, number] = shared
 
     def shares(self, side: str, number: int) -> bool:

@@ -24,6 +24,8 @@ MAX_DIMS = 32
 """Dimensions of a tensor."""
 MAX_HANDLES = 20_000
 """Objects that one side may hand out in a check."""
+MAX_PLACES = 20_000
+"""Parameters, buffers and parts of all modules that one side hands out in a check; each is looked at before each message. The course's have 500."""
 
 
 class Violation(Exception):
