@@ -36,6 +36,10 @@ class Clock:
         if self._within is not None:
             self._within.spend(seconds)
 
+    def end(self) -> None:
+        """Leave nothing of it; the clock that it is within goes on."""
+        self._left = 0.0
+
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         start = time.monotonic()
