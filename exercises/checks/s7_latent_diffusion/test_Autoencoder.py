@@ -191,7 +191,7 @@ def test_Autoencoder_learns_to_hand_pictures_through_its_latent(code, rng):
         recon, *_ = expect.tensors(network(x, quiet), 3, TRIPLE, ("reconstruction", "mean", "logvar"))
         expect.tensor(recon, PICTURE, shape=x.shape)
         loss = (recon - x).square().mean()
-        if float(loss) < 0.9:
+        if loss.item() < 0.9:
             return
         teacher.step(loss)
     # A network that ignores the picture does no better than the mean of a picture and its negative: an error of 1

@@ -87,7 +87,7 @@ def test_DiT_learns_from_its_initialisation(code, rng):
     teacher, losses = Adam(network, 1e-3), []
     for _ in range(5):
         loss = (answer(network, x, t, y) - target).square().mean()
-        losses.append(float(loss))
+        losses.append(loss.item())
         teacher.step(loss)
     why = "the last map gets a gradient at once, and a small step along it lowers the loss"
     expect.holds(min(losses[1:]) < losses[0], why, got="a loss that stays", want="less")
