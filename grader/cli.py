@@ -286,6 +286,12 @@ def _check_paths(options: argparse.Namespace) -> None:
             raise UsageError(
                 f"{path}: {'this pattern matches nothing' if pattern else 'there is no such file or folder'}"
             )
+        if path.is_dir() and Path.cwd().is_relative_to(path.resolve()) and Path(STATE).exists():
+            print(
+                f"unstatic: {STATE} lies in what is graded, and is taken for yours with its seed and its results. If it was "
+                "handed in, grade from a folder that is no part of a submission.",
+                file=sys.stderr,
+            )
 
 
 def _check_usage(options: argparse.Namespace) -> None:

@@ -280,6 +280,20 @@ def test_a_run_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(how):
     assert [submission["score"] for submission in document["submissions"]] == [6.0] * 4
 
 
+@pytest.mark.parametrize("place", [".", "..", "../../ada"])
+def test_what_is_kept_within_a_submission_is_told(tmp_path, monkeypatch, capsys, place):
+    """It may have been handed in: the seed of the inputs, and results."""
+    inside = tmp_path / "ada" / "exercises"
+    inside.mkdir(parents=True)
+    (inside / REFERENCE.name).write_text(REFERENCE.read_text())
+    monkeypatch.chdir(inside)
+    assert main(["grade", place, *QUICK]) == 0
+    assert "handed in" not in capsys.readouterr().err
+    assert Path(".unstatic").is_dir()
+    assert main(["grade", place, *QUICK]) == 0
+    assert "If it was handed in, grade from a folder" in capsys.readouterr().err
+
+
 def test_results_that_would_be_a_folder_are_refused_before_anything_is_graded(capsys):
     for path in (".", "/", ""):
         assert main(["grade", str(REFERENCE), "--json", path]) == 2
