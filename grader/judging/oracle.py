@@ -71,25 +71,32 @@ def _refuse_large(values: list[Any], name: str) -> None:
             raise ValueError(f"the course's {name} takes up to {MOST_ROWS[name]:,} rows while it is judged")
 
 
+class _Late:
+    """What a signal calls when a check's time is over."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def __call__(self, number: int, frame: object) -> None:
+        self.clock.end()  # or who catches this could begin again
+        raise faults.TimedOut("its time is over, in calls of the course's functions")
+
+
 @contextlib.contextmanager
 def _within(clock: Clock) -> Iterator[None]:
     """Interrupt what takes longer than the clock allows; signals reach the main thread only, where a judge works.
 
     A call within another, of a function of ours that was handed to one of ours, is part of that one: whoever interrupts it interrupts both.
+    Somebody else's timer, a test's say, waits meanwhile.
     """
     main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getitimer(signal.ITIMER_REAL)[0]:
+    if not main or isinstance(signal.getsignal(signal.SIGALRM), _Late):
         yield
         return
-
-    def late(number: int, frame: object) -> None:
-        clock.end()  # or who catches this could begin again
-        raise faults.TimedOut("its time is over, in calls of the course's functions")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, max(clock.left, 0.001), AGAIN_SECONDS)
+    before = signal.signal(signal.SIGALRM, _Late(clock))
+    waits = signal.setitimer(signal.ITIMER_REAL, max(clock.left, 0.001), AGAIN_SECONDS)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, *waits)
         signal.signal(signal.SIGALRM, before)
