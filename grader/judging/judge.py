@@ -28,6 +28,7 @@ from grader.judging.sitting import Request, Sitting
 from grader.rpc.pauses import pause
 from grader.sandbox.guest import compiler
 from grader.sandbox.guest.confine import keep_freed_memory
+from grader.sandbox.host.memory import give_back, resident
 from grader.sandbox.host.sandbox import Sandbox
 from grader.sandbox.host.selftest import proven_sandbox
 
@@ -50,6 +51,7 @@ class Judge:
         """
         self.level = level
         self._sandbox = proven_sandbox(level)
+        self._held = resident()
 
     def grade(self, request: Request, done: Callable[[str], None] = lambda name: None) -> list[Row]:
         """The rows of the exercises asked for; `done` is told each exercise's name."""
@@ -63,6 +65,10 @@ class Judge:
     @property
     def sandbox(self) -> Sandbox:
         return self._sandbox
+
+    def give_back(self) -> None:
+        """Let go of what the last check had this process compute, if that is much."""
+        self._held = give_back(self._held)
 
     def close(self) -> None:
         self._sandbox.close()

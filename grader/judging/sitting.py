@@ -23,7 +23,6 @@ from grader.judging.oracle import oracle, within_reason
 from grader.judging.results import CheckRow, Row
 from grader.sandbox.host.imported import Imported
 from grader.sandbox.host.limits import Clock
-from grader.sandbox.host.memory import give_back
 from grader.sandbox.host.sandbox import Guest, Sandbox
 from grader.sandbox.host.session import KILLED_OURS
 
@@ -78,12 +77,14 @@ class Request:
 
 
 class Sandboxes(Protocol):
-    """Who has the sandbox that guests are put into: a `grader.judging.judge.Judge`."""
+    """Who has the sandbox that guests are put into, and the memory that checks fill: a `grader.judging.judge.Judge`."""
 
     @property
     def sandbox(self) -> Sandbox: ...
 
     def fresh_sandbox(self) -> Sandbox: ...
+
+    def give_back(self) -> None: ...
 
 
 @dataclass
@@ -141,7 +142,7 @@ class Sitting:
                 done(name)
         finally:
             self._close()
-            give_back()
+            self.judge.give_back()
         rows = [self.settled[name] for name in self.request.only]
         if rows and (general := told(self.notes.general(self.request.only, self.imported))):
             rows[0] = {**rows[0], "message": _lines(rows[0]["message"], general)}
@@ -294,7 +295,7 @@ class Sitting:
             fault = faults.TimedOut(f"the {self.seconds:g} s that a section may take were used up before it began")
             return Outcome(fault.verdict, None, fault)
         assert guest is not None
-        give_back()  # what the check before had computed here is nobody's any more
+        self.judge.give_back()  # what the check before had computed here is nobody's any more
         try:
             seconds = CHECK_SECONDS * self.request.time.get(check.exercise, 1.0)
             clock = Clock(seconds, self.clock, what="a check")

@@ -9,7 +9,7 @@ from grader.sandbox.guest.confine import libc
 
 PAGE = resource.getpagesize()
 LARGE = 1 << 30
-"""Bytes; who holds more of them looks between two checks for what nobody needs any more."""
+"""Bytes; who holds so many more than before looks between two checks for what nobody needs any more."""
 
 
 def resident() -> int:
@@ -26,9 +26,15 @@ def _told() -> int | None:
         return None
 
 
-def give_back() -> None:
-    """Free what only refers to itself, and hand freed memory back to the system, if there is much."""
-    if resident() > LARGE:
-        gc.collect()
-        if hasattr(libc, "malloc_trim"):
-            libc.malloc_trim(0)
+def give_back(held: int) -> int:
+    """Free what only refers to itself, and hand freed memory back to the system, if this process holds much more than before.
+
+    Returns:
+        what it holds now, to be compared with the next time.
+    """
+    if resident() <= held + LARGE:
+        return held
+    gc.collect()
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+    return resident()
