@@ -369,7 +369,9 @@ class Sitting:
 
 def _without_frames(error: BaseException | None) -> None:
     """Let an exception that is kept for the report keep none of the tensors that were at hand where it was raised."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # a chain may lead back to where it began
+        seen.add(id(error))
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
 
