@@ -6,12 +6,11 @@ Those that run it are in `grader.desk.practice`, which is imported when one is u
 import argparse
 import difflib
 import io
-import json
 import sys
 from collections.abc import Callable, Sequence
 
 from grader.course import CourseError, Exercise, Section, sections
-from grader.desk import memory, restoring
+from grader.desk import restoring
 from grader.desk.reading import NEAR, Unreadable
 from grader.site import places
 
@@ -214,24 +213,8 @@ def hint(options: argparse.Namespace) -> int:
     exercise = options.name or practice.at_hand()
     if exercise is None:
         return practice.all_pass()
-    tell_hint(exercise, every=options.all, named=options.name is not None)
+    practice.tell_hint(exercise, every=options.all, named=options.name is not None)
     return 0
-
-
-def tell_hint(exercise: Exercise, every: bool = False, named: bool = True) -> None:
-    """Print an exercise's next hint, or every one, and remember that."""
-    given = memory.hints_given()
-    number = min(given.get(exercise.name, 0) + 1, len(exercise.hints))
-    of = "" if named else f" for {exercise.name}"
-    for index in range(len(exercise.hints)) if every else [number - 1]:
-        print(f"hint {index + 1} of {len(exercise.hints)}{of}: {exercise.hints[index]}")
-    if number == len(exercise.hints) or every:
-        print(f"More is in {places.told(exercise)}")
-    else:
-        print(f"Again `unstatic hint {exercise.name}` for the next.")
-    given[exercise.name] = len(exercise.hints) if every else number
-    text = json.dumps(given, indent=1, sort_keys=True) + "\n"
-    memory.keep(memory.STATE / "hints.json", text.encode())
 
 
 def read(options: argparse.Namespace) -> int:

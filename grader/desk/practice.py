@@ -3,28 +3,23 @@
 import ast
 import difflib
 import hashlib
+import json
 import shutil
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import RenderableType
-
 from grader.course import ROOT, Exercise, Section, sections
 from grader.desk import memory, reading, terminal
 from grader.desk.progress import PASS, UNREAD, Progress, begin
 from grader.desk.restoring import lines_of
-
-
-def tell(what: RenderableType) -> None:
-    """Print in colour on a terminal, plain elsewhere."""
-    print(terminal.rendered(what, color=sys.stdout.isatty()), end="", flush=True)
+from grader.site import places
 
 
 def status() -> int:
     with Progress() as progress:
         standings = [progress.known(name) for of in sections().values() for name in of.exercises]
-        tell(terminal.overview(progress, standings, effort=True))
+        terminal.tell(terminal.overview(progress, standings, effort=True))
     return int(any(standing.state == UNREAD for standing in standings))
 
 
@@ -33,14 +28,14 @@ def next_exercise(of: Section | None = None) -> int:
     with Progress() as progress:
         exercise = progress.first(of) if of else progress.next(begin())
         if of and exercise is None:
-            tell(terminal.done(of))
+            terminal.tell(terminal.done(of))
             return 0
-        tell(terminal.closing(progress, exercise))
+        terminal.tell(terminal.closing(progress, exercise))
         if exercise is None:
             return 0
         if not progress.readable(exercise.section):
             return 1
-        tell(terminal.about(exercise))
+        terminal.tell(terminal.about(exercise))
     return 0
 
 
@@ -48,6 +43,22 @@ def at_hand() -> Exercise | None:
     """The exercise at hand; None if all pass."""
     with Progress() as progress:
         return progress.next(begin())
+
+
+def tell_hint(exercise: Exercise, every: bool = False, named: bool = True) -> None:
+    """Print an exercise's next hint, or every one, and remember that."""
+    given = memory.hints_given()
+    number = min(given.get(exercise.name, 0) + 1, len(exercise.hints))
+    of = "" if named else f" for {exercise.name}"
+    for index in range(len(exercise.hints)) if every else [number - 1]:
+        print(f"hint {index + 1} of {len(exercise.hints)}{of}: {exercise.hints[index]}")
+    if number == len(exercise.hints) or every:
+        print(f"More is in {places.told(exercise)}")
+    else:
+        print(f"Again `unstatic hint {exercise.name}` for the next.")
+    given[exercise.name] = len(exercise.hints) if every else number
+    text = json.dumps(given, indent=1, sort_keys=True) + "\n"
+    memory.keep(memory.STATE / "hints.json", text.encode())
 
 
 def all_pass() -> int:
@@ -60,7 +71,7 @@ def check(what: Exercise | Section) -> int:
     names = [what.name] if isinstance(what, Exercise) else list(what.exercises)
     with Progress() as progress:
         standings = [progress.attempt(name) for name in names]
-        tell(terminal.summary(progress, standings))
+        terminal.tell(terminal.summary(progress, standings))
     return 0 if all(standing.state == PASS for standing in standings) else 1
 
 
@@ -86,7 +97,7 @@ def compare(exercise: Exercise) -> int:
         from rich.syntax import Syntax
 
         for text, language in (("\n".join(ours), "python"), ("\n".join(compared), "diff")):
-            tell(Syntax(text, language, theme="ansi_light", background_color="default"))
+            terminal.tell(Syntax(text, language, theme="ansi_light", background_color="default"))
             print()
     else:
         print("\n".join([*ours, "", *compared]))
@@ -114,7 +125,7 @@ def dial() -> int:
         print(
             "The dial needs a sampler that passes with all it uses: `sample`, `ddim_sample`, `euler_sample` or another."
         )
-        tell(terminal.closing(progress, progress.next(begin())))
+        terminal.tell(terminal.closing(progress, progress.next(begin())))
         return 0
     print(f"Turning the dial for {len(ready)} samplers; with all of them that takes some minutes.")
     progress.memory.flush()

@@ -21,7 +21,6 @@ from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.course import ROOT, Section, sections
 from grader.desk import patience, terminal
-from grader.desk.practice import tell
 from grader.desk.progress import BLOCKED, FAIL, Progress
 from grader.faults import RanOn
 from grader.findings import examine
@@ -48,7 +47,7 @@ def show(of: Section) -> int:
     """Draw what the learner's functions can draw by now into pictures/<stem>.png."""
     progress = Progress()
     if not progress.readable(of.stem):
-        tell(terminal.unread(of, progress))
+        terminal.tell(terminal.unread(of, progress))
         return 1
     ready: list[Shown] = []
     for picture in importlib.import_module(f"exercises.gallery.{of.stem}").PICTURES:
@@ -60,7 +59,7 @@ def show(of: Section) -> int:
     for name in dict.fromkeys(shown.wrong for shown in ready if shown.wrong):
         print(f"`unstatic check {name}` says what is wrong with {name}.")
     if not ready:
-        tell(terminal.closing(progress, progress.next(next(iter(of.exercises.values())))))
+        terminal.tell(terminal.closing(progress, progress.next(next(iter(of.exercises.values())))))
         return 0
     progress.memory.flush()
     figure, parts = plots.stack([shown.drawing.height(shown.ours is not None) for shown in ready if shown.drawing])

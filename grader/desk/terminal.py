@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -145,6 +146,11 @@ def rendered(what: RenderableType, color: bool) -> str:
     )
     console.print(what)
     return "\n".join(line.rstrip() for line in stream.getvalue().split("\n"))
+
+
+def tell(what: RenderableType) -> None:
+    """Print in colour on a terminal, plain elsewhere."""
+    print(rendered(what, color=sys.stdout.isatty()), end="", flush=True)
 
 
 def failures(progress: Progress, standings: Sequence[Standing], everything: bool = False) -> RenderableType:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from rich.text import Text
 
 from grader.course import Exercise, Section, section, sections
-from grader.desk import commands, practice, reading, restoring, terminal
-from grader.desk.practice import tell
+from grader.desk import practice, reading, restoring, terminal
 from grader.desk.progress import FAIL, Progress, begin
 
 POLL = 0.3
@@ -74,20 +73,20 @@ class Watch:
         with Progress() as progress:
             before = self._at_hand
             if before is not None and progress.passes(before.name):
-                tell(Text(f"✓ {before.name} passes", style="green"))
+                terminal.tell(Text(f"✓ {before.name} passes", style="green"))
             exercise = self._at_hand = self._to_do(progress)
             if exercise is None:
-                tell(terminal.closing(progress, exercise))
+                terminal.tell(terminal.closing(progress, exercise))
             elif not progress.readable(exercise.section):
-                tell(terminal.unread(section(exercise.section), progress))
+                terminal.tell(terminal.unread(section(exercise.section), progress))
             elif progress.known(exercise.name).state == FAIL:
                 if not progress.standing(exercise.name).told:  # only remembered: what it found has to be found again
                     progress.attempt(exercise.name)
-                tell(terminal.failure(progress, progress.standing(exercise.name)))
+                terminal.tell(terminal.failure(progress, progress.standing(exercise.name)))
             else:
-                tell(terminal.next_up(exercise, progress.standing(exercise.name)))
+                terminal.tell(terminal.next_up(exercise, progress.standing(exercise.name)))
             if exercise is not None:
-                tell(terminal.bar(progress, section(exercise.section)))
+                terminal.tell(terminal.bar(progress, section(exercise.section)))
         return exercise
 
     def _to_do(self, progress: Progress) -> Exercise | None:
@@ -95,7 +94,7 @@ class Watch:
         of, chosen = self._section, self._chosen
         self._section = None
         if of is not None and (chosen := progress.first(of)) is None:
-            tell(Text(f"✓ all exercises of {of.title} pass", style="green"))
+            terminal.tell(Text(f"✓ all exercises of {of.title} pass", style="green"))
         elif of is None and chosen is not None and progress.passes(chosen.name):
             following = progress.after(chosen)
             chosen = following if following is not None and following.section == chosen.section else None
@@ -114,7 +113,7 @@ class Watch:
         elif pressed == "n":
             self._move_on(exercise)
         elif pressed == "h":
-            commands.tell_hint(exercise)
+            practice.tell_hint(exercise)
         elif pressed == "c":
             practice.check(section(exercise.section))
         elif pressed == "s":
