@@ -18,6 +18,12 @@ HONEST = [path for path in COHORT if Path(path).name in ("complete", "another-st
 
 
 @pytest.fixture
+def quiet(tmp_path: Path) -> dict:
+    """The cohort graded while nothing else runs."""
+    return rows(tmp_path / "quiet", *HONEST)
+
+
+@pytest.fixture
 def busy() -> Iterator[None]:
     """Twice as many busy processes as there are cores."""
     spin = [sys.executable, "-c", "while True: pass"]
@@ -49,7 +55,6 @@ def test_pauses_in_every_read_and_write_change_no_row(tmp_path):
 
 
 @pytest.mark.slow
-def test_fifty_gradings_under_load_are_equal_to_the_quiet_one(tmp_path, busy):
-    quiet = rows(tmp_path / "quiet", *HONEST)
+def test_fifty_gradings_under_load_are_equal_to_the_quiet_one(tmp_path, quiet, busy):
     for number in range(50):
         assert rows(tmp_path / str(number), *HONEST, pauses=LONGEST_PAUSE) == quiet, number
