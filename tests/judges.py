@@ -1,7 +1,6 @@
 """Judges that several tests ask, as several submissions of a cohort ask one: their start costs five seconds."""
 
 import contextlib
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,14 +33,12 @@ def begin(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def judge(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
+def judge(pytestconfig: pytest.Config) -> Iterator[Judge]:
     """A judge in this process."""
     if COMING in pytestconfig.stash:
         yield pytestconfig.stash[COMING].result()
         return
-    with pytest.MonkeyPatch.context() as patch:  # where no other grader sweeps
-        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("judge")))
-        judge = Judge(isolation.choose())
+    judge = Judge(isolation.choose())
     yield judge
     judge.close()
 

@@ -1,6 +1,7 @@
 """What a sandbox shows of the host, where a submission may write in it, and that honest code runs in it."""
 
 import contextlib
+import errno
 import gc
 import mmap
 import os
@@ -157,6 +158,52 @@ def test_a_killed_graders_folders_and_groups_are_removed_by_the_next_and_a_livin
     scratch.Scratch().close()
     assert list(tmp_path.iterdir()) == [living.path]
     living.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_only_begins_like_a_killed_graders_folder_is_kept(tmp_path, monkeypatch):
+    """Somebody's copy of the course in the temporary folder, as GitHub names what one downloads, is nobody's to remove."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(scratch, "YOUNG_SECONDS", 0)
+    theirs = [tmp_path / name for name in ("unstatic-main", "unstatic-x7_k2p0q", f"unstatic-{'0f' * 20}")]
+    for folder in theirs:
+        folder.mkdir(mode=0o700)
+        (folder / "answers.py").touch()
+    scratch.Scratch().close()
+    assert all((folder / "answers.py").exists() for folder in theirs)
+
+
+def test_a_jails_folder_is_not_swept_by_another_grader(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(scratch, "YOUNG_SECONDS", 0)
+    with contextlib.closing(Sandbox("none")):
+        there = list(tmp_path.iterdir())
+        scratch.sweep(tmp_path)
+        assert list(tmp_path.iterdir()) == there != []
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_nothing_can_be_locked_a_folder_can_be_had_and_is_swept_by_nobody(tmp_path, monkeypatch):
+    def none(*_, **__) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(scratch, "YOUNG_SECONDS", 0)
+    monkeypatch.setattr(scratch, "lock", none)
+    one = scratch.Scratch()
+    scratch.Scratch().close()
+    assert list(tmp_path.iterdir()) == [one.path]
+    one.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_jail_that_cannot_be_started_is_a_fault_of_ours_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("grader.sandbox.host.sandbox.command", lambda *_, **__: ["/nowhere/to/be/found"])
+    before = sorted(os.listdir("/dev/fd"))
+    with pytest.raises(faults.GraderFault, match=r"the jail \(none\) does not start: .*/nowhere/to/be/found"):
+        Sandbox("none")
+    assert sorted(os.listdir("/dev/fd")) == before
     assert not list(tmp_path.iterdir())
 
 

@@ -38,7 +38,7 @@ def control_groups(judge: int) -> list[Path]:
     for pid in descendants(judge):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             lines += Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-    names = {name for line in lines if (name := line.rpartition("/")[2]).startswith(scratch.PREFIX)}
+    names = {name for line in lines if scratch.OURS.fullmatch(name := line.rpartition("/")[2])}
     return [path for parent, _ in cgroup.hierarchies() for name in names if (path := parent / name).exists()]
 
 

@@ -5,11 +5,10 @@ Resource limits hold for single processes, and the one on their number does not 
 
 import contextlib
 import os
-import secrets
 import time
 from pathlib import Path
 
-from grader.sandbox.host.scratch import PREFIX, abandoned, hold
+from grader.sandbox.host.scratch import abandoned, hold, new_name
 
 MOUNT = Path("/sys/fs/cgroup")
 MEMORY = 6 << 30
@@ -42,8 +41,7 @@ class Cgroup:
         """
         self._folders: list[Path] = []
         self._held: list[int] = []
-        # No process id in it: those come again, and mean another in another namespace
-        name = f"{PREFIX}{secrets.token_hex(8)}"
+        name = new_name()
         try:
             for parent, caps in hierarchies():
                 _sweep(parent)
@@ -85,7 +83,7 @@ class Cgroup:
 
 def _sweep(parent: Path) -> None:
     """Remove the groups of graders that were killed: a living one holds its group."""
-    for folder in parent.glob(f"{PREFIX}*"):
+    for folder in parent.glob("unstatic-*"):
         with contextlib.suppress(OSError):
             if abandoned(folder):
                 folder.rmdir()

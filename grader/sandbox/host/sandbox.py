@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import IO
 
 from grader import faults
 from grader.sandbox.guest.orders import OrderError, receive_order, send_order
@@ -21,6 +22,7 @@ from grader.sandbox.host.cgroup import Cgroup
 from grader.sandbox.host.command import command, environment, layers_of
 from grader.sandbox.host.imported import Imported
 from grader.sandbox.host.limits import Clock, Output
+from grader.sandbox.host.scratch import Scratch
 from grader.sandbox.host.session import (
     KILLED_OURS,
     SETTLE_SECONDS,
@@ -50,31 +52,41 @@ class Sandbox:
         """
         self.level = level
         self._guests = itertools.count(1)
-        self._control, theirs = socket.socketpair()
-        self._scratch = tempfile.TemporaryDirectory(prefix="unstatic-")
+        with contextlib.ExitStack() as ends, tempfile.TemporaryFile() as said:
+            try:
+                self._start(level, said, ends)
+                self._control.settimeout(START_SECONDS)
+                receive_order(self._control)
+                self._control.settimeout(None)
+            except (OrderError, OSError) as error:
+                ends.close()  # then it has said all that it says
+                said.seek(0)
+                reason = said.read(2000).decode(errors="replace").strip()
+                raise faults.GraderFault(f"the jail ({level}) does not start: {reason or error}") from error
+            self._ends = ends.pop_all()
+
+    def _start(self, level: str, said: IO[bytes], ends: contextlib.ExitStack) -> None:
+        """Start its process, which says to a file what goes wrong; `ends` gets what is to be done in the end."""
+        scratch = Scratch()
+        ends.callback(scratch.close)
         self._group = Cgroup() if "cgroup" in layers_of(level) else None
-        words = command(level, "forkserver", "main", self._scratch.name, control_fd=theirs.fileno())
-        with tempfile.TemporaryFile() as said:
+        if self._group is not None:
+            ends.callback(self._group.close)
+        self._control, theirs = socket.socketpair()
+        ends.enter_context(self._control)
+        with theirs:
+            words = command(level, "forkserver", "main", str(scratch.path), control_fd=theirs.fileno())
             self._process = subprocess.Popen(
                 self._group.around(words) if self._group is not None else words,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
-                cwd=self._scratch.name,
+                cwd=scratch.path,
                 pass_fds=[theirs.fileno()],
                 close_fds=True,
-                env=environment(self._scratch.name),
+                env=environment(str(scratch.path)),
             )
-            theirs.close()
-            try:
-                self._control.settimeout(START_SECONDS)
-                receive_order(self._control)
-                self._control.settimeout(None)
-            except (OrderError, OSError) as error:
-                self.close()
-                said.seek(0)
-                reason = said.read(2000).decode(errors="replace").strip()
-                raise faults.GraderFault(f"the jail ({level}) does not start: {reason or error}") from error
+        ends.callback(self._end)
 
     def admit(
         self,
@@ -123,17 +135,17 @@ class Sandbox:
         with contextlib.suppress(OrderError):  # the jail is closed already, and everything in it gone
             send_order(self._control, {"op": "over", "guest": number})
 
-    def close(self) -> None:
-        """End the jail and everything in it."""
+    def _end(self) -> None:
         self._control.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(CLOSE_SECONDS["bwrap" in layers_of(self.level)])
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        if self._group is not None:
-            self._group.close()
-        self._scratch.cleanup()
+
+    def close(self) -> None:
+        """End the jail and everything in it; once is enough."""
+        self._ends.close()
 
 
 class Guest:

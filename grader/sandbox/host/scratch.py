@@ -6,12 +6,15 @@ and in whatever process namespace. A folder that nobody holds is a dead grader's
 
 import contextlib
 import os
+import re
+import secrets
 import shutil
 import tempfile
 import time
 from pathlib import Path
 
-PREFIX = "unstatic-"
+OURS = re.compile(r"unstatic-[0-9a-f]{16}")
+"""The names of what graders make and remove, and of nothing that a person makes: a course in /tmp/unstatic-main is not ours to remove."""
 YOUNG_SECONDS = 60
 """So long after it was made, a folder may not be held yet by the one who made it."""
 
@@ -26,14 +29,21 @@ class Scratch:
             OSError: it cannot be made.
         """
         sweep(Path(tempfile.gettempdir()))
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self.path = Path(tempfile.gettempdir(), new_name())
+        self.path.mkdir(mode=0o700)
         self._ends = contextlib.ExitStack()
-        self._ends.callback(os.close, hold(self.path))
+        with contextlib.suppress(OSError):  # a file system without locks: there nobody can hold it, to sweep it neither
+            self._ends.callback(os.close, hold(self.path))
         self._ends.callback(shutil.rmtree, self.path, ignore_errors=True)
 
     def close(self) -> None:
         """Remove it with all that is in it; once is enough."""
         self._ends.close()
+
+
+def new_name() -> str:
+    """A name that `OURS` matches; no process id is in it, for those come again, and mean another in another namespace."""
+    return f"unstatic-{secrets.token_hex(8)}"
 
 
 def hold(folder: Path) -> int:
@@ -64,20 +74,21 @@ def lock(opened: int, *, wait: bool = True) -> None:
 
 def sweep(parent: Path) -> None:
     """Remove what graders that were killed have left in a folder: what is ours, old enough, and held by nobody."""
-    for folder in parent.glob(f"{PREFIX}*"):
+    for folder in parent.glob("unstatic-*"):
         with contextlib.suppress(OSError):  # another sweeps too, or holds it
             if abandoned(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 def abandoned(folder: Path) -> bool:
-    """Whether a folder of this user's is held by nobody, and not so young that its maker is still about to hold it.
+    """Whether a folder is a grader's by its name, this user's, held by nobody, and not so young that its maker is still about to hold it.
 
     Raises:
         OSError: it is gone, or held.
     """
     info = folder.lstat()
-    if info.st_uid != os.getuid() or time.time() - info.st_ctime < YOUNG_SECONDS:
+    young = time.time() - info.st_ctime < YOUNG_SECONDS
+    if not OURS.fullmatch(folder.name) or info.st_uid != os.getuid() or young:
         return False
     os.close(hold(folder))
     return True
