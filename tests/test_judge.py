@@ -37,6 +37,14 @@ def test_the_stub_is_unfinished_and_has_no_points(judge):
     assert sum(row["score"] for row in rows.values()) == 0
 
 
+def test_who_is_given_more_time_is_given_as_much_more_of_the_processor(judge):
+    """Else a check of 200 s that the course allows would be ended after 150 s of computing."""
+    code = "import resource\ndef compute_alpha_bar(betas): raise ValueError(resource.getrlimit(resource.RLIMIT_CPU))\n"
+    for time, seconds in (({}, 150), ({"compute_alpha_bar": 10.0}, 1500)):
+        (row,) = judge.grade(Request(STEM, f"{STEM}.py", code, 1, ("compute_alpha_bar",), time=time))
+        assert f"ValueError: ({seconds}, {seconds})" in row["message"]
+
+
 BEGUN = """
     a = extract(alpha_bar, t, x_t)
     if x_t.dtype == torch.float32:

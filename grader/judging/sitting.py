@@ -170,7 +170,9 @@ class Sitting:
             seed = global_seed(request.seed)
             cut = self.notes.cut(stuck)
             try:
-                guest = sandbox.admit(request.stem, request.filename, request.text, seed, clock, request.cells, cut)
+                guest = sandbox.admit(
+                    request.stem, request.filename, request.text, seed, clock, request.cells, cut, request.longest
+                )
                 if stuck is not None:
                     guest.imported = self.notes.with_stuck(guest.imported, stuck)
                 self.guests[with_ours] = guest

@@ -53,7 +53,7 @@ def main(control_fd: int, **walls: Any) -> NoReturn:
             continue
         if (pid := os.fork()) == 0:
             control.close()
-            begin(socket.socket(fileno=descriptors[0]), Walls(**walls))
+            begin(socket.socket(fileno=descriptors[0]), Walls(**walls), order["times"])
         supervisors[order["guest"]] = pid
         os.close(descriptors[0])
         _reap(supervisors)

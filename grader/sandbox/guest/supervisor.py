@@ -34,14 +34,15 @@ MOST_ROUNDS = 20
 """How often new processes may appear while we clear up, before all are killed, the zygote included."""
 
 
-def begin(control: socket.socket, walls: Walls) -> NoReturn:
+def begin(control: socket.socket, walls: Walls, times: float) -> NoReturn:
+    """Be the supervisor of a submission that has so many times the usual time."""
     supervisor = None
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # process 1 is safe from signals, but for those it handles
         _go_first()
         if "bwrap" not in walls.layers and sys.platform == "linux":
             libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        walls.raise_all()
+        walls.raise_all(times)
         os.setsid()  # kill(0) reaches a whole group: only what is the submission's may be in it
         supervisor = Supervisor(control, walls)
         supervisor.run()

@@ -20,8 +20,9 @@ SCRATCH_SIZE = "256m"
 GIB = 1 << 30
 MEMORY = 2 * GIB
 """Bytes that a process may take beside what torch takes to be imported: a build for GPUs takes many more."""
+PROCESSOR_SECONDS = 150
+"""More than a section's budget of wall time, for what runs on unwatched; where a course gives more of that, there is more of these."""
 LIMITS = {
-    resource.RLIMIT_CPU: 150,  # more than a section's budget of wall time, for what runs on unwatched
     resource.RLIMIT_FSIZE: 128 << 20,
     resource.RLIMIT_NPROC: 256,
     resource.RLIMIT_NOFILE: 256,
@@ -45,8 +46,11 @@ class Walls:
     listable: list[str]
     scratch: list[str]
 
-    def raise_all(self) -> None:
+    def raise_all(self, times: float = 1.0) -> None:
         """Put them up, around this process and its children.
+
+        Args:
+            times: as much time as usual that the course gives this submission.
 
         Raises:
             OSError: one of them cannot be had.
@@ -55,7 +59,7 @@ class Walls:
             self.put_up(layer)
         if "bwrap" not in self.layers:  # which gives them up itself: graded as root, a submission would be root
             confine.give_up_privileges()
-        for limit, value in {**LIMITS, **memory_limit()}.items():
+        for limit, value in {**LIMITS, resource.RLIMIT_CPU: round(PROCESSOR_SECONDS * times), **memory_limit()}.items():
             hard = resource.getrlimit(limit)[1]
             cap = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(limit, (cap, cap))

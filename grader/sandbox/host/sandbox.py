@@ -97,6 +97,7 @@ class Sandbox:
         clock: Clock,
         cells: Sequence[Sequence[int]] = (),
         cut: Mapping[str, int] | None = None,
+        times: float = 1.0,
     ) -> "Guest":
         """Put a section of a submission into a guest of its own and import it.
 
@@ -108,6 +109,7 @@ class Sandbox:
             clock: the time that the import may take.
             cells: of a notebook, each cell's number, first and last line; each is run by itself.
             cut: by the first line of a piece (a cell, or all of a module), the line from which on it is not run.
+            times: as much time as usual that the course gives it, for the limit on the processor's.
 
         Raises:
             faults.CheckFault: the import hangs, crashes, raises, prints too much.
@@ -116,7 +118,7 @@ class Sandbox:
         ours, theirs = socket.socketpair()
         number = next(self._guests)
         try:
-            send_order(self._control, {"op": "supervisor", "guest": number}, [theirs.fileno()])
+            send_order(self._control, {"op": "supervisor", "guest": number, "times": times}, [theirs.fileno()])
         except OrderError as error:
             ours.close()
             raise faults.LostGuest("the jail is gone") from error
