@@ -6,6 +6,7 @@ import gc
 import mmap
 import os
 import resource
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from grader.course import ROOT
 from grader.judging.judge import Judge, Request
 from grader.judging.process import JudgeProcess
 from grader.sandbox.guest import confine, forkserver, rehearsal, selftest, walls
+from grader.sandbox.guest.orders import OrderError, receive_order
 from grader.sandbox.host import cgroup, command, doctor, isolation, scratch
 from grader.sandbox.host.sandbox import Sandbox
 from grader.sandbox.host.selftest import try_out
@@ -205,6 +207,19 @@ def test_a_jail_that_cannot_be_started_is_a_fault_of_ours_and_leaves_nothing(tmp
         Sandbox("none")
     assert sorted(os.listdir("/dev/fd")) == before
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("order", [b"\x02\0\0\0[]", b"\x01\0\0\0x", b"\xff\xff\xff\xff", b"\x02\0"])
+def test_what_is_no_order_leaves_no_descriptor_open(order):
+    """Whoever sends such from a jail would else fill the judge's table of them."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        before = sorted(os.listdir("/dev/fd"))
+        socket.send_fds(theirs, [order], [0, 1, 2])
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(OrderError):
+            receive_order(ours)
+        assert sorted(os.listdir("/dev/fd")) == before
 
 
 @pytest.mark.parametrize("end", ["close", "kill the judge", "kill the grader"])

@@ -1,6 +1,7 @@
 """Orders between judge and jail, apart from the checks' own traffic: small JSON messages that may carry descriptors."""
 
 import json
+import os
 import socket
 import struct
 
@@ -33,21 +34,31 @@ def receive_order(sock: socket.socket) -> tuple[dict, list[int]]:
     Raises:
         OrderError: the other side closed, or sent what is no order.
     """
+    descriptors: list[int] = []
     try:
         pause()
         prefix, descriptors, _, _ = socket.recv_fds(sock, LENGTH.size, MAX_DESCRIPTORS)
-        prefix += _rest(sock, LENGTH.size - len(prefix)) if prefix else b""
-        if not prefix:
-            raise OrderError("the other side is gone")
-        (length,) = LENGTH.unpack(prefix)
-        if length > MAX_ORDER:
-            raise OrderError("an order that is too long")
-        order = json.loads(_rest(sock, length))
-    except (OSError, ValueError, RecursionError) as error:
-        raise OrderError("not an order") from error
+        return _order(sock, prefix), list(descriptors)
+    except BaseException as error:
+        for fd in descriptors:  # or whoever sends no orders would fill our table of them
+            os.close(fd)
+        if isinstance(error, OSError | ValueError | RecursionError):
+            raise OrderError("not an order") from error
+        raise
+
+
+def _order(sock: socket.socket, prefix: bytes) -> dict:
+    """The order that begins with these bytes."""
+    prefix += _rest(sock, LENGTH.size - len(prefix)) if prefix else b""
+    if not prefix:
+        raise OrderError("the other side is gone")
+    (length,) = LENGTH.unpack(prefix)
+    if length > MAX_ORDER:
+        raise OrderError("an order that is too long")
+    order = json.loads(_rest(sock, length))
     if not isinstance(order, dict):
         raise OrderError("not an order")
-    return order, list(descriptors)
+    return order
 
 
 def _rest(sock: socket.socket, count: int) -> bytes:

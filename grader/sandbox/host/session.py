@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import re
 import select
 import signal
@@ -258,9 +259,11 @@ class WatchedChannel(Channel):
             told = select.select([self._control], [], [], END_SECONDS)[0]
         if told:
             try:
-                answer, _ = receive_order(self._control)
+                answer, descriptors = receive_order(self._control)
             except OrderError:
                 return self._lost()
+            for fd in descriptors:
+                os.close(fd)
             if answer.get("op") == "zygote-ended":
                 return faults.Tampered(KILLED_OURS)
             return ended(answer.get("status"), "")
