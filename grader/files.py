@@ -42,9 +42,21 @@ def replace_file(path: Path, data: bytes, *, durable: bool = False, named: bool 
         if named and target.is_file():
             shutil.copymode(target, draft)
         draft.replace(target)
+        if durable:
+            _keep_name(target.parent)
     finally:
         with contextlib.suppress(OSError):  # usually it has become the file
             draft.unlink()
+
+
+def _keep_name(folder: Path) -> None:
+    """Have on disk what a folder's files are called: a file that is there under its old name alone is not there."""
+    with contextlib.suppress(OSError):  # Windows opens no folder, and some file systems have nothing to write down
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def write_atomically(path: Path, text: str, *, named: bool = False) -> None:

@@ -17,6 +17,7 @@ from grader.files import write_atomically
 from grader.judging import store
 from grader.judging.results import Row, document
 from grader.judging.store import Key, Store, course_version
+from grader.sandbox.host import scratch
 
 STEM = "s1_forward_reverse"
 
@@ -154,6 +155,45 @@ def test_a_line_that_is_no_result_is_passed_over(path, line):
     Store(path).put(key(), [row()])
     path.write_text(line + "\n" + path.read_text())
     assert Store(path).get(key()) == [row()]
+
+
+def test_a_doubt_names_its_line_though_the_file_was_read_while_another_wrote(path):
+    store = Store(path)
+    store.put(key("a"), [row()])
+    whole = path.read_bytes()
+    for half in (whole[:10], whole[:50]):
+        path.write_bytes(half)
+        assert store.get(key("a")) == []
+    path.write_bytes(whole.replace(b'"score": 2', b'"score": 1'))
+    assert store.get(key("a")) == []
+    (doubt,) = store.doubts
+    assert "results.jsonl:1: this result was changed" in doubt
+
+
+@pytest.mark.parametrize("error", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_where_nothing_can_be_locked_results_are_kept_all_the_same(path, monkeypatch, error):
+    def none(*_, **__) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(scratch, "lock", none)
+    Store(path).put(key("a"), [row()])
+    Store(path).put(key("b"), [row()])
+    assert Store(path).get(key("a")) == Store(path).get(key("b")) == [row()]
+
+
+def test_where_nothing_can_be_locked_a_full_disk_takes_no_line_of_anothers_away(path, monkeypatch):
+    """A file that is cut to what it was when we began may have grown by somebody else's results since."""
+
+    def fill(file: int, data: memoryview) -> int:
+        with path.open("ab") as others:
+            others.write(b"theirs\n")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store, "lock_if_possible", lambda opened: False)
+    monkeypatch.setattr(store.os, "write", fill)
+    with pytest.raises(OSError, match="No space left"):
+        Store(path).put(key("b"), [row()])
+    assert path.read_bytes() == b"theirs\n"
 
 
 WRITER = """
@@ -302,6 +342,15 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert os.listdir(target.parent) == ["grade.json"]
     with pytest.raises(OSError, match="cannot be written"):
         write_atomically(target / "inner", "three")
+
+
+def test_a_files_new_name_is_on_disk_too_when_the_file_is(tmp_path, monkeypatch):
+    """A file whose folder is not written down is there under its old name after a power cut, with its old content."""
+    kept, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: kept.append(os.path.realpath(f"/dev/fd/{file}")) or fsync(file))
+    write_atomically(tmp_path / "grade.json", "one")
+    draft, folder = kept
+    assert Path(draft).parent == Path(folder) == tmp_path.resolve()
 
 
 def test_a_file_that_somebody_named_stays_what_it_is(tmp_path):

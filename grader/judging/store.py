@@ -19,7 +19,7 @@ from pathlib import Path
 
 from grader.course import COURSE_FILE, ROOT
 from grader.judging.results import OURS, VERDICTS, Row
-from grader.sandbox.host.scratch import lock
+from grader.sandbox.host.scratch import lock, lock_if_possible
 
 SCHEMA = 2
 """Of the store's lines."""
@@ -139,6 +139,8 @@ class Store:
                     return
                 file.seek(self._read_up_to)
                 whole, newline, _ = file.read().rpartition(b"\n")
+                if not newline:  # of a line that somebody is writing now
+                    return
         except FileNotFoundError:
             self._file, self._rows = None, {}
             self._read_up_to = self._lines = 0
@@ -191,7 +193,8 @@ def _append(path: Path, line: bytes) -> None:
     """Add a whole line to the file, on disk when this returns; or raise OSError and leave the file as it was."""
     opened = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        lock(opened)  # one grader writes at a time; let go when the file is closed or we die
+        # One grader writes at a time, where there are locks; a line that others write into is known by its checksum
+        alone = lock_if_possible(opened)
         size = os.fstat(opened).st_size
         if size and os.pread(opened, 1, size - 1) != b"\n":  # a writer was killed in the middle of its line
             line = b"\n" + line
@@ -201,8 +204,9 @@ def _append(path: Path, line: bytes) -> None:
                 left = left[os.write(opened, left) :]
             os.fsync(opened)
         except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(opened, size)
+            if alone:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(opened, size)
             raise
     finally:
         os.close(opened)

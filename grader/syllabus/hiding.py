@@ -14,7 +14,7 @@ from pathlib import Path
 from grader.course import sections
 from grader.files import write_atomically
 from grader.judging.results import Document, Graded, Row
-from grader.sandbox.host.scratch import lock
+from grader.sandbox.host.scratch import lock_if_possible
 from grader.syllabus.entries import SyllabusError
 from grader.syllabus.roster import ENDING, Learner, Roster
 
@@ -58,7 +58,7 @@ class Pseudonyms:
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.with_suffix(".lock").open("ab") as held:
-            lock(held.fileno())
+            lock_if_possible(held.fileno())
             with contextlib.suppress(FileNotFoundError):
                 self._secret, names = self._written()
                 self._names = names | self._names

@@ -72,6 +72,15 @@ def lock(opened: int, *, wait: bool = True) -> None:
     fcntl.flock(opened, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def lock_if_possible(opened: int) -> bool:
+    """Wait for an open file and hold it until it is closed; says whether, for there are file systems without locks."""
+    try:
+        lock(opened)
+    except OSError:
+        return False
+    return True
+
+
 def sweep(parent: Path) -> None:
     """Remove what graders that were killed have left in a folder: what is ours, old enough, and held by nobody."""
     for folder in parent.glob("unstatic-*"):
