@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("--only", nargs="+", default=[], metavar="EXERCISE", help="exercises, or whole sections by stem")
     grade.add_argument("--seed", type=int, help="what all inputs are drawn from (default: one of this folder's own)")
     grade.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, help="submissions at a time (default: %(default)s)"
+        "--jobs", type=int, default=schedule.cores(), help="submissions at a time (default: %(default)s)"
     )
     grade.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     grade.add_argument("--html", type=Path, metavar="DIR", help="write a report for people to DIR/index.html")
@@ -146,7 +146,7 @@ def _add_regrade(commands: "argparse._SubParsersAction") -> None:
     regrade.add_argument("submissions", nargs="+", type=Path, metavar="SUBMISSION", help="those that it was about")
     regrade.add_argument("--seed", type=int, help="what all inputs are drawn from (default: that of the results)")
     regrade.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, help="submissions at a time (default: %(default)s)"
+        "--jobs", type=int, default=schedule.cores(), help="submissions at a time (default: %(default)s)"
     )
     regrade.add_argument(
         "--isolation", default="none", metavar="LEVEL", help="the least that is accepted (default: %(default)s)"

@@ -221,3 +221,29 @@ def test_a_judge_that_is_ended_by_a_signal_without_a_name_is_a_fault_of_ours(jud
     monkeypatch.setattr(sys.modules[__name__], "JUDGE", "import os; os.kill(os.getpid(), 37)")
     with pytest.raises(GraderFault, match="ended by signal 37"):
         schedule.Judges("none")._judge()
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))\n"
+        "from grader.intake.syntax import Compiler\nwith Compiler() as compiler: print(compiler.problem('x = 1'))",
+        "resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30))\n"
+        "from grader.judging.process import JudgeProcess\nprint(JudgeProcess('none').close())",
+    ],
+    ids=["compiler", "judge"],
+)
+def test_where_less_memory_is_allowed_than_we_allow_ourselves_we_work_with_that(program):
+    """A batch system sets such limits, and nobody but root raises them again."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import resource\n{program}"], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.stdout == "None\n", done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be given to a process here")
+def test_of_a_machine_that_is_shared_out_we_take_our_cores():
+    program = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+    program += "from grader.judging import schedule; print(schedule.cores())"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "1\n", done.stderr

@@ -29,9 +29,10 @@ MESSAGE_CHARACTERS = 200
 
 CHILD = f"""
 import resource, struct, sys
-resource.setrlimit(resource.RLIMIT_AS, ({MEMORY_BYTES}, {MEMORY_BYTES}))
-resource.setrlimit(resource.RLIMIT_CPU, ({int(SECONDS)}, {int(SECONDS)}))
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+for limit, most in ("RLIMIT_AS", {MEMORY_BYTES}), ("RLIMIT_CPU", {int(SECONDS)}), ("RLIMIT_CORE", 0):
+    hard = resource.getrlimit(getattr(resource, limit))[1]
+    cap = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(getattr(resource, limit), (cap, cap))
 read, write = sys.stdin.buffer, sys.stdout.buffer
 while size := read.read(4):
     text = read.read(struct.unpack(">I", size)[0]).decode("utf-8")

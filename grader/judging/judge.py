@@ -78,7 +78,8 @@ def main() -> None:
     """Serve requests until whoever sends them is gone. Arguments: the level of isolation, a socket, a temporary folder."""
     level, descriptor, scratch = sys.argv[1:]
     settle()
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard), hard))
     as_by_default()
     sock = _out_of_reach(int(descriptor))
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import queue
 import signal
 import threading
@@ -29,6 +30,13 @@ LOOK_AGAIN = 0.2
 """Seconds after which to look again whether another grader is done with a unit."""
 ATTEMPTS = 2
 """A unit whose judge fails is tried again once, with a fresh one."""
+
+
+def cores() -> int:
+    """How many processor cores this process may use: of a machine that is shared out (`taskset`, Slurm, a container) not all."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

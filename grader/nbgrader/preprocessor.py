@@ -79,7 +79,7 @@ class SubmittedNotebook(NotebookExporter):
 class Judged(NbGraderPreprocessor):
     """Writes into each test cell what the judge says of its exercise: points, and the message that `unstatic grade` has."""
 
-    jobs = Integer(os.cpu_count() or 1, help="How many submissions are judged at a time.").tag(config=True)
+    jobs = Integer(schedule.cores(), help="How many submissions are judged at a time.").tag(config=True)
     isolation = Unicode(
         "none",
         help="The least isolation that is accepted, such as bwrap+landlock; `unstatic doctor` says what there is.",
