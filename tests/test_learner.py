@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
 from grader.course import ROOT, Exercise, Section, sections
-from grader.desk import commands, memory
+from grader.desk import commands, memory, terminal
 from grader.desk.alone import begun
 from tests.classroom import JUMP, PRODUCT, S1, Desk, open_desk
 
@@ -53,6 +54,16 @@ def test_a_name_that_is_not_known_ends_with_advice_where_one_is_near(arguments, 
     said = desk.unstatic(*arguments)
     assert said.returncode == 2
     assert advice in said.stderr
+
+
+@pytest.mark.parametrize(("variable", "coloured"), [("", True), ("1", False)])
+def test_who_wants_no_colour_gets_none_on_a_terminal_either(monkeypatch, variable: str, coloured: bool) -> None:
+    monkeypatch.setenv("NO_COLOR", variable)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "")
+    said = terminal.rendered(Text("right", style="bold green"), color=True)
+    assert ("32m" in said) == coloured
+    assert "right" in said
 
 
 def test_every_command_has_an_example_in_its_help(desk: Desk) -> None:

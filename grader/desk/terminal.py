@@ -141,8 +141,9 @@ def rendered(what: RenderableType, color: bool) -> str:
     """The text of a renderable, for output that is not rich's."""
     stream = io.StringIO()
     width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
+    plain = None if color else True  # None: the environment's NO_COLOR decides
     console = Console(
-        file=stream, width=width, force_terminal=color, no_color=not color, highlight=False, force_jupyter=False
+        file=stream, width=width, force_terminal=color, no_color=plain, highlight=False, force_jupyter=False
     )
     console.print(what)
     return "\n".join(line.rstrip() for line in stream.getvalue().split("\n"))
