@@ -6,7 +6,10 @@ import csv
 import io
 import json
 import operator
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import reduce
 from pathlib import Path
@@ -16,7 +19,7 @@ from xml.etree import ElementTree
 import pytest
 
 from grader.cli import main
-from grader.course import sections
+from grader.course import ROOT, sections
 from grader.exports import classroom50, formats
 from grader.exports.document import NotResults, load
 from grader.judging.results import Document, Row, document
@@ -398,3 +401,13 @@ def test_extra_credit_adds_to_the_score_and_not_to_the_points():
     assert [(one["score"], one["max-score"]) for one in data["tests"]] == [(2, 2), (0, 0), (2, 0)]
     assert (data["score"], data["max-score"]) == (4, 2)
     validate("classroom50-result-v1.json", data)
+
+
+def test_what_is_printed_is_the_file_whatever_the_terminals_encoding(tmp_path):
+    """A gradebook takes UTF-8, and XML says that it is that: a name with a sign that latin-1 has not is no question mark."""
+    results = tmp_path / "grade.json"
+    results.write_text(json.dumps(cohort(**{"Čapek": [row()]})))
+    program = [sys.executable, "-m", "grader", "export", str(results), "--to", "junit"]
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    printed = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, check=True, timeout=120).stdout
+    assert ElementTree.fromstring(printed).find("testsuite[@name='Čapek']") is not None

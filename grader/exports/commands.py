@@ -64,8 +64,18 @@ def _export(options: argparse.Namespace) -> int:
     if options.output is None:
         if "" not in texts:
             raise document.NotResults(f"there are {len(texts)} files: say in which folder, as -o {options.to}")
-        sys.stdout.write(texts[""])
+        _print(texts[""])
         return 0
     for name, text in texts.items():
         write_atomically(formats.place(options.output, name), text, named=not name)
     return 0 if texts else 1
+
+
+def _print(text: str) -> None:
+    """Print a file's text as the file would have it, in UTF-8, whatever the terminal's encoding."""
+    if (binary := getattr(sys.stdout, "buffer", None)) is None:
+        sys.stdout.write(text)
+        return
+    sys.stdout.flush()
+    binary.write(text.encode())
+    binary.flush()
