@@ -350,7 +350,8 @@ class Connection:
                 if (delta := shared.changes(number)) is not None
             ]
         if self._gone:
-            message["gone"], self._gone[:] = list(self._gone), []
+            message["gone"] = list(self._gone)
+            del self._gone[: len(message["gone"])]  # not all: the collector may add to it at any time
         self.channel.send(message, carried)
 
     def _receive(self) -> tuple[dict, list[Tensor]]:

@@ -184,7 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"nothing is written: {error}", file=sys.stderr)
         return 2
     for path, text in laid.items():
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text.encode())  # with LF everywhere: `make check` compares stubs to the byte
         print(_shown(path))
     print(f"Write what says TODO({options.name}) there. `make exercise NAME={options.name}` says what is left.")
     return 0
