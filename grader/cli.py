@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return options.run(options) or 0
-    except (UsageError, Unknown, CourseError, NotResults, learner.Usage) as error:
+    except (UsageError, Unknown, CourseError, NotResults, report.NotInstalled, learner.Usage) as error:
         print(f"unstatic: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
@@ -309,6 +309,8 @@ def _check_usage(options: argparse.Namespace) -> None:
         raise UsageError(f"--jobs: {options.jobs} submissions at a time are none; give 1 or more")
     if options.json is not None and (not options.json.name or options.json.is_dir()):
         raise UsageError(f"--json: {str(options.json)!r} is a folder; name a file")
+    if options.html is not None:
+        report.require_templates()
     if options.seed is not None and options.seed < 0:
         raise UsageError(f"--seed: {options.seed} is negative; give 0 or more")
 

@@ -314,3 +314,10 @@ def test_a_log_that_cannot_be_written_is_told_once_and_the_run_goes_on(monkeypat
     said = capsys.readouterr().err
     assert said.count(f"unstatic: {log}: is a directory; what goes wrong on our side is not kept\n") == 1
     assert "Traceback" not in said
+
+
+def test_a_page_that_cannot_be_made_is_refused_before_anything_is_graded(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert main(["grade", str(REFERENCE), "--html", "report"]) == 2
+    assert "pip install 'unstatic[instructor]'" in capsys.readouterr().err
+    assert not Path(".unstatic").exists()

@@ -50,11 +50,27 @@ TOPICS_LISTED = 12
 """Of what a class has in common, as many as are not folded away."""
 
 
+class NotInstalled(RuntimeError):
+    """What the pages are made with is not installed; the message says how to."""
+
+
+def require_templates() -> None:
+    """See that pages can be made, before there is anything to lose.
+
+    Raises:
+        NotInstalled: jinja2 is not.
+    """
+    try:
+        import jinja2  # noqa: F401
+    except ImportError as error:
+        raise NotInstalled("the HTML report needs jinja2: pip install 'unstatic[instructor]'") from error
+
+
 def html(document: Document, title: str = "") -> str:
     """The page: the class at a glance, what it has in common, a matrix that leads to each failure, and a fold for each submission.
 
     Raises:
-        RuntimeError: jinja2 is not installed.
+        NotInstalled: jinja2 is not.
     """
     submissions = sorted(document["submissions"], key=lambda graded: natural(graded["name"]))
     shown, told = columns(submissions), parts(submissions)
@@ -99,7 +115,7 @@ def learner_html(document: Document, graded: Graded) -> str:
     """A page of one submission for its learner: what they may know, and nothing of anybody else's; the seed is not in it.
 
     Raises:
-        RuntimeError: jinja2 is not installed.
+        NotInstalled: jinja2 is not.
     """
     return _render(
         "learner.html.jinja",
@@ -116,7 +132,7 @@ def write_pages(document: Document, folder: Path) -> list[Path]:
 
     Raises:
         OSError: one cannot be written.
-        RuntimeError: jinja2 is not installed.
+        NotInstalled: jinja2 is not.
     """
     pages = [folder / name for name in file_names(document, ".html")]
     for page, graded in zip(pages, document["submissions"], strict=True):
@@ -131,11 +147,9 @@ def _digest(text: str) -> str:
 
 def _render(template: str, rules: str = "", script: str = "", **values: Any) -> str:
     """A page from its template, with the style and the looks that all of them have."""
-    try:
-        import jinja2
-        import markupsafe
-    except ImportError as error:
-        raise RuntimeError("the HTML report needs jinja2: pip install 'unstatic[instructor]'") from error
+    require_templates()
+    import jinja2
+    import markupsafe
 
     def finalize(value: Any) -> Any:
         return visible(value) if isinstance(value, str) and not isinstance(value, markupsafe.Markup) else value
