@@ -36,11 +36,8 @@ SEED = 0
 
 CPU = replace(SMALL, first=600, second=3500, guidance=2.0)
 """16 by 16 pixels: some six minutes of one core."""
-GPU = Plan(
-    **{"side": 28, "latent_channels": 4, "width": 32, "beta": 0.1, "dim": 256, "depth": 6, "heads": 8, "first": 3000},
-    **{"second": 12000, "batch": 256, "lr": 1e-3, "decay": 0.999, "guidance": 1.5, "n": 25, "drawn": 1000},
-    patience=1800,
-)
+GPU = Plan(side=28, latent_channels=4, width=32, beta=0.1, dim=256, depth=6, heads=8, first=3000, second=12000, batch=256,
+           lr=1e-3, decay=0.999, guidance=1.5, n=25, drawn=1000, patience=1800)  # fmt: skip
 """MNIST's own 28 by 28 pixels, on a GPU."""
 
 Model = Callable[[Tensor, Tensor], Tensor]

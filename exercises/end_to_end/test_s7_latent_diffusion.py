@@ -41,10 +41,8 @@ Says = Callable[[str, object], None]
 
 # ------------------------------------------------------------------------------------------------------------- glyphs
 
-GLYPHS = Plan(
-    **{"side": 8, "latent_channels": 4, "width": 8, "beta": 0.3, "dim": 64, "depth": 2, "heads": 4, "first": 300},
-    **{"second": 800, "batch": 64, "lr": 3e-3, "decay": 0.99, "guidance": 2.0, "n": 25, "drawn": 400, "patience": 150},
-)
+GLYPHS = Plan(side=8, latent_channels=4, width=8, beta=0.3, dim=64, depth=2, heads=4, first=300, second=800, batch=64,
+              lr=3e-3, decay=0.99, guidance=2.0, n=25, drawn=400, patience=150)  # fmt: skip
 NEAR = 0.25
 """Root mean square over an image's pixels to the nearest of all glyphs; the nearest two of those are 0.35 apart, static 0.97."""
 ENOUGH = 0.7
@@ -93,19 +91,8 @@ def what_to_look_at(there: float) -> str:
 
 # ------------------------------------------------------------------------------------------------------------- digits
 
-LARGE = Plan(
-    **{"side": 28, "latent_channels": 4, "width": 32, "beta": 0.1, "dim": 256, "depth": 6, "heads": 8, "first": 3000},
-    **{
-        "second": 12000,
-        "batch": 256,
-        "lr": 1e-3,
-        "decay": 0.999,
-        "guidance": 1.5,
-        "n": 50,
-        "drawn": 1000,
-        "patience": 1800,
-    },
-)
+LARGE = Plan(side=28, latent_channels=4, width=32, beta=0.1, dim=256, depth=6, heads=8, first=3000, second=12000, batch=256,
+             lr=1e-3, decay=0.999, guidance=1.5, n=50, drawn=1000, patience=1800)  # fmt: skip
 RIGHT = {16: 0.8, 28: 0.9}
 """For each side, the least share of samples that the judge must take for what was asked for.
 

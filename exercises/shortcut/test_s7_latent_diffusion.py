@@ -83,9 +83,9 @@ def test_its_attention_is_yours(code, rng: Generator, diffusers, record_property
 def test_its_dit_with_your_weights_is_your_dit(code, rng: Generator, diffusers, record_property: Says) -> None:
     yours = scrambled(code.DiT(6, 2, 3, DIM, 2, HEADS, CLASSES), rng)
     theirs = diffusers.DiTTransformer2DModel(
-        **{"num_attention_heads": HEADS, "attention_head_dim": DIM // HEADS, "in_channels": 3, "num_layers": 2},
-        **{"sample_size": 6, "patch_size": 2, "num_embeds_ada_norm": CLASSES, "norm_eps": 1e-6},
-    ).eval()
+        num_attention_heads=HEADS, attention_head_dim=DIM // HEADS, in_channels=3, num_layers=2,
+        sample_size=6, patch_size=2, num_embeds_ada_norm=CLASSES, norm_eps=1e-6,
+    ).eval()  # fmt: skip
     z, t, y = torch.randn(4, 3, 6, 6, generator=rng), torch.tensor([0, 5, 70, 999]), torch.tensor([0, 1, 3, CLASSES])
 
     # Any embedding of time and label will do, so that the library's blocks are given yours
@@ -121,9 +121,9 @@ def test_its_unets_transformer_with_your_weights_is_yours(
 ) -> None:
     yours = scrambled(code.SpatialTransformer(DIM, HEADS, 12), rng)
     theirs = diffusers.Transformer2DModel(
-        **{"num_attention_heads": HEADS, "attention_head_dim": DIM // HEADS, "in_channels": DIM, "norm_num_groups": 8},
-        **{"cross_attention_dim": 12, "attention_bias": True, "activation_fn": "gelu", "use_linear_projection": True},
-    ).eval()
+        num_attention_heads=HEADS, attention_head_dim=DIM // HEADS, in_channels=DIM, norm_num_groups=8,
+        cross_attention_dim=12, attention_bias=True, activation_fn="gelu", use_linear_projection=True,
+    ).eval()  # fmt: skip
     block = theirs.transformer_blocks[0]
     attentions = named(yours, "Attention")
     norms = [module for module in yours.modules() if isinstance(module, nn.LayerNorm)]
