@@ -12,7 +12,8 @@ diagnosis        the mistake behind a wrong answer
 judging, desk    verdicts: one section, a cohort, the store of results; the learner's side: checks in the same process, commands
 syllabus         what a course sets for itself: roster, points, deadlines, checks of its own
 reports          results for people
-exports, nbgrader  results for other programs; the bridge that has our judge in the place of nbgrader's executor
+exports          results for other programs
+nbgrader         the bridge that has our judge in the place of nbgrader's executor
 cli              the command line, `unstatic`
 ci               what a workflow runs
 """

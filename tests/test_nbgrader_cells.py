@@ -1,8 +1,10 @@
 """A test cell's points as nbgrader reads them, `check` in a real notebook, and settings of somebody's own."""
 
+import csv
 import json
 import re
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,6 +30,27 @@ def test_a_test_cell_that_is_not_ours_gets_no_point_for_saying_nothing() -> None
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("assert True", metadata={"nbgrader": marks})])
     Judged().preprocess(made, {"nbgrader": {}})
     assert determine_grade(made.cells[0]) == (0, 5)
+
+
+def test_no_name_is_a_formula_where_a_line_is_cut_in_other_places_either(tmp_path) -> None:
+    """As in the tables of `unstatic export`: a spreadsheet of another country separates cells by semicolons."""
+    from nbgrader.api import MissingEntry
+
+    from grader.nbgrader.export import CsvExport
+
+    def find_submission(*_: str) -> None:
+        raise MissingEntry
+
+    names = dict.fromkeys(("last_name", "first_name", "email"), "x; =1+1")
+    gradebook = SimpleNamespace(
+        assignments=[SimpleNamespace(name="s1", duedate=None, max_score=2.0)],
+        students=[SimpleNamespace(id="ada", **names)],
+        find_submission=find_submission,
+    )
+    CsvExport(to=str(tmp_path / "grades.csv")).export(gradebook)
+    (row,) = csv.DictReader((tmp_path / "grades.csv").read_text(encoding="utf-8").splitlines())
+    assert {row[name] for name in names} == {"x;' =1+1"}
+    assert (row["student_id"], row["duedate"], row["score"], row["max_score"]) == ("ada", "", "0.0", "2.0")
 
 
 def test_partial_points_and_changed_points_keep_the_share() -> None:

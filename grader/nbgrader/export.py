@@ -1,19 +1,16 @@
 """`nbgrader export`: the columns of nbgrader's own CSV, in which no name can be a formula or break a line."""
 
 import csv
-import os
+import io
 from pathlib import Path
 from typing import Any
 
 from nbgrader.api import MissingEntry
 from nbgrader.plugins import ExportPlugin
 
-COLUMNS = (
-    "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email", "raw_score",
-    "late_submission_penalty", "score", "max_score",
-)  # fmt: skip
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula, or passes over before one."""
+from grader.exports.cells import safe
+from grader.exports.nbgrader import COLUMNS
+from grader.files import write_atomically
 
 
 class CsvExport(ExportPlugin):
@@ -22,20 +19,16 @@ class CsvExport(ExportPlugin):
     def export(self, gradebook: Any) -> None:
         """Write a line for each assignment and learner to `to`, by default grades.csv."""
         path = Path(self.to or "grades.csv")
-        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         self.log.info("Exporting grades to %s", path)
-        try:
-            with draft.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(COLUMNS)
-                for assignment in gradebook.assignments:
-                    for student in gradebook.students:
-                        if self._wanted(assignment, student):
-                            row = _row(gradebook, assignment, student)
-                            writer.writerow([_cell(row[name]) for name in COLUMNS])
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)  # usually it has become the file
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for assignment in gradebook.assignments:
+            for student in gradebook.students:
+                if self._wanted(assignment, student):
+                    row = _row(gradebook, assignment, student)
+                    writer.writerow([_cell(row[name]) for name in COLUMNS])
+        write_atomically(path, text.getvalue(), named=True)
 
     def _wanted(self, assignment: Any, student: Any) -> bool:
         assignments, students = [str(name) for name in self.assignment], [str(name) for name in self.student]
@@ -66,5 +59,4 @@ def _row(gradebook: Any, assignment: Any, student: Any) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
+    return safe(value) if isinstance(value, str) else "" if value is None else str(value)
