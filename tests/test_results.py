@@ -87,6 +87,8 @@ def test_a_store_notices_that_its_file_was_removed_or_replaced(path):
     assert store.get(key("a")) == []
     store.put(key("b"), [row()])
     assert (store.get(key("a")), store.get(key("b"))) == ([], [row()])
+    os.truncate(path, 0)  # the same file, cut
+    assert store.get(key("b")) == []
 
 
 def test_a_fault_of_the_grader_is_not_a_result(path):
@@ -95,6 +97,8 @@ def test_a_fault_of_the_grader_is_not_a_result(path):
     assert store.get(key()) == [row()]
     store.put(key("b"), [row("predict_x0", "grader-error", 0)])
     assert store.get(key("b")) == []
+    store.put(key(), [row("predict_x0", "grader-error", 0)])
+    assert Store(path).get(key()) == [row()]  # and takes none away that is there
 
 
 @pytest.mark.parametrize(
@@ -104,6 +108,9 @@ def test_a_fault_of_the_grader_is_not_a_result(path):
         (lambda entry: entry.pop("checksum"), "no result .KeyError: 'checksum'"),
         (lambda entry: resealed(entry, score=99), "a score of 99 of 2"),
         (lambda entry: resealed(entry, score=float("nan")), "a score of nan of 2"),
+        (lambda entry: resealed(entry, score=-1), "a score of -1 of 2"),
+        (lambda entry: resealed(entry, points=float("inf")), "a score of 2 of inf"),
+        (lambda entry: resealed(entry, message=None), "without section, exercise and message"),
         (lambda entry: resealed(entry, verdict="excellent"), "'excellent' is no verdict"),
         (lambda entry: resealed(entry, points=None), "no result .TypeError"),
     ],
@@ -132,6 +139,7 @@ def test_what_one_grader_is_at_another_leaves_alone_until_it_is_done_or_dead(pat
         assert (first, second, other) == (True, False, True)
     with two.claim(key()) as again:
         assert again
+    assert not list((path.parent / "claims").iterdir())
 
 
 @pytest.mark.parametrize("left", [1, 10, 100, -1])
@@ -154,7 +162,8 @@ def test_a_line_cut_short_is_passed_over_and_the_next_is_whole(path, left):
 def test_a_line_that_is_no_result_is_passed_over(path, line):
     Store(path).put(key(), [row()])
     path.write_text(line + "\n" + path.read_text())
-    assert Store(path).get(key()) == [row()]
+    store = Store(path)
+    assert (store.get(key()), store.doubts) == ([row()], [])
 
 
 def test_a_doubt_names_its_line_though_the_file_was_read_while_another_wrote(path):
@@ -276,6 +285,13 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_it_whole(path, m
     assert path.read_bytes() == before
 
 
+def test_a_result_is_on_disk_when_it_is_said_to_be_stored(path, monkeypatch):
+    kept, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: kept.append(os.path.realpath(f"/dev/fd/{file}")) or fsync(file))
+    Store(path).put(key(), [row()])
+    assert kept == [os.path.realpath(path)]
+
+
 def test_a_place_that_cannot_be_written_is_an_error_that_names_it(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"results cannot be stored: .*file"):
@@ -298,6 +314,10 @@ def test_the_course_version_changes_with_what_a_verdict_depends_on(tmp_path, mon
     course_version.cache_clear()
     assert course_version() != first
     monkeypatch.setattr(store, "course_files", lambda: files)
+    with monkeypatch.context() as other:
+        other.setattr(store.platform, "python_version", lambda: "3.99.0")
+        course_version.cache_clear()
+        assert course_version() != first
     monkeypatch.setattr(store, "installed_here", lambda: ["torch 1.0"])
     course_version.cache_clear()
     assert course_version() != first
