@@ -8,7 +8,8 @@ import threading
 from pathlib import Path
 
 DRAFTED = 20
-"""Characters of a file's name that are its draft's too: of that, a file system takes no more than 255 bytes, or 143."""
+"""The draft's name begins with so many characters of the file's: with all of them it could be longer than a file system allows (255 bytes,
+143 where names are encrypted)."""
 
 
 def replace_file(path: Path, data: bytes, *, durable: bool = False, named: bool = False) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 ROOM = 160
-"""Characters of what holds already, where something else does not."""
+"""Characters. An exercise that fails is told in so many what holds already."""
 
 
 def held(sentences: Sequence[str], of: int, room: int = ROOM) -> str:

@@ -1,8 +1,8 @@
 """What a verdict at the desk depends on, as a digest: while it is the same, so is the verdict.
 
-On the learner's file and what of that which lies beside it may be used there, the checks, the toolkit, the course file, the
-desk itself, and all that is installed. Of a file that was changed, an exercise depends on what its checks reach from it: the other exercises'
-bodies may change without it. Torch is not imported here, nor anything else that takes time.
+It depends on the learner's file, on those files beside it that it may use, on the checks, the toolkit, the course file and the desk
+itself, and on all that is installed. Within the learner's file an exercise depends only on what its checks reach: the bodies of other exercises
+may change and its verdict stays. Neither torch nor anything else that takes time is imported here.
 """
 
 import ast

@@ -11,7 +11,7 @@ COLORS = {PASS: "green", FAIL: "red", UNFINISHED: "light", BLOCKED: "yellow", UN
 
 
 class Live:
-    """Writes through pytest's terminal reporter; on a terminal it also says which exercise is at work."""
+    """Writes through pytest's terminal reporter; on a terminal it also says which exercise is being checked."""
 
     def __init__(self, reporter: Any) -> None:
         self._reporter = reporter

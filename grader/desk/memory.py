@@ -1,6 +1,6 @@
 """What the desk remembers between commands: verdicts and rewards, each with what it depends on, a file a section.
 
-A file that is damaged, or cannot be written, is told of once and costs nothing but time. Torch is not imported here.
+A file that is damaged, or cannot be written, is mentioned once; nothing but time is lost. Torch is not imported here.
 """
 
 import json

@@ -20,9 +20,9 @@ from grader.diagnosis.reference import reference
 from grader.diagnosis.replay import Call, Done, calls_of, cost_of, replay, seconds_of, segments, unrepeated
 
 CONFIRMED = 12
-"""So many candidates of a stage that agree call by call are tried on all of the exercise's checks, at the most."""
+"""Of a stage's candidates that agree call by call, at most so many are tried on all of the exercise's checks."""
 QUIET = 1000
-"""So many where the calls give the right numbers, and what is wrong shows in the checks alone."""
+"""The same number where the calls give the right numbers, and only the checks show what is wrong."""
 CHECKING = 2000
 """So many steps of the interpreter a check takes beside what it calls."""
 NOT, LOOSELY, FULLY = range(3)

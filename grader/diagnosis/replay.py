@@ -32,11 +32,11 @@ CALLS = 40
 
 
 COUNTED = 100_000
-"""So far is counted what a call costs: counting costs too."""
+"""What a call costs is counted up to here: counting has its cost too."""
 THUMB = 64
 """So many elements of a tensor are kept to compare."""
 LARGE = 1 << 12
-"""A call that is given a tensor with more elements is watched for tensors that outgrow it: axes that do not fit make one of each pair."""
+"""A call that is given a tensor with more elements is watched for much larger ones: a mistake in the axes can make a tensor of all pairs."""
 OUTGROWN = 64
 """So many times the largest that it is given."""
 

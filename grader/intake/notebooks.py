@@ -15,7 +15,7 @@ from grader.intake.trees import Refused
 from grader.intake.visible import one_line
 
 OBJECTS = 1_000_000
-"""Opening brackets in the file. Each may become an object of about 200 bytes; pictures, which make notebooks large, have none."""
+"""The most opening brackets in a file. Each may become an object of about 200 bytes; pictures, which make notebooks large, have none."""
 CODE_CHARACTERS = 2**20
 """In all cells together; the limit of a module."""
 

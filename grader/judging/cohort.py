@@ -102,7 +102,7 @@ def _asked(stem: str, only: Sequence[str]) -> tuple[str, ...]:
 
 
 Same = tuple[Key, tuple[str, ...]]
-"""What two units have in common whose rows are the same: the key, and which exercises are graded again."""
+"""Units for which this is equal, the key and the exercises to be graded again, get the same rows, and are graded once."""
 
 Told = Callable[[Unit, list[Row], int, int], None]
 """Is told of each unit as it is done: the unit, its rows, how many are done by now, and of how many."""

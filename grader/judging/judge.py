@@ -35,9 +35,9 @@ from grader.sandbox.host.selftest import proven_sandbox
 MEMORY = 4 << 30
 """Bytes that the judge may take: a submission can ask it for answers that are large, and for many."""
 CLOSE_SECONDS = 2
-"""A judge that waits for a request ends within these, its jail closed, when nobody is left who could send one."""
+"""When nobody is left who could send a request, an idle judge closes its jail and ends; after so many seconds it ends anyhow."""
 HIGH = 200
-"""Descriptors from here on: what pytest and libraries open, duplicate or close in a row has lower numbers."""
+"""The socket gets a descriptor from this number on: lower ones are what pytest and libraries open, duplicate, or close in a row."""
 
 
 class Judge:

@@ -68,7 +68,10 @@ class Notes:
         return Outcome(fault.verdict, str(fault), fault)
 
     def concerns(self, trouble: Trouble, name: str, imported: Imported) -> bool:
-        """Whether what ended early has to do with an exercise: of a cell, that it binds the name; of a module, that it is not there."""
+        """Whether what ended early is the reason that an exercise is missing or incomplete.
+
+        A cell is if it would have given the name a value, a module if the name is not there.
+        """
         if not trouble.cell:
             return name not in imported.uses and not trouble.left_out
         cell = next((cell for cell in self.places.cells if cell[0] == trouble.cell), None)

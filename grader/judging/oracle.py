@@ -19,13 +19,15 @@ from grader.course import section
 from grader.sandbox.host.limits import Clock
 
 LARGEST_NUMBER = 1_000_000
-"""A whole number among the arguments may be how long a loop of ours is."""
+"""The largest whole number that is taken as an argument: it may be how often a loop of ours runs."""
 MOST_ELEMENTS = 1 << 20
-"""Of a tensor among the arguments: a hundred times what a check hands out. To take four million apart takes a library 17 seconds."""
+"""The most elements of a tensor that is taken as an argument, a hundred times what a check hands out. With four million, one call into a
+library takes 17 seconds."""
 MOST_ROWS = {"ot_pairing": 1000}
-"""Where each row is compared with each: one call into a library, which no signal interrupts, would take minutes for ten thousand."""
+"""By exercise, the most rows where each row is compared with every other. For ten thousand that would be minutes within one call into a
+library, which no signal interrupts."""
 AGAIN_SECONDS = 1.0
-"""What comes where Python drops exceptions, in a finalizer, comes again."""
+"""Seconds from one interruption to the next: Python drops an exception that is raised in a finalizer, and so it is raised again."""
 
 
 def oracle(stem: str, name: str) -> Callable[..., Any] | None:

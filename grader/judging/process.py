@@ -28,9 +28,9 @@ END_SECONDS = 5
 LAST_WORDS = 2000
 """Bytes of what a judge printed that are kept, its end."""
 MEANT_FOR_OTHERS = ("PYTEST", "HYPOTHESIS")
-"""Variables that begin so change how pytest or Hypothesis work."""
+"""Variables whose names begin so are not handed on to the judge: they change how pytest or Hypothesis work."""
 PYTHON = ("PYTHONHOME", "PYTHONPATH")
-"""Of Python's own variables only those that say where Python is."""
+"""Of Python's own variables (PYTHON...) only these are handed on: they say where Python is."""
 
 
 def environment(scratch: str) -> dict[str, str]:

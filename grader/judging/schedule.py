@@ -113,7 +113,7 @@ def run(
             try:
                 with _uninterrupted():
                     pool.submit(work_on, unit, pause)
-            except RuntimeError as error:  # there is no thread more; those that there are do it
+            except RuntimeError as error:  # the system has no thread left; those that run already will take it
                 if threading.active_count() == before:
                     raise OSError(f"there is no thread to grade with: {error}") from error
 

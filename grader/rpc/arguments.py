@@ -11,7 +11,7 @@ from grader.rpc.messages import a_list, changes_to
 from grader.rpc.sync import is_index, same_bits
 
 NOTHING = np.empty(0, np.uint8)
-"""The memory of a message without tensors."""
+"""Stands for the memory of a message that has no tensors."""
 
 
 class Before:

@@ -205,7 +205,10 @@ class RemoteCall(torch.autograd.Function):
 
 
 def _mapped(grad: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
-    """The gradient as one that `torch.func.vmap` maps, where the tensors are: each element's record has its own."""
+    """The gradient, made one that `torch.func.vmap` maps over if it maps over the tensors.
+
+    The records of a mapped call are one for each element, and so its gradients must be, even where all are equal.
+    """
     for tensor in tensors:
         if tensor.is_floating_point():
             grad = grad + tensor.detach().flatten()[:0].sum().to(grad.dtype)

@@ -18,9 +18,9 @@ from grader.rpc.sync import Number, Place, SharedModule, build_proxy
 from grader.rpc.tensors import crosses
 
 DEEP = 3
-"""So many functions, lists and objects within one another are looked into."""
+"""How many levels of functions, lists and objects within one another are looked into."""
 MOST = 200
-"""Things that are looked at; what no honest function closes over is not searched for."""
+"""At most so many objects are looked at: an honest function closes over far fewer."""
 
 
 def closed_over(function: Callable) -> list[Tensor]:

@@ -2,8 +2,8 @@
 
 Functions and objects cross as handles, the owner keeps them. A module's handle comes with its tree and tensors once, a
 generator's with its state. What both sides know already is only named: "mine" or "yours", to whoever sends it, or a tensor of the call
-that a message answers: who returns an argument itself, returns it itself at the other side too. Of the judge's, what `grader.rpc.given`
-says crosses by value.
+that a message answers: a function that returns one of its arguments, and no copy, does so for its caller too. Some of the judge's
+objects cross by value: `grader.rpc.given` says which, and why.
 """
 
 from collections.abc import Callable, Mapping, Sequence

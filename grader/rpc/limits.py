@@ -11,7 +11,7 @@ MAX_EXPANDED = 1 << 30
 MAX_DEPTH = 40
 """Nesting of lists, tuples and dicts."""
 MAX_NESTED = 30
-"""Requests within requests of one end. From 60 on, torch would go backward in a thread of its own, which waits for its turn for ever."""
+"""Requests of one end within one another. From 60 on torch runs a backward pass in another thread, which would wait for its turn for ever."""
 MAX_ITEMS = 500_000
 """Values in a message."""
 MAX_BITS = 1 << 12

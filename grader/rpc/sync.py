@@ -19,11 +19,13 @@ from grader.rpc.messages import changes_to
 from grader.rpc.tensors import NUMPY, crosses
 
 SMALL = 1 << 16
-"""Elements up to which a tensor's content is compared. Above, its version and address are, which `.data` escapes."""
+"""Tensors of up to so many elements are compared by content. Larger ones are compared by their version counter and address, which do not
+change when somebody writes through `.data`."""
 MAX_PARTS = 20_000
 """A module and its submodules, at all depths."""
 TABLE, TABLE_AT, TABLE_SIZE = struct.Struct("<iiQ"), 8, 624
-"""Where a generator's state says how many numbers of its table are left, and which is the next; the Mersenne twister has so many."""
+"""Two fields in a generator's state, and where they are: how many numbers of its table are left, and the index of the next one. The table
+of the Mersenne twister has `TABLE_SIZE` numbers."""
 NAME = re.compile(r"[A-Za-z0-9_]{1,200}")
 
 Number = Callable[[Tensor], int]

@@ -15,10 +15,11 @@ from grader.sandbox.guest.confine import can_gather_memory
 INSIDE = ("__init__.py", "rpc", "sandbox/__init__.py", "sandbox/guest")
 """What of the grader the jail holds; no more of it is there."""
 PRIVATE = ("data", "exercises", "grader", "solutions", "tests")
-"""The course's folders; what the jail holds of them, it holds elsewhere."""
+"""The course's own folders, which are covered where the jail would see them. What it may have of them it finds below /course."""
 
 HANDED_ON = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", pauses.VARIABLE)
-"""Variables of the caller's that the jail has too: some processors need the first two to compute correctly, the last is a trial's."""
+"""Variables that the jail gets from the caller: some processors need the first two to compute correctly, and the last is for trials of a
+busy machine."""
 HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage"
 
 

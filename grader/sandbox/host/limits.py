@@ -14,7 +14,7 @@ KEPT_OUTPUT = 16_000
 
 
 class Clock:
-    """Time that a submission may still use. Only waiting for it counts, not the judge's own work."""
+    """Time that a submission may still use. What counts is the time spent waiting for it, and not the judge's own work."""
 
     def __init__(self, seconds: float, within: "Clock | None" = None, what: str = "it") -> None:
         """Start a clock of `what`; one `within` another also uses up the other's time."""

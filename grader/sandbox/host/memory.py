@@ -9,11 +9,11 @@ from grader.sandbox.guest.confine import libc
 
 PAGE = resource.getpagesize()
 LARGE = 1 << 30
-"""Bytes; who holds so many more than before looks between two checks for what nobody needs any more."""
+"""Bytes. Between two checks, a judge that holds so many more than before looks for memory to give back."""
 
 
 def resident() -> int:
-    """Bytes of memory that this process holds; 0 where the system does not say. Asked with each message, and so kept open."""
+    """Bytes of memory that this process holds; 0 where the system does not say. Asked for with each message, and so the file stays open."""
     told = _told()
     return int(os.pread(told, 100, 0).split()[1]) * PAGE if told is not None else 0
 

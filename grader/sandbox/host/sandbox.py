@@ -36,7 +36,7 @@ TRACE_SECONDS = 0.5
 IMPORT_SHARE = 0.9
 """Of the time for an import, after which the jail itself ends it, so that what was defined can be graded."""
 CLOSE_SECONDS = {True: 1, False: 10}
-"""How long a jail may take to end by itself, by whether it has namespaces, with which all in it ends when we kill it."""
+"""How long a jail may take to end by itself. Short where it has namespaces (True): there all that is in it ends when we kill it."""
 START_SECONDS = 120
 """How long a jail may take to start; torch's import on a loaded machine is most of it."""
 

@@ -32,7 +32,9 @@ class Scratch:
         self.path = Path(tempfile.gettempdir(), new_name())
         self.path.mkdir(mode=0o700)
         self._ends = contextlib.ExitStack()
-        with contextlib.suppress(OSError):  # a file system without locks: there nobody can hold it, to sweep it neither
+        with contextlib.suppress(
+            OSError
+        ):  # a file system without locks: nobody can hold it there, and so nobody sweeps it
             self._ends.callback(os.close, hold(self.path))
         self._ends.callback(shutil.rmtree, self.path, ignore_errors=True)
 

@@ -29,9 +29,9 @@ FIRST_OBJECT = 1
 SETTLE_SECONDS = 20
 """How long we wait to be told that all a process left is gone."""
 END_SECONDS = 5
-"""How long we wait to be told how a process ended that closed its connection: it may live on. It is charged."""
+"""How long we wait, at its cost, to be told how a process ended that closed its connection: it may live on."""
 MOST_MEMORY = 2 << 30
-"""Bytes that the judge may hold of a check when it takes another message: half of what it may take at all."""
+"""Bytes. While the judge holds more than so much of a check's, it takes no further message: half of the memory that it may use at all."""
 TRACE = re.compile(r"^(?:Current thread 0x\w+|Stack) \(most recent call first\):$", re.M)
 """So begins what Python's faulthandler prints."""
 KILLED_OURS = "it ended a process of the grader's in the jail"
@@ -71,7 +71,7 @@ class Session:
         return isinstance(self._connection.channel.dead, faults.TimedOut)
 
     def let_go(self) -> None:
-        """Keep nothing of what the check's process had computed here: it would stay as long as the judge."""
+        """Let go of what the check's process had the judge compute: it would stay for as long as the judge lives."""
         self._connection.forget()
 
     def hear_out(self, output: Output) -> None:
@@ -195,7 +195,7 @@ class WatchedChannel(Channel):
                 raise self._clock.over()
 
     def _see_to_memory(self) -> None:
-        """Take nothing more from who has filled the judge's memory: it keeps what gradients may be asked of, and modules.
+        """Refuse another message from a submission that has filled the judge's memory, with modules and with what gradients may be asked of.
 
         Raises:
             faults.OutOfMemory: that is so.
