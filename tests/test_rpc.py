@@ -9,7 +9,7 @@ from exercises.toolkit.processes import Drain
 from grader.rpc.codec import Incoming, Outgoing
 from grader.rpc.connection import Connection
 from grader.rpc.frames import Channel
-from grader.rpc.limits import Violation
+from grader.rpc.limits import MAX_DEPTH, MAX_ITEMS, Violation
 from grader.rpc.plain import Foreign
 from tests.crossed import SOURCE, T, X
 from tests.crossing import crossing
@@ -205,3 +205,36 @@ def test_what_is_made_by_name_is_not_taken_from_the_jail():
         )
         with pytest.raises(Violation, match="unknown tag 'v'"):
             Incoming(judge, []).decode(["v", 1, "Drain", [0.8, 0.5, 0.3, 1.2]])
+
+
+def test_containers_may_lie_so_deep_within_one_another_and_any_number_beside_one_another():
+    """Each is decoded within the one around it: without a limit a message could exhaust the judge's stack."""
+
+    def nested(depth: int, first: int) -> list:
+        value = ["l"]
+        for number in range(first, first + depth):
+            value = ["x", number, "Named", [], ["l", value]]
+        return value
+
+    with socket.socket(socket.AF_UNIX) as sock:
+        judge = Connection(
+            Channel(sock), describe_error=dict, build_error=Exception, catches=Exception, open_objects=False
+        )
+        Incoming(judge, []).decode(nested(MAX_DEPTH, 1))
+        Incoming(judge, []).decode(["l", *[nested(1, 1000 + number) for number in range(2 * MAX_DEPTH)]])
+        with pytest.raises(Violation, match="containers within one another"):
+            Incoming(judge, []).decode(nested(MAX_DEPTH + 1, 2000))
+
+
+def test_what_a_container_holds_counts_each_time_that_it_is_named():
+    """A list that holds another six hundred times over is as long to walk through as one that holds all of it."""
+    whole = ["x", 1, "Named", [], ["l", *range(1000)]]
+    again = ["x", 1, "Named", [], ["l"]]
+    with socket.socket(socket.AF_UNIX) as sock:
+        judge = Connection(
+            Channel(sock), describe_error=dict, build_error=Exception, catches=Exception, open_objects=False
+        )
+        first, second = Incoming(judge, []).decode(["l", whole, again])
+        assert first is second
+        with pytest.raises(Violation, match=f"more than {MAX_ITEMS} values"):
+            Incoming(judge, []).decode(["l", *[again] * (MAX_ITEMS // 1000 + 1)])
