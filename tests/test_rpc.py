@@ -207,6 +207,30 @@ def test_what_is_made_by_name_is_not_taken_from_the_jail():
             Incoming(judge, []).decode(["v", 1, "Drain", [0.8, 0.5, 0.3, 1.2]])
 
 
+def test_what_a_submission_makes_of_a_given_class_crosses_as_any_object_does():
+    """The judge makes nothing by a name that comes out of the jail: an honest answer is not to send such."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        jail = Connection(
+            Channel(sock), describe_error=dict, build_error=Exception, catches=Exception, open_objects=True
+        )
+        assert Outgoing(jail).encode(Drain(0.8, 0.5, 0.3, 1.2))[0] in ("o", "c")
+
+
+def test_a_model_may_be_named_twice_in_a_message(code):
+    model = torch.nn.Linear(2, 2)
+    first, second = code.same([model, model])
+    assert first is second is model
+
+
+def test_a_container_without_items_is_refused():
+    with socket.socket(socket.AF_UNIX) as sock:
+        judge = Connection(
+            Channel(sock), describe_error=dict, build_error=Exception, catches=Exception, open_objects=False
+        )
+        with pytest.raises(Violation, match="a container without items"):
+            Incoming(judge, []).decode(["x", 1, "Named", [], 5])
+
+
 def test_containers_may_lie_so_deep_within_one_another_and_any_number_beside_one_another():
     """Each is decoded within the one around it: without a limit a message could exhaust the judge's stack."""
 
