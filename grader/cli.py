@@ -22,6 +22,7 @@ from grader.exports.document import NotResults
 from grader.exports.document import load as load_results
 from grader.files import write_atomically
 from grader.intake import reading as intake
+from grader.intake.syntax import CannotCompile
 from grader.judging import cohort, results, schedule, store
 from grader.judging.cluster import Cluster
 from grader.nbgrader import course as nbgrader
@@ -56,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
     except OSError as error:
         print(f"unstatic: {_of_the_system(error)}", file=sys.stderr)
+        return 1
+    except CannotCompile as error:
+        print(f"unstatic: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("unstatic: stopped; what is done is kept, and the same command goes on from there", file=sys.stderr)

@@ -18,6 +18,7 @@ from grader import course
 from grader.cli import main
 from grader.course import ROOT, section
 from grader.faults import GraderFault
+from grader.intake import syntax
 from grader.judging import process
 from grader.judging.conditions import Conditions
 from grader.judging.results import plain_row
@@ -321,3 +322,9 @@ def test_a_page_that_cannot_be_made_is_refused_before_anything_is_graded(monkeyp
     assert main(["grade", str(REFERENCE), "--html", "report"]) == 2
     assert "pip install 'unstatic[instructor]'" in capsys.readouterr().err
     assert not Path(".unstatic").exists()
+
+
+def test_a_machine_on_which_nothing_can_be_compiled_is_told_in_a_line(monkeypatch, capsys):
+    monkeypatch.setattr(syntax, "CHILD", "import sys; sys.exit(1)")
+    assert main(["grade", str(REFERENCE), *QUICK]) == 1
+    assert re.fullmatch(r"unstatic: Python's compiler cannot be started as .*\n", capsys.readouterr().err)

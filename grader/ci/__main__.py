@@ -14,6 +14,7 @@ from grader.ci.take import FOLDER, NotTaken, Taken, kept, take
 from grader.course import CourseError
 from grader.exports import gradescope
 from grader.files import write_atomically
+from grader.intake.syntax import CannotCompile
 from grader.sandbox.host import isolation
 from grader.syllabus.grading import Unknown
 
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Unusable, Unknown, CourseError, isolation.Refused, ValueError) as error:
         workflow.annotation("error", str(error), title="unstatic")
         return 2
-    except (NotTaken, OSError) as error:
+    except (NotTaken, CannotCompile, OSError) as error:
         workflow.annotation("error", str(error), title="unstatic")
         return 1
 

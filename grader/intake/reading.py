@@ -72,7 +72,7 @@ def read(path: Path) -> Submission:
     """Read what one learner handed in, at `path`; whatever is wrong with it is told in the submission's `problems`.
 
     Raises:
-        RuntimeError: this machine does not let a process be started, which is no fault of the submission's.
+        CannotCompile: this machine does not let a process be started, which is no fault of the submission's.
     """
     path = Path(os.path.abspath(path))  # gives `.` a name, and follows no link
     return _read(_name(path), path, lambda: _tree(path))

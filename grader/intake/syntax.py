@@ -100,6 +100,10 @@ def written_for(problem: SyntaxProblem, text: str) -> str:
     return f" (this may be Python {'.'.join(map(str, wanted))}'s; what is handed in is graded with Python {ours})"
 
 
+class CannotCompile(RuntimeError):
+    """Python's compiler cannot be started on this machine, which is no fault of any text's."""
+
+
 class Compiler:
     """Compiles texts one after the other; a context manager that leaves no process behind."""
 
@@ -120,7 +124,7 @@ class Compiler:
         """Why `text` is not a Python module, or a notebook's cell, which may `await`; None if it is one.
 
         Raises:
-            RuntimeError: the child does not start.
+            CannotCompile: the child does not start.
         """
         if "\0" in text:
             return SyntaxProblem(text.count("\n", 0, text.index("\0")) + 1, "a NUL byte, which no text has")
@@ -147,7 +151,7 @@ class Compiler:
         """Start the child, unless it is there.
 
         Raises:
-            RuntimeError: it does not start, which is no fault of any text's.
+            CannotCompile: it does not start.
         """
         if self._child is not None:
             return
@@ -159,7 +163,7 @@ class Compiler:
             self._ask(b"m")
         except OSError as error:
             self._end()
-            raise RuntimeError(f"Python's compiler cannot be started as {sys.executable}: {error}") from error
+            raise CannotCompile(f"Python's compiler cannot be started as {sys.executable}: {error}") from error
 
     def _ask(self, data: bytes) -> tuple[int, str]:
         assert self._child is not None
