@@ -11,6 +11,7 @@ from grader.rpc.connection import Connection
 from grader.rpc.frames import Channel
 from grader.rpc.limits import MAX_DEPTH, MAX_ITEMS, Violation
 from grader.rpc.plain import Foreign
+from grader.rpc.sync import TABLE, TABLE_AT, TABLE_SIZE
 from tests.crossed import SOURCE, T, X
 from tests.crossing import crossing
 
@@ -262,3 +263,59 @@ def test_what_a_container_holds_counts_each_time_that_it_is_named():
         assert first is second
         with pytest.raises(Violation, match=f"more than {MAX_ITEMS} values"):
             Incoming(judge, []).decode(["l", *[again] * (MAX_ITEMS // 1000 + 1)])
+
+
+class Answering(torch.nn.Linear):
+    """A check's model that knows more than a model should tell."""
+
+    def encode(self, x):
+        return x
+
+    def answer(self):
+        return 42
+
+    def _hidden(self):
+        return 42
+
+
+class Schedule:
+    def at(self, t):
+        return t
+
+    def _hidden(self):
+        return 42
+
+
+@pytest.mark.parametrize(
+    ("value", "offered", "refused"),
+    [
+        (Answering(2, 2), ["encode"], ["answer", "_hidden", "__init__", "parameters", "register_forward_hook"]),
+        (Schedule(), ["at"], ["_hidden", "__init__", "__getattribute__", "nothing"]),
+    ],
+    ids=["model", "object"],
+)
+def test_of_the_judges_objects_the_jail_calls_what_is_offered_and_nothing_else(value, offered, refused):
+    with socket.socket(socket.AF_UNIX) as sock:
+        judge = Connection(
+            Channel(sock), describe_error=dict, build_error=Exception, catches=Exception, open_objects=False
+        )
+        assert Outgoing(judge).encode(value)[3] == offered
+        number = judge.handles.export(value)
+        assert all(judge.target(number, name) == getattr(value, name) for name in offered)
+        for name in refused:
+            with pytest.raises(Violation, match="a method that is not offered"):
+                judge.target(number, name)
+
+
+def test_a_generator_that_would_draw_from_beyond_its_table_is_refused_when_it_comes_too():
+    state = bytearray(torch.Generator().get_state().numpy().tobytes())
+    TABLE.pack_into(state, TABLE_AT, TABLE_SIZE - 24, 1, TABLE_SIZE - 24)
+    with socket.socket(socket.AF_UNIX) as sock:
+        judge = Connection(
+            Channel(sock), describe_error=dict, build_error=Exception, catches=Exception, open_objects=False
+        )
+        with pytest.raises(Violation, match="draws from beyond its table"):
+            Incoming(judge, [torch.frombuffer(state, dtype=torch.uint8)]).decode(["G", 1, 0])
+        for number in (1, -1, None, True):
+            with pytest.raises(Violation, match="a generator without a state"):
+                Incoming(judge, [X]).decode(["G", 2, number])
