@@ -319,3 +319,31 @@ def test_a_generator_that_would_draw_from_beyond_its_table_is_refused_when_it_co
         for number in (1, -1, None, True):
             with pytest.raises(Violation, match="a generator without a state"):
                 Incoming(judge, [X]).decode(["G", 2, number])
+
+
+@pytest.mark.parametrize(
+    "tensor", [torch.eye(2).to_sparse(), torch.empty(2, device="meta"), torch.zeros(2, dtype=torch.uint16)]
+)
+def test_a_tensor_of_a_kind_that_does_not_cross_is_told_by_its_kind(tensor):
+    with socket.socket(socket.AF_UNIX) as sock:
+        jail = Connection(
+            Channel(sock), describe_error=dict, build_error=Exception, catches=Exception, open_objects=True
+        )
+        assert Outgoing(jail).encode([tensor]) == ["l", ["?", f"{tensor.layout} tensor of {tensor.dtype}"]]
+
+
+@pytest.mark.parametrize(
+    "handle",
+    [["o", 1], ["f", 1, None], ["c", 1, None], ["x", 1, ["l"]]],
+    ids=["object", "function", "callable", "container"],
+)
+def test_of_what_the_jail_says_of_an_object_names_are_kept_and_cut(handle):
+    tag, number, *more = handle
+    with socket.socket(socket.AF_UNIX) as sock:
+        judge = Connection(
+            Channel(sock), describe_error=dict, build_error=Exception, catches=Exception, open_objects=False
+        )
+        proxy = Incoming(judge, []).decode([tag, number, "N" * 5000, ["at", 1, None, ["at"]], *more])
+        assert len(repr(proxy)) < 250 or tag == "x"  # which is shown as the list that it is
+        assert len(getattr(proxy, "_type_name", "")) <= 200
+        assert getattr(proxy, "_methods", ("at",)) == ("at",)
