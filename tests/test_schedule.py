@@ -146,6 +146,46 @@ def test_a_run_that_nobody_asks_for_more_ends(judged):
     run.close()
 
 
+def test_a_unit_that_another_grader_is_at_is_asked_for_again_until_it_is_graded(monkeypatch):
+    monkeypatch.setattr(schedule, "LOOK_AGAIN", 0.01)
+    asked: list[str] = []
+
+    def attempt(unit: str, grade) -> list[str] | None:
+        asked.append(unit)
+        return None if unit == "theirs" and asked.count(unit) < 3 else grade(unit)
+
+    class Quick:
+        def grade(self, unit: str, seed: int) -> list[str]:
+            return [unit]
+
+        def close(self) -> None: ...
+
+    found = list(schedule.run(["a", "theirs", "b"], 1, "", 2, attempt, lambda level: Quick()))
+    assert sorted(found) == [("a", ["a"]), ("b", ["b"]), ("theirs", ["theirs"])]
+    assert asked.count("theirs") == 3
+
+
+def test_what_grading_raises_ends_the_run_and_is_raised():
+    class Full:
+        def grade(self, unit: str, seed: int) -> list[str]:
+            raise OSError("the disk is full")
+
+        def close(self) -> None: ...
+
+    with pytest.raises(OSError, match="the disk is full"):
+        list(schedule.run(["a", "b", "c"], 1, "", 2, judges=lambda level: Full()))
+
+
+def test_a_judge_that_ends_because_the_run_was_stopped_is_nobodys_fault(judged, caplog):
+    judges = schedule.Judges("none")
+    judges._judge()._process.kill()
+    judges._closed = True
+    with pytest.raises(schedule.CancelledError):
+        judges.grade(Asks("a"), 1)
+    assert caplog.text == ""
+    judges.close()
+
+
 def test_judges_that_are_closed_start_no_other(judged):
     judges = schedule.Judges("none")
     assert judges.grade(Asks("a"), 1) == ["a"]
