@@ -4,6 +4,7 @@ import contextlib
 import errno
 import gc
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -193,6 +194,47 @@ def test_judges_that_are_closed_start_no_other(judged):
     with pytest.raises(schedule.CancelledError):
         judges.grade(Asks("b"), 1)
     judges.close()
+
+
+def test_judges_that_are_closed_while_one_starts_keep_none(monkeypatch):
+    judges, started, ended = schedule.Judges("none"), [], []
+
+    class Starting:
+        def __init__(self, level: str) -> None:
+            started.append(self)
+            judges.close()
+
+        def close(self) -> None:
+            ended.append(self)
+
+        def grade(self, request: dict) -> list:
+            raise GraderFault("it is closed")
+
+    monkeypatch.setattr(schedule, "JudgeProcess", Starting)
+    for _ in range(2):  # the second time it is known before
+        with pytest.raises(schedule.CancelledError):
+            judges.grade(Asks("a"), 1)
+    assert len(started) == 1
+    assert set(started) == set(ended)
+
+
+def test_an_interruption_while_work_is_handed_out_comes_once_it_is(monkeypatch):
+    submit, whole = schedule.ThreadPoolExecutor.submit, []
+
+    def interrupted(*given):
+        signal.raise_signal(signal.SIGINT)
+        whole.append(submit(*given))
+
+    class Quick:
+        def grade(self, unit: str, seed: int) -> list[str]:
+            return [unit]
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(schedule.ThreadPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(schedule.run(["a"], 1, "", 1, judges=lambda level: Quick()))
+    assert whole
 
 
 def test_a_judge_for_which_there_is_no_thread_leaves_nothing_behind(judged, monkeypatch):
