@@ -72,6 +72,29 @@ def test_tables_are_read_as_spreadsheets_write_them(tmp_path):
         "bob: Bob\nB.",
     ]
     assert roster("learner,name\nada,Ada\u2028L.\n", tmp_path)[0] == ["ada: Ada\u2028L."]
+    emptied = '\ufeff\r\nlearner;name;"Exercises 1, 2, 3 (of 10, in %)"\r\nada;Ada;7\r\n;;\r\n\r\n;;\r\n'
+    assert roster(emptied, tmp_path)[0] == ["ada: Ada"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("learner,name\nada,Ada Lovelace\n\nada,Adam Smith\n", "4: ada is Ada Lovelace in a line above, and Adam Smith here"),
+        ("learner,name, Name \nada,Ada,Lovelace\n", "1: two columns are called name"),
+        ("learner,name\n\n,Ada\n", "3: there is no learner in this line"),
+    ],
+)  # fmt: skip
+def test_a_table_that_could_be_read_in_two_ways_is_told_with_its_line(tmp_path, text, says):
+    found, said = roster(text, tmp_path)
+    assert not found
+    assert f"roster.csv:{says}" in said
+
+
+def test_what_else_a_learner_s_work_is_called_has_a_line_each(tmp_path):
+    text = "learner,name,submission\nada,Ada,al1815\nada,,ada@a.b\nada,ADA,\n"
+    assert roster(text, tmp_path)[0] == ["ada: Ada"]
+    found = read(tmp_path / "course.toml").roster
+    assert found.owner("al1815") == found.owner("ada@a.b") == "ada"
 
 
 def test_a_table_with_a_quotation_mark_too_few_is_told_with_its_line(tmp_path):

@@ -2,12 +2,15 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.intake.visible import one_line
 from grader.syllabus.entries import Entry, Faults
+
+MOST_OF_HEAD = 10_000
+"""So many characters of the line of names are looked at for what stands between them."""
 
 
 @dataclass(frozen=True)
@@ -49,39 +52,56 @@ def lines(entry: Entry, needed: Sequence[str], known: Sequence[str]) -> list[Lin
         number = error.object.count(b"\n", 0, error.start) + 1
         faults.add(path, number, "this is not UTF-8 text; save the table as CSV in UTF-8")
         return []
-    first = text.partition("\n")[0]
-    reader = csv.DictReader(
-        io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), skipinitialspace=True, strict=True
-    )
+    delimiter = _delimiter(text, needed)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
+    rows = ((reader.line_num, [cell.strip() for cell in row]) for row in reader)
     try:
-        return _read(reader, path, faults, needed, known)
+        return _read(rows, path, faults, needed, known)
     except csv.Error as error:
         faults.add(path, reader.line_num, f"this is no CSV from here on ({error}): is a quotation mark missing?")
         return []
 
 
+def _delimiter(text: str, needed: Sequence[str]) -> str:
+    """What stands between the columns: what gives those that are needed, or else the most, as a name may hold the others."""
+    head = next((line for line in text.splitlines() if line.strip()), "")[:MOST_OF_HEAD]
+
+    def found(delimiter: str) -> tuple[int, int]:
+        names = [
+            name.strip().casefold() for name in next(csv.reader([head], delimiter=delimiter, skipinitialspace=True), [])
+        ]
+        return sum(name in names for name in needed), len(names)
+
+    return max(",;\t", key=found)
+
+
 def _read(
-    reader: csv.DictReader, path: Path, faults: Faults, needed: Sequence[str], known: Sequence[str]
+    rows: Iterable[tuple[int, list[str]]], path: Path, faults: Faults, needed: Sequence[str], known: Sequence[str]
 ) -> list[Line]:
-    """The lines of a table.
+    """The lines of a table, given its rows with their numbers. An empty row is none, be there separators in it.
 
     Raises:
         csv.Error: it is none.
     """
-    names = {name: name.strip().casefold() for name in reader.fieldnames or []}
-    if lacking := [name for name in needed if name not in names.values()]:
-        there = ", ".join(one_line(name, 30) for name in names.values() if name) or "nothing"
+    filled = ((number, row) for number, row in rows if any(row))
+    first, names = next(filled, (1, []))
+    names = [name.casefold() for name in names]
+    if lacking := [name for name in needed if name not in names]:
+        there = ", ".join(one_line(name, 30) for name in names if name) or "nothing"
         faults.add(
             path,
-            1,
+            first,
             f"the first line names no column {lacking[0]}; it must have {', '.join(needed)}, and has {there}: "
             "give the columns these names",
         )
         return []
+    if twice := [name for name in (*needed, *known) if names.count(name) > 1]:
+        faults.add(path, first, f"two columns are called {twice[0]}: leave that name to the one that is meant")
+        return []
     found = []
-    for row in reader:
-        cells = {names[name]: (cell or "").strip() for name, cell in row.items() if name in names}
-        line = Line(faults, path, reader.line_num, {name: cells.get(name, "") for name in (*needed, *known)})
+    for number, row in filled:
+        cells = dict(zip(names, row, strict=False))
+        line = Line(faults, path, number, {name: cells.get(name, "") for name in (*needed, *known)})
         if empty := [name for name in needed if not line[name]]:
             line.fault(f"there is no {empty[0]} in this line")
         else:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from grader.intake.visible import one_line
 from grader.syllabus import columns
 from grader.syllabus.entries import Entry
 
@@ -64,11 +65,8 @@ def plain(name: str) -> str:
 def read(entry: Entry) -> Roster:
     """The roster that an entry gives: a table of learners, or the path of a CSV with `learner`, `name`, `submission`."""
     faults_before = len(entry.file.faults.found)
-    found = _from_csv(entry) if isinstance(entry.value, str) else list(entry.each(_learner).values())
-    learners: dict[str, Learner] = {}
-    for one in found:
-        before = learners.get(one.id, one)
-        learners[one.id] = Learner(one.id, before.full_name or one.full_name, (*before.submissions, *one.submissions))
+    found = _from_csv(entry) if isinstance(entry.value, str) else entry.each(_learner).values()
+    learners = {one.id: one for one in found}
     if not learners and len(entry.file.faults.found) == faults_before:
         entry.fault(f"{entry.shown} has nobody in it; leave it out if everybody may hand in")
     names = [plain(name) for one in learners.values() for name in {one.id, *one.submissions}]
@@ -89,5 +87,17 @@ def _learner(entry: Entry) -> Learner:
 
 
 def _from_csv(entry: Entry) -> list[Learner]:
+    found: dict[str, Learner] = {}
     lines = columns.lines(entry, needed=["learner"], known=["name", "submission"])
-    return [Learner(line["learner"], line["name"], tuple(filter(None, [line["submission"]]))) for line in lines]
+    for line in lines:
+        one = Learner(line["learner"], line["name"], tuple(filter(None, [line["submission"]])))
+        before = found.setdefault(one.id, one)
+        if before is not one:
+            if one.full_name and before.full_name and plain(one.full_name) != plain(before.full_name):
+                line.fault(
+                    f"{one_line(one.id)} is {one_line(before.full_name)} in a line above, and {one_line(one.full_name)} here: "
+                    "give each learner an id of their own"
+                )
+            name = before.full_name or one.full_name
+            found[one.id] = Learner(one.id, name, (*before.submissions, *one.submissions))
+    return list(found.values())
