@@ -81,6 +81,12 @@ def faults(capsys: pytest.CaptureFixture, text: str | bytes) -> list[str]:
         (f'receipts = "mtime"\n[deadlines]\n{STEM} = 0001-01-01T00:00:00+10:00', 3, "give a year from 1900 to 9000"),
         (f'receipts = "mtime"\n[deadlines]\n{STEM} = 2026-03-01T00:00:00Z\n[extensions]\nada = 9999-12-31T23:59:59-10:00',
          5, "give a year from 1900 to 9000"),
+        (f'receipts = "mtime"\n[deadlines]\n{STEM} = 2026-03-01T00:00:00Z\nsample = 2026-04-01T00:00:00Z\n[extensions]\nada = 2025-03-08T00:00:00Z',
+         6, "extensions.ada = 2025-03-08 00:00:00+00:00: this is before what is due, and gives no more time"),
+        (f'receipts = "mtime"\n[deadlines]\nsample = 2026-03-01T00:00:00Z\n[extensions]\nada = {{ {STEM} = 1, s2_ddpm = 1 }}',
+         5, "extensions.ada.s2_ddpm: nothing of s2_ddpm has a deadline that could be extended"),
+        (f'receipts = "mtime"\n[deadlines]\n{STEM} = 2026-03-01T00:00:00Z\n[extensions]\nada = 1\nAda = 2', 6, "Ada is ada, who stands above; keep one"),
+        ("[time.learners]\n'jos\u00e9' = 2\n'jose\u0301' = 3", 3, "who stands above; keep one"),
     ],
     ids=lambda part: part[:30] if isinstance(part, str) else None,
 )  # fmt: skip

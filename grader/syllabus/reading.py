@@ -178,6 +178,7 @@ def _agrees(whole: Entry, found: Syllabus) -> None:
             near = difflib.get_close_matches(plain(learner), ids, 1)
             hint = f"; did you mean {ids[near[0]]}?" if near else ""
             _at(whole, place).fault(f"{learner} is not on the roster{hint}")
+    _once_each(whole)
     for stem in found.weights:
         if not found.counted(stem):
             _at(whole, ("weights", stem)).fault(
@@ -190,6 +191,27 @@ def _agrees(whole: Entry, found: Syllabus) -> None:
     for key in ("extensions", "late"):
         if key in whole.value and "deadlines" not in whole.value:
             _at(whole, (key,)).fault(f"there is {key} and no [deadlines]")
+    if found.deadlines:
+        _extend_something(whole, found)
+
+
+def _once_each(whole: Entry) -> None:
+    """Note who is named twice in one table, in two spellings of one name: it would not be plain which of the two counts."""
+    seen: dict[tuple, str] = {}
+    for place, learner in _learners(whole):
+        if place[0] != "scores" and seen.setdefault((place[:-1], plain(learner)), learner) != learner:
+            _at(whole, place).fault(f"{learner} is {seen[place[:-1], plain(learner)]}, who stands above; keep one")
+
+
+def _extend_something(whole: Entry, found: Syllabus) -> None:
+    """Note extensions that give nobody more time, as with last year's date."""
+    for (learner, stem), given in found.extensions.items():
+        due = [when for name, when in found.deadlines.items() if stem in ("", name) or name in section(stem).exercises]
+        entry = _at(whole, ("extensions", learner, *filter(None, [stem])))
+        if not due:
+            entry.fault(f"{entry.shown}: nothing of {stem} has a deadline that could be extended")
+        elif given.until is not None and given.until < min(due):
+            entry.fault(f"{entry.shown} = {entry.value}: this is before what is due, and gives no more time")
 
 
 def _learners(whole: Entry) -> list[tuple[tuple[str | int, ...], str]]:
