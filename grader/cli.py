@@ -238,6 +238,8 @@ def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None)
     grading = Grading(submissions, options.course, options.only, options.again, options.not_fetched)
     if cluster is not None and (grading.syllabus.checks or grading.syllabus.hidden_checks):
         raise UsageError("--scheduler: checks of your own lie on this machine, and the workers have none; grade here")
+    for doubt in summary.doubtful(grading.syllabus):
+        console.print(doubt, markup=False, highlight=False, soft_wrap=True)
     if level == "none":
         console.print("[bold red]The submissions are not isolated from this machine.[/] `unstatic doctor` says why.")
     seed = options.seed if options.seed is not None else cohort.stored_seed(STATE)

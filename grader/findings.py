@@ -295,6 +295,8 @@ def _what_happened(found: Outcome, text: str, places: Places) -> list[Fact]:
         return [(found.verdict, str(error)), *_quoted(error, text, places), *_printed(error)]
     if isinstance(error, GraderFault):
         return [("grader", f"This is the grader's fault, not the submission's: {error}")]
+    if isinstance(error, AssertionError):  # a plain one, of the instructor's own
+        return [("because", str(error) or "what the check asserts does not hold")]
     return [("raised", f"the check could not use what came back ({type(error).__name__}: {error})")]
 
 

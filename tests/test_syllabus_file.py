@@ -9,6 +9,7 @@ import pytest
 from grader.checks.collect import collect
 from grader.cli import main, parser
 from grader.course import ROOT, section
+from grader.judging.results import document
 from grader.syllabus.reading import KEYS
 
 TAKEN = next(check.name for check in collect("s1_forward_reverse") if check.exercise == "q_sample")
@@ -149,6 +150,12 @@ def test_a_misspelt_name_to_grade_again_is_told_with_the_nearest(capsys):
         (f"{STEM}/test_q_sample.py", "x = 1\ndef test_q_sample_x(coed): ...", 2, "coed"),
         (f"{STEM}/test_q_sample.py", f"\n\ndef {TAKEN}(code): ...", 3, "is the name of a check of ours"),
         (f"{STEM}/test_q_sample.py", "x = 1", 1, "no check"),
+        (
+            f"{STEM}/test_q_sample.py",
+            "\nasync def test_q_sample_x(code): ...",
+            2,
+            "is async, and would pass without being run",
+        ),
     ],
 )
 def test_what_is_wrong_with_the_instructor_s_checks_is_told_before_anything_is_graded(name, text, line, says, capsys):
@@ -178,13 +185,29 @@ def test_unstatic_course_says_what_the_file_says_and_tries_the_checks_on_our_ans
     assert "1 checks of your own: test_forward_step_of_noise_alone" in said
 
 
-def test_a_check_that_our_own_answer_does_not_pass_is_told(capsys):
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("assert code.forward_step is 3", "AssertionError"),
+        ("raise ValueError", "ValueError (line 2)"),
+        ("import sys\n    sys.exit(0)", "SystemExit: 0 (line 3)"),
+        ("code.forward_stpe(1)", "Missing: forward_stpe is not defined (line 2)"),
+        ("return code.forward_step and unknown", "NameError: name 'unknown' is not defined (line 2)"),
+        ("while True:\n        pass", "it did not end within 0.3 s"),
+    ],
+)
+def test_a_check_that_our_own_answer_does_not_pass_is_told_by_course_and_by_grade(body, says, capsys, monkeypatch):
+    monkeypatch.setattr("grader.syllabus.summary.SECONDS", 0.3)
     path = Path("mine", STEM, "test_forward_step.py")
     path.parent.mkdir(parents=True)
-    path.write_text("def test_forward_step_is_three(code):\n    assert code.forward_step is 3\n")
+    path.write_text(f"def test_forward_step_is_three(code):\n    {body}\n")
     Path("course.toml").write_text('checks = "mine"')
+    told = f"{path.absolute()}:1: our own answer does not pass test_forward_step_is_three: {says}"
     assert main(["course", "course.toml"]) == 1
-    assert f"{path.absolute()}:1: our own answer does not pass test_forward_step_is_three" in capsys.readouterr().out
+    assert told in capsys.readouterr().out
+    monkeypatch.setattr("grader.cli._graded", lambda *_: document(1, "none", []))
+    assert main(["grade", "ada", "--course", "course.toml"]) == 0
+    assert told in capsys.readouterr().err
 
 
 GUIDE = (ROOT / "docs" / "instructors.md").read_text(encoding="utf-8")

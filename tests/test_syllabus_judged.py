@@ -81,6 +81,24 @@ def test_checks_of_the_instructor_count_beside_ours_and_a_hidden_one_stays_hidde
     assert graded(*cohort, course="") == plain
 
 
+def test_a_plain_assert_of_the_instructor_s_is_told_in_its_own_words():
+    hand_in("ada", REFERENCE)
+    check = "import torch\n\ndef test_forward_step_{}(code):\n    assert code.forward_step(torch.ones(2), 0.5, torch.ones(2)) is {}\n"
+    said = {
+        "mine": ('0, "it is not nothing"', "it is not nothing"),
+        "bare": ("0", "what the check asserts does not hold"),
+    }
+    for folder, (words, told) in said.items():
+        Path(folder, STEM).mkdir(parents=True)
+        Path(folder, STEM, "test_forward_step.py").write_text(check.format("is_nothing", words))
+        message = graded("ada", *QUICK, course=f'checks = "{folder}"')["ada"]["forward_step"]["message"].split("\n")
+        assert message == [
+            "check      is nothing",
+            "called     forward_step([1, 1] (float32), 0.5, [1, 1] (float32))",
+            f"because    {told}",
+        ]
+
+
 def test_a_course_may_charge_a_mistake_wherever_it_shows():
     wrong = "return torch.cumprod(1 - betas, dim=0)"
     assert wrong in REFERENCE

@@ -102,6 +102,10 @@ def collect_own(folder: str, stem: str, hidden: bool = False) -> tuple[Check, ..
         raise RuntimeError(
             f"{_where(taken[0].function)}: {taken[0].name} is the name of a check of ours: choose another"
         )
+    if waiting := [check for check in found if inspect.iscoroutinefunction(check.function)]:
+        raise RuntimeError(
+            f"{_where(waiting[0].function)}: {waiting[0].name} is async, and would pass without being run: begin it with def"
+        )
     return tuple(replace(check, own=True, hidden=hidden) for check in found)
 
 

@@ -1,15 +1,25 @@
 """What a course's file says, in words, and whether our answers pass the instructor's own checks."""
 
 import importlib
+import traceback
 import warnings
 from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader.course import section, sections
+from grader.desk import patience
+from grader.faults import RanOn
 from grader.syllabus import own_checks
 from grader.syllabus.entries import Faults
 from grader.syllabus.rules import Syllabus
 
+if TYPE_CHECKING:
+    from grader.checks.collect import Check
+
 SEED = 1
+SECONDS = 60.0
+"""So long a check of the instructor's may take on our answer."""
 
 
 def summary(syllabus: Syllabus) -> tuple[list[str], list[str]]:
@@ -30,9 +40,7 @@ def summary(syllabus: Syllabus) -> tuple[list[str], list[str]]:
     said += [
         f"set by hand: {one.learner}, {one.exercise}: {one.score:g}, by {one.by}: {one.why}" for one in syllabus.scores
     ]
-    folders = [folder for folder in (syllabus.checks, syllabus.hidden_checks) if folder is not None]
-    checks = own_checks.collect(folders, Faults())
-    if checks:
+    if checks := _own(syllabus):
         said.append(f"{len(checks)} checks of your own: {', '.join(check.name for check in checks)}")
     return said, _doubtful(checks)
 
@@ -61,8 +69,17 @@ def _shown(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M %z")
 
 
-def _doubtful(checks: list) -> list[str]:
-    """The checks that our answers do not pass."""
+def doubtful(syllabus: Syllabus) -> list[str]:
+    """The instructor's own checks that our answers do not pass, and why: what is wrong with them would be charged to everybody."""
+    return _doubtful(_own(syllabus))
+
+
+def _own(syllabus: Syllabus) -> "list[Check]":
+    folders = [folder for folder in (syllabus.checks, syllabus.hidden_checks) if folder is not None]
+    return own_checks.collect(folders, Faults())
+
+
+def _doubtful(checks: "list[Check]") -> list[str]:
     if not checks:
         return []
     from grader.checks.collect import place_of
@@ -76,8 +93,18 @@ def _doubtful(checks: list) -> list[str]:
         if not section(check.section).solution.is_file():
             continue
         module = importlib.import_module(f"solutions.{check.section}")
-        with tidy(SEED), warnings.catch_warnings(action="ignore"):
+        with tidy(SEED), warnings.catch_warnings(action="ignore"), patience.within(SECONDS):
             got = outcome(check, UnderTest(module), SEED)
-        if got.verdict != "pass":
-            found.append(f"{path}:{line}: our own answer does not pass {check.name}: {str(got.error).splitlines()[0]}")
+        if got.error is not None:
+            found.append(f"{path}:{line}: our own answer does not pass {check.name}: {_why(got.error, path)}")
     return found
+
+
+def _why(error: BaseException, path: Path) -> str:
+    """What a check raised, and in which of its lines."""
+    if isinstance(error, RanOn):
+        return f"it did not end within {SECONDS:g} s"
+    said = next(iter(str(error).splitlines()), "")
+    lines = [entry.lineno for entry in traceback.extract_tb(error.__traceback__) if entry.filename == str(path)]
+    at = f" (line {lines[-1]})" if lines else ""
+    return f"{type(error).__name__}{': ' if said else ''}{said}{at}"
