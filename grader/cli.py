@@ -23,6 +23,7 @@ from grader.exports.document import load as load_results
 from grader.files import write_atomically
 from grader.intake import reading as intake
 from grader.intake.syntax import CannotCompile
+from grader.intake.visible import one_line
 from grader.judging import cohort, results, schedule, store
 from grader.judging.cluster import Cluster
 from grader.nbgrader import course as nbgrader
@@ -180,6 +181,12 @@ def _grade(options: argparse.Namespace) -> int:
 
 def _regrade(options: argparse.Namespace) -> int:
     before = load_results(options.results)
+    if "course" in before and options.course is None:
+        raise UsageError(
+            f"{options.results} is by a course's own file ({one_line(before['course'])}): give that as --course FILE, or what it says of "
+            "points, deadlines and scores set by hand would be lost"
+        )
+    options.not_fetched = hiding.owners(STATE, before.get("not_fetched", []))
     options.only = _asked(before, reading.read(options.course).left_out if options.course else ())
     if options.seed is None:
         options.seed = before["seed"]
@@ -193,11 +200,11 @@ def _regrade(options: argparse.Namespace) -> int:
         raise UsageError(
             f"--apply: {', '.join(found.only_before)} of {options.results} is not among the submissions, and would be lost"
         )
-    if _status(after):
+    if _left_open(after):
         raise UsageError("--apply: something got grader-error; what is there is kept. The same command tries it again")
     options.json = options.results
     _write(after, options)
-    return 0
+    return _status(after)
 
 
 def _asked(before: results.Document, left_out: Collection[str]) -> list[str]:
@@ -211,8 +218,12 @@ def _asked(before: results.Document, left_out: Collection[str]) -> list[str]:
 
 
 def _status(document: results.Document) -> int:
+    return int(_left_open(document) or bool(document.get("not_fetched")))
+
+
+def _left_open(document: results.Document) -> bool:
     rows = (row for one in document["submissions"] for row in one["exercises"])
-    return int(any(row["verdict"] == "grader-error" for row in rows) or bool(document.get("not_fetched")))
+    return any(row["verdict"] == "grader-error" for row in rows)
 
 
 def _judged(options: argparse.Namespace) -> results.Document:

@@ -145,6 +145,30 @@ def test_nobody_s_results_are_lost_by_a_regrade_of_some(run):
     assert Path("results.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("more", [[], ["--apply"]])
+def test_results_by_a_course_s_file_are_not_regraded_without_one(run, more):
+    by_a_course = json.loads(Path("results.json").read_text()) | {"course": "Spring"}
+    Path("results.json").write_text(json.dumps(by_a_course))
+    status, _, err = run("ada", "bob", *more)
+    assert status == 2
+    assert "results.json is by a course's own file (Spring): give that as --course FILE" in err
+    assert json.loads(Path("results.json").read_text()) == by_a_course
+
+
+@pytest.mark.parametrize("hidden", [[], ["--hide-names"]])
+def test_whose_work_could_not_be_fetched_is_not_missing_after_a_regrade_and_who_is_there_now_is_graded(run, hidden):
+    people = "".join(f"{name} = {{}}\n" for name in ("ada", "bob", "cyd", "dan"))
+    Path("course.toml").write_text(f"[roster]\n{people}")
+    course = ["--course", "course.toml", *hidden]
+    written = ["--seed", "1", "--json", "results.json", "--not-fetched"]
+    assert main(["grade", "ada", "bob", *ONLY, *course, *written, "cyd"]) == 1
+    before = json.loads(Path("results.json").read_text())
+    assert run("ada", "bob", *course, "--apply")[0] == 1
+    assert json.loads(Path("results.json").read_text()) == before
+    assert main(["grade", "ada", "bob", *ONLY, *course, *written, "bob", "cyd"]) == 1
+    assert json.loads(Path("results.json").read_text()) == before
+
+
 def test_what_is_our_fault_is_not_applied(run, monkeypatch):
     class Broken:
         def __init__(self, level: str) -> None:

@@ -45,7 +45,7 @@ class Grading:
             only: exercises, or whole sections by stem; everything if empty.
             again: submissions, learners, exercises and sections that are graded again; where both kinds are named, these
                 exercises of those submissions.
-            not_fetched: the learners whose work could not be fetched.
+            not_fetched: the learners whose work could not be fetched; whose is among the submissions is none of them.
 
         Raises:
             SyllabusError: the course's file says what cannot be.
@@ -54,7 +54,9 @@ class Grading:
         self.syllabus = read(course) if course is not None else Syllabus()
         self.submissions = submissions
         self._course, self._only = course, only
-        self._not_fetched = [self.syllabus.roster.owner(name) or name for name in not_fetched]
+        there = {plain(self.syllabus.roster.owner(one.name) or one.name) for one in submissions}
+        owners = [self.syllabus.roster.owner(name) or name for name in not_fetched]
+        self._not_fetched = [name for name in owners if plain(name) not in there]
         self._places = {one.name: (one, one.path) for one in submissions}
         self._asked = [
             name for name in _exercises(only) or _exercises(sections()) if name not in self.syllabus.left_out

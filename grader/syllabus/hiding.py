@@ -18,6 +18,8 @@ from grader.sandbox.host.scratch import lock_if_possible
 from grader.syllabus.entries import SyllabusError
 from grader.syllabus.roster import ENDING, Learner, Roster
 
+NAMES = "names.json"
+
 
 class Pseudonyms:
     """A pseudonym for each learner, the same in every run of this folder; the file `names.json` there says whose it is."""
@@ -29,7 +31,7 @@ class Pseudonyms:
             SyllabusError: the file is not what was written.
             OSError: it cannot be read or written.
         """
-        self._path, self._roster = folder / "names.json", roster
+        self._path, self._roster = folder / NAMES, roster
         self._secret, self._names = secrets.token_hex(16), dict[str, str]()
         self.keep()
 
@@ -71,6 +73,15 @@ class Pseudonyms:
             return str(kept["secret"]), dict(kept["names"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SyllabusError(f"{self._path}: this is not what was written; remove it for new pseudonyms") from error
+
+
+def owners(folder: Path, pseudonyms: Iterable[str]) -> list[str]:
+    """Whose pseudonyms these are, by the folder's `names.json`; a name that is none stays as it is."""
+    try:
+        known = json.loads((folder / NAMES).read_text(encoding="utf-8"))["names"]
+        return [str(known.get(name, name)) for name in pseudonyms]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):  # told where it is written
+        return list(pseudonyms)
 
 
 def hide(document: Document, names: Pseudonyms) -> Document:
