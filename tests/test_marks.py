@@ -1,6 +1,6 @@
 """What a course's own file does to rows, by itself: whose they are, what is late, what is set by hand; and the tables it reads."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -8,9 +8,11 @@ import pytest
 
 from grader.course import section
 from grader.intake.reading import Submission
+from grader.intake.sources import Source
 from grader.judging.results import document, plain_row
 from grader.syllabus import marks
 from grader.syllabus.reading import read
+from grader.syllabus.receipts import Receipts
 from grader.syllabus.roster import Learner, Roster
 from grader.syllabus.rules import HandScore, LateRule, Syllabus
 
@@ -50,6 +52,22 @@ def test_late_is_what_passed_and_not_what_clocks_show():
         ).seconds
         == 3000
     )
+
+
+def test_a_receipt_goes_by_any_name_that_the_roster_has_but_for_another_submission_s():
+    due, late = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 3, tzinfo=UTC)
+    syllabus = Syllabus(
+        roster=Roster({who: Learner(who, "", (f"{who}@a.b", f"{who}-again")) for who in ("ada", "bob")}),
+        deadlines={FIRST: due},
+        receipts=Receipts({(name, ""): late for name in ("ada@a.b", "bob-again")}),
+    )
+    submissions = {
+        name: (Submission(name, {FIRST: Source("", "", "module", "")}), None) for name in ("ada", "bob", "bob-again")
+    }
+    found = document(1, "none", [(name, passed(FIRST)[:1]) for name in submissions])
+    marked = marks.marked(found, syllabus, submissions, [next(iter(section(FIRST).exercises))])
+    assert [one["name"] for one in marked["submissions"] if "late" in one["exercises"][0]] == ["ada", "bob-again"]
+    assert marked["no_receipt"] == ["bob"]
 
 
 def test_a_learner_s_name_with_a_dot_is_not_the_name_before_it():

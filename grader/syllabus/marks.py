@@ -7,7 +7,7 @@ from pathlib import Path
 from grader.course import find_exercise, section
 from grader.intake.reading import Submission
 from grader.judging.results import Document, Graded, Row, document, plain_row
-from grader.syllabus.roster import plain
+from grader.syllabus.roster import Learner, plain
 from grader.syllabus.rules import HandScore, Syllabus
 
 
@@ -116,7 +116,8 @@ class _Marker:
         submission, path = self.submissions[name]
         if row["section"] not in submission.sections:
             return row
-        received = self.syllabus.receipts.of((name, path.name if path else name, owner or name), row["section"], path)
+        names = (name, path.name if path else name, owner or name, *self._else_called(owner))
+        received = self.syllabus.receipts.of(names, row["section"], path)
         if received is None:
             self.no_receipt.append(name)
             return row
@@ -131,6 +132,12 @@ class _Marker:
             "message": message,
             "late": {"received": received.isoformat(), "due": due.isoformat(), "kept": kept},
         }
+
+    def _else_called(self, owner: str | None) -> list[str]:
+        """What else a learner's work is called, but for what another submission goes by, which has a receipt of its own."""
+        learner = self.syllabus.roster.learners.get(owner or "", Learner(""))
+        there = {plain(name) for name in self.submissions}
+        return [name for name in learner.submissions if plain(name) not in there]
 
 
 def valued(row: Row, syllabus: Syllabus) -> Row:
