@@ -76,6 +76,15 @@ def test_cells_that_nbgrader_marks_as_tests_are_not_the_learners(tmp_path):
     assert "assert" not in only_source(write(tmp_path / NB, json.dumps(document))).text
 
 
+def test_an_exercise_that_was_written_into_a_test_cell_is_told_with_where_it_belongs(tmp_path):
+    document = json.loads(notebook("x = 1", "sample = 3\nq_sample(x)", CODE))
+    for cell in document["cells"][1:]:
+        cell["metadata"] = {"nbgrader": {"grade": True, "solution": False, "points": 3}}
+    source = only_source(write(tmp_path / NB, json.dumps(document)))
+    told = "cell 3 was left out, since it is a test cell; write q_sample into the cell above it"
+    assert source.lost(["sample", "q_sample"]) == {"q_sample": told}
+
+
 def test_a_cell_may_hold_what_no_module_may(tmp_path):
     cells = ["x = 1", "from __future__ import annotations\ny = 1", "y = 2\nglobal_ = 1", "z = 1", "global z\nawait f()"]
     submission = read(write(tmp_path / NB, notebook(*cells)))
@@ -112,7 +121,7 @@ def test_a_notebook_of_any_version_is_read(tmp_path, document):
         (notebook("x" * 2**20 + "\ny"), "more than 1,048,576 characters"),
         (notebook("x", metadata={"language_info": {"name": "R"}}), "a notebook in 'r'"),
         (b"\xff{}", "not UTF-8"),
-        (b" " * (20 * 2**20 + 1), "too large: it has 20.0 MiB"),
+        (b" " * (20 * 2**20 + 1), "and 20.0 MiB is the most that is read; clear its outputs and save it again"),
     ],
     ids=[
         "empty",

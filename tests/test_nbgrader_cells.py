@@ -10,6 +10,7 @@ import pytest
 
 from grader import cli
 from grader.course import ROOT
+from grader.nbgrader.submitted import GONE, cells_of, rebuilt
 from grader.source.markers import emptied
 from grader.source.notebooks import notebook
 from tests.nbgrader_course import (
@@ -51,6 +52,14 @@ def test_no_name_is_a_formula_where_a_line_is_cut_in_other_places_either(tmp_pat
     (row,) = csv.DictReader((tmp_path / "grades.csv").read_text(encoding="utf-8").splitlines())
     assert {row[name] for name in names} == {"x;' =1+1"}
     assert (row["student_id"], row["duedate"], row["score"], row["max_score"]) == ("ada", "", "0.0", "2.0")
+
+
+def test_answers_of_a_notebook_of_version_3_are_shown_where_they_belong() -> None:
+    made = notebook(S1)
+    cells = [{{"source": "input"}.get(key, key): value for key, value in cell.items()} for cell in made["cells"]]
+    old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": cells}]}
+    assert rebuilt(made, cells_of(json.dumps(old).encode())) == rebuilt(made, cells_of(json.dumps(made).encode()))
+    assert GONE not in json.dumps(rebuilt(made, cells_of(json.dumps(old).encode())))
 
 
 def test_partial_points_and_changed_points_keep_the_share() -> None:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from grader.course import sections
 from grader.intake.cells import OtherLanguage, as_python, remedy
 from grader.intake.syntax import CONFLICT, Compiler, SyntaxProblem, conflict, written_for
 from grader.intake.trees import Refused
@@ -78,7 +79,10 @@ def read(data: bytes, shown: str, compiler: Compiler) -> Notebook:
         Refused: it is not a Python notebook.
     """
     lines, cells, unread = ["# the code cells of a notebook"], [], []
-    for number, source in enumerate(_code_cells(_document(data, shown), shown), 1):
+    for number, (source, is_test) in enumerate(_code_cells(_document(data, shown), shown), 1):
+        if is_test:
+            unread.append(_in_test(number, source))
+            continue
         kept = as_python(source, compiler)
         if isinstance(kept, SyntaxProblem | OtherLanguage):
             unread.append(Unread(_left_out(kept, number, source), _defined(source)))
@@ -100,6 +104,18 @@ def _left_out(why: SyntaxProblem | OtherLanguage, number: int, source: str) -> s
         return f"cell {number} was left out, since it is not Python (line {line}): {CONFLICT}"
     said = one_line(why.message, 120) + written_for(why, source)
     return f"cell {number} was left out, since it is not Python (line {why.line}: {said}); {remedy(why)}"
+
+
+def _in_test(number: int, source: str) -> Unread:
+    """What is told of a test cell: nothing, unless exercises were written into it."""
+    written = {found[1] for found in _DEFINED.finditer(source)} & {
+        name for of in sections().values() for name in of.exercises
+    }
+    into = " and ".join(sorted(written))
+    note = (
+        f"cell {number} was left out, since it is a test cell; write {into} into the cell above it" if written else ""
+    )
+    return Unread(note, frozenset(written))
 
 
 def _defined(source: str) -> frozenset[str]:
@@ -126,24 +142,28 @@ def _document(data: bytes, shown: str) -> dict[str, Any]:
     return document
 
 
-def _code_cells(document: dict[str, Any], shown: str) -> list[str]:
-    """The text of each code cell that its author wrote. nbformat 3 keeps cells in worksheets, and their text as `input`."""
-    language = _language(document.get("metadata"))
-    if language not in ("", "python"):
-        raise Refused(f"{shown} is a notebook in {language[:40]!r}; the course is in Python")
+def cells_in(document: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The cells of a notebook, of any version: nbformat 3 keeps them in worksheets. None if it has no list of cells."""
     worksheets = document.get("worksheets", [])
     parts = [document] if "cells" in document else worksheets if isinstance(worksheets, list) else []
     groups = [part.get("cells") for part in parts if isinstance(part, dict)]
     lists = [group for group in groups if isinstance(group, list)]
-    if not lists:
+    return [cell for group in lists for cell in group if isinstance(cell, dict)] if lists else None
+
+
+def _code_cells(document: dict[str, Any], shown: str) -> list[tuple[str, bool]]:
+    """The text of each code cell, and whether it is not its author's but a test."""
+    language = _language(document.get("metadata"))
+    if language not in ("", "python"):
+        raise Refused(f"{shown} is a notebook in {language[:40]!r}; the course is in Python")
+    if (cells := cells_in(document)) is None:
         raise Refused(f"{shown} is not a notebook: it has no list of cells")
-    found = [cell for group in lists for cell in group if isinstance(cell, dict) and cell.get("cell_type") == "code"]
-    sources = ["" if _is_test(cell) else _source(cell) for cell in found]
-    if sum(map(len, sources)) > CODE_CHARACTERS:
+    found = [(source_of(cell), _is_test(cell)) for cell in cells if cell.get("cell_type") == "code"]
+    if sum(len(source) for source, is_test in found if not is_test) > CODE_CHARACTERS:
         raise Refused(f"{shown} is too large: its code cells have more than {CODE_CHARACTERS:,} characters")
-    if len(sources) > MOST_CELLS:
+    if len(found) > MOST_CELLS:
         raise Refused(f"{shown} is too large: it has more than {MOST_CELLS:,} code cells")
-    return sources
+    return found
 
 
 def _language(metadata: Any) -> str:
@@ -162,7 +182,8 @@ def _is_test(cell: dict[str, Any]) -> bool:
     return isinstance(marks, dict) and marks.get("grade") is True and marks.get("solution") is not True
 
 
-def _source(cell: dict[str, Any]) -> str:
+def source_of(cell: dict[str, Any]) -> str:
+    """The text of a cell, which nbformat 3 calls the `input` of a code cell."""
     source = cell.get("source", cell.get("input", ""))
     if isinstance(source, list):
         source = "".join(part for part in source if isinstance(part, str))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
+from grader.intake.names import suffix_of
 from grader.intake.visible import one_line
 
 Kind = Literal["file", "folder", "link", "other"]
@@ -153,7 +154,8 @@ def require_regular(mode: int, shown: str) -> None:
 
 
 def too_large(shown: str, size: int, limit: int) -> Refused:
-    return Refused(f"{shown} is too large: it has {amount(size)}, and {amount(limit)} is the most that is read")
+    remedy = "; clear its outputs and save it again" if suffix_of(shown) == ".ipynb" else ""
+    return Refused(f"{shown} is too large: it has {amount(size)}, and {amount(limit)} is the most that is read{remedy}")
 
 
 def amount(size: int) -> str:

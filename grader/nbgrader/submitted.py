@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from grader.intake.notebooks import MOST_CELLS, OBJECTS
+from grader.intake.notebooks import MOST_CELLS, OBJECTS, cells_in, source_of
 from grader.intake.reading import Submission, read
 from grader.intake.sources import LIMITS
 from grader.intake.trees import Refused, read_file, require_regular
@@ -61,21 +61,18 @@ def cells_of(data: bytes) -> list[Cell]:
         document = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return []
-    cells = document.get("cells") if isinstance(document, dict) else None
-    listed = cells[:MOST_CELLS] if isinstance(cells, list) else []
-    return [_plain(cell) for cell in listed if isinstance(cell, dict)]
+    cells = cells_in(document) if isinstance(document, dict) else None
+    return [_plain(cell) for cell in (cells or [])[:MOST_CELLS]]
 
 
-def _plain(cell: Mapping[str, Any]) -> Cell:
-    source, metadata = cell.get("source", ""), cell.get("metadata")
-    if isinstance(source, list):
-        source = "".join(part for part in source if isinstance(part, str))
+def _plain(cell: dict[str, Any]) -> Cell:
+    metadata = cell.get("metadata")
     marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     name = marks.get("grade_id") if isinstance(marks, dict) else None
     kind = cell.get("cell_type")
     return {
         "kind": kind if kind in ("code", "markdown") else "raw",
-        "text": source if isinstance(source, str) else "",
+        "text": source_of(cell),
         "name": name if isinstance(name, str) else "",
         "id": cell.get("id") if isinstance(cell.get("id"), str) else "",
     }
