@@ -54,6 +54,22 @@ def test_late_is_what_passed_and_not_what_clocks_show():
     )
 
 
+@pytest.mark.parametrize(
+    ("received", "told"),
+    [
+        ("2026-03-16T00:00:01+01:00", "received 2026-03-16 00:00:01, due 2026-03-16 00:00:00: 90 % "),
+        ("2026-03-17T08:00:00+00:00", "received 2026-03-17 09:00, due 2026-03-16 00:00: 80 % "),
+    ],
+)
+def test_what_is_late_is_told_as_exactly_as_it_takes_to_see_it(received, told):
+    due = datetime(2026, 3, 16, tzinfo=ZoneInfo("Europe/Vienna"))
+    receipts = Receipts({("ada", ""): datetime.fromisoformat(received)})
+    syllabus = Syllabus(deadlines={FIRST: due}, late=LateRule(per_day=0.1), receipts=receipts)
+    submissions = {"ada": (Submission("ada", {FIRST: Source("", "", "module", "")}), None)}
+    marked = marks.marked(document(1, "none", [("ada", passed(FIRST)[:1])]), syllabus, submissions, [])
+    assert told in marked["submissions"][0]["exercises"][0]["message"]
+
+
 def test_a_receipt_goes_by_any_name_that_the_roster_has_but_for_another_submission_s():
     due, late = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 3, tzinfo=UTC)
     syllabus = Syllabus(

@@ -117,6 +117,14 @@ def test_a_message_that_several_got_is_told_once_and_each_one_s_own_lines_with_t
     assert page.text.count("something else") == 1
 
 
+def test_what_one_submission_has_twice_is_not_counted_as_two_people_s():
+    unread = [row(name, "not-gradable", message="nothing was handed in") for name in ("q_sample", "predict_x0")]
+    noted = [{**unread[0], "message": "nothing was handed in\nby hand    1, not 0, set by Emmy: on paper"}, unread[1]]
+    assert "×" not in Page(html(cohort(ada=noted, bob=[row()]))).words
+    words = Page(html(cohort(ada=noted, bob=noted, eve=unread, zoe=[row()]))).words
+    assert re.search(r"3× nothing was handed in [\w, ]+ ada, bob, eve ", words)
+
+
 def test_each_cell_that_is_not_a_pass_leads_to_what_was_said_of_it():
     shared, own = row(verdict="fail", message="expected   a"), row("predict_x0", "crash", message="because    b")
     page = Page(html(cohort(ada=[shared, own, row("sample", "unfinished")], bob=[shared])))

@@ -200,7 +200,7 @@ def gather(submissions: Sequence[Graded], homes: Sequence[int]) -> Gathered:
             if card.key[2]:
                 for row in card.rows:
                     named.setdefault((row["section"], row["exercise"], card.key[2]), []).append((index, number))
-    several = [(key, who) for key, who in alike.items() if len(who) > 1]
+    several = [(key, who) for key, who in alike.items() if len(_each_once(who)) > 1]
     shared = {key: _shared(f"m{number}", found, who) for number, (key, who) in enumerate(several)}
     place = {(column.section, column.exercise): rank for rank, column in enumerate(columns(submissions))}
     topics: list[Topic] = []
@@ -211,10 +211,18 @@ def gather(submissions: Sequence[Graded], homes: Sequence[int]) -> Gathered:
         (topics if len(who) > 1 else single).append(Topic(name, [exercise], who, told))
     for key, one in shared.items():
         if not key[2]:
-            who = list(dict.fromkeys(place for people in one.by.values() for place in people))
+            who = _each_once(place for people in one.by.values() for place in people)
             topics.append(Topic(_sentence(one), list(one.by), who, [one], key[0] in _LAST))
     topics.sort(key=lambda topic: (topic.idle, -len(topic.by)))
     return Gathered(found, shared, topics, single, homes)
+
+
+def _each_once(places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Of each submission the first: in one, what is the same but for a note of its own has two cards."""
+    first: dict[int, tuple[int, int]] = {}
+    for place in places:
+        first.setdefault(place[0], place)
+    return list(first.values())
 
 
 def _shared(anchor: str, found: list[list[Card]], who: Iterable[tuple[int, int]]) -> Shared:

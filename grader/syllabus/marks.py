@@ -124,7 +124,7 @@ class _Marker:
         if (late_by := after(received, due)) <= timedelta(0):
             return row
         kept = self.syllabus.late.kept(late_by)
-        late = f"received {_shown(received, due)}, due {_shown(due, due)}: {kept * 100:g} % of the score is kept"
+        late = f"{_shown(received, due)}: {kept * 100:g} % of the score is kept"
         message = "\n".join(part for part in (row["message"], f"late       {late}") if part)
         return {
             **row,
@@ -177,6 +177,9 @@ def after(received: datetime, due: datetime) -> timedelta:
     return received.astimezone(UTC) - due.astimezone(UTC)
 
 
-def _shown(moment: datetime, like: datetime) -> str:
-    """A moment as people write it, where the deadline is."""
-    return moment.astimezone(like.tzinfo).strftime("%Y-%m-%d %H:%M")
+def _shown(received: datetime, due: datetime) -> str:
+    """Both moments as people write them, where the deadline is; to the second where the minute is the same."""
+    there = received.astimezone(due.tzinfo)
+    minute = "%Y-%m-%d %H:%M"
+    form = f"{minute}:%S" if there.strftime(minute) == due.strftime(minute) else minute
+    return f"received {there.strftime(form)}, due {due.strftime(form)}"
