@@ -50,6 +50,31 @@ def test_of_a_class_s_repository_only_the_learner_s_own_folder_is_read(tmp_path)
         ).files
 
 
+def test_a_section_s_file_in_another_place_or_by_another_name_is_not_taken_and_told(tmp_path):
+    files = {
+        f"exercises/{STEM}.py": "",
+        f"exercises/stubs/{STEM}.py": "",
+        "src/s2_ddpm.py": "",
+        "s3_score_sde (1).ipynb": "",
+    }
+    commit = repository(tmp_path / "r", files)
+    taken = take(f"file://{tmp_path}/r", commit, tmp_path / "taken", name="ada")
+    assert list(taken.files) == [f"exercises/{STEM}.py"]
+    where = "a section's file lies at the top or in exercises/, and is called"
+    assert sorted(taken.left) == [
+        f"s3_score_sde (1).ipynb: {where} s3_score_sde.py or s3_score_sde.ipynb",
+        f"src/s2_ddpm.py: {where} s2_ddpm.py or s2_ddpm.ipynb",
+    ]
+
+
+def test_who_has_nothing_that_could_be_taken_is_told_so_by_their_name(tmp_path):
+    (tmp_path / FOLDER).mkdir()
+    result = grading.grade(tmp_path / FOLDER, Taken("ada", "", ""), only=[STEM], rules=None, least="none", seed=1)
+    assert {row["message"].partition(" (")[0] for row in result.graded["exercises"][1:]} == {
+        f"ada holds no section of the course; name each file for its section, as in {STEM}.py"
+    }
+
+
 def test_a_file_that_is_too_large_is_not_taken_and_told(tmp_path):
     commit = repository(tmp_path / "r", {f"{STEM}.py": "#" * (1 << 20) + "#"})
     taken = take(f"file://{tmp_path}/r", commit, tmp_path / "taken", name="ada")

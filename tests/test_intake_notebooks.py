@@ -121,6 +121,11 @@ def test_a_notebook_of_any_version_is_read(tmp_path, document):
         (notebook("x" * 2**20 + "\ny"), "more than 1,048,576 characters"),
         (notebook("x", metadata={"language_info": {"name": "R"}}), "a notebook in 'r'"),
         (b"\xff{}", "not UTF-8"),
+        ("{}".encode("utf-16"), "it is saved as UTF-16; save it as UTF-8"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\n",
+            "it is a pointer of Git LFS; commit the file itself",
+        ),
         (b" " * (20 * 2**20 + 1), "and 20.0 MiB is the most that is read; clear its outputs and save it again"),
     ],
     ids=[
@@ -135,6 +140,8 @@ def test_a_notebook_of_any_version_is_read(tmp_path, document):
         "code",
         "R",
         "bytes",
+        "UTF-16",
+        "LFS",
         "large",
     ],
 )

@@ -125,7 +125,9 @@ def _take_class(settings: Settings) -> int:
     for place in found:
         url = f"{settings.text('SERVER', 'https://github.com')}/{place.repository}"
         try:
-            take(url, place.ref, into / place.learner, name=place.learner, token=settings.text("TOKEN", ""))
+            taken = take(url, place.ref, into / place.learner, name=place.learner, token=settings.text("TOKEN", ""))
+            for reason in taken.left:
+                workflow.say(f"{place.learner}: not taken: {reason}")
         except NotTaken as error:
             shutil.rmtree(into / place.learner, ignore_errors=True)
             workflow.annotation("warning", f"{place.learner}: {error}", title="not taken")

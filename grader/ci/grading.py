@@ -4,7 +4,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from grader.ci import badge, workflow
@@ -63,7 +63,7 @@ def grade(
         if name not in sections():
             find_exercise(name)
     level = isolation.choose(least)
-    submission = replace(intake.read(folder), name=taken.name)
+    submission = intake.read(folder, taken.name)
     submission.notes.extend(f"not taken: {reason}" for reason in taken.left)
     with tempfile.TemporaryDirectory() as kept:
         terms = cohort.Terms(secrets.randbits(53) if seed is None else seed, level, Store(Path(kept) / "results.jsonl"))

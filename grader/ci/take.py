@@ -10,12 +10,13 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from grader.course import sections
 from grader.files import write_atomically
+from grader.intake.names import stems_in
 from grader.intake.sources import LIMITS, suffix_of
 from grader.intake.visible import one_line
 
@@ -87,6 +88,7 @@ def take(url: str, commit: str, into: Path, *, name: str, within: str = "", toke
             with place.open("xb") as file:
                 file.write(git("cat-file", "blob", entry.digest))
             found.files[entry.inner] = entry.path
+        found.left += _misplaced(git, within.strip("/"), found.files)
     (into / FOLDER).mkdir(exist_ok=True)
     del found.left[MOST_NAMED:]
     found.keep(into)
@@ -114,6 +116,10 @@ class _Entry:
 
 
 def _entries(git: "_Git", within: str) -> Iterator[_Entry]:
+    return (entry for entry in _listed(git, within) if is_section_file(entry.inner))
+
+
+def _listed(git: "_Git", within: str) -> Iterator[_Entry]:
     listed = git("ls-tree", "-r", "-z", "-l", "--full-tree", "FETCH_HEAD")
     for line in listed.split(b"\0"):
         facts, tab, raw = line.partition(b"\t")
@@ -121,9 +127,21 @@ def _entries(git: "_Git", within: str) -> Iterator[_Entry]:
             continue
         path = raw.decode(errors="surrogateescape")
         inner = path if not within else path.removeprefix(f"{within}/") if path.startswith(f"{within}/") else ""
-        if inner and is_section_file(inner):
+        if inner:
             mode, _, digest, size = facts.decode().split()
             yield _Entry(mode, digest, size, path, inner)
+
+
+def _misplaced(git: "_Git", within: str, taken: Iterable[str]) -> Iterator[str]:
+    """Files that go by the name of a section of which none was taken: they lie elsewhere, or are not called quite so."""
+    there = {stem for inner in taken for stem in stems_in(PurePosixPath(inner).name)}
+    for entry in _listed(git, within):
+        stems = [stem for stem in stems_in(PurePosixPath(entry.inner).name) if stem not in there]
+        if stems and not is_section_file(entry.inner):
+            yield (
+                f"{one_line(entry.path, 200)}: a section's file lies at the top or in exercises/, and is called {stems[0]}.py "
+                f"or {stems[0]}.ipynb"
+            )
 
 
 def is_section_file(path: str) -> bool:

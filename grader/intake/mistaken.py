@@ -1,4 +1,4 @@
-"""What is handed in for a module or a notebook and is neither: what it is, by its name, and what its sender can do."""
+"""What is handed in for a module or a notebook and is neither: what it is, by its name or how it begins, and what to do."""
 
 from collections.abc import Iterable
 
@@ -23,6 +23,20 @@ _KINDS = (
     ((".crdownload", ".part", ".download"), "a download that did not end", "save it again"),
     ((".pyc",), "a module in Python's own form", _CODE),
 )
+_BEGINS = {
+    b"PK\x03\x04": "it is a zip archive",
+    b"%PDF": "it is a PDF document",
+    b"\xff\xfe": "it is saved as UTF-16; save it as UTF-8",
+    b"\xfe\xff": "it is saved as UTF-16; save it as UTF-8",
+    b"<!DOCTYPE": "it is a web page; download the file itself",
+    b"<html": "it is a web page; download the file itself",
+    b"version https://git-lfs": "it is a pointer of Git LFS; commit the file itself, without LFS",
+}
+
+
+def begins(data: bytes) -> str:
+    """What a file is, going by how it begins, and what to do; "" if that tells nothing."""
+    return next((what for start, what in _BEGINS.items() if data.startswith(start)), "")
 
 
 def kind_of(name: str) -> tuple[str, str] | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grader.course import sections
+from grader.intake import mistaken
 from grader.intake.cells import OtherLanguage, as_python, remedy
 from grader.intake.syntax import CONFLICT, Compiler, SyntaxProblem, conflict, written_for
 from grader.intake.trees import Refused
@@ -126,6 +127,8 @@ def _defined(source: str) -> frozenset[str]:
 def _document(data: bytes, shown: str) -> dict[str, Any]:
     if data.count(b"[") + data.count(b"{") > OBJECTS:
         raise Refused(f"{shown} is too large a notebook; clear its outputs and save it again")
+    if what := mistaken.begins(data):
+        raise Refused(f"{shown} is not a notebook: {what}")
     try:
         document = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

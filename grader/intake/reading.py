@@ -68,14 +68,18 @@ def fingerprint(submission: Submission, stem: str) -> str:
     return hashlib.sha256(f"unread {reason}".encode()).hexdigest()
 
 
-def read(path: Path) -> Submission:
+def read(path: Path, name: str = "") -> Submission:
     """Read what one learner handed in, at `path`; whatever is wrong with it is told in the submission's `problems`.
+
+    Args:
+        path: where it lies.
+        name: what the submission is called, if not as the path is.
 
     Raises:
         CannotCompile: this machine does not let a process be started, which is no fault of the submission's.
     """
     path = Path(os.path.abspath(path))  # gives `.` a name, and follows no link
-    return _read(_name(path), path, lambda: _tree(path))
+    return _read(name or _name(path), path, lambda: _tree(path))
 
 
 def _read(name: str, path: Path | None, tree: Callable[[], Tree], notes: Sequence[str] = ()) -> Submission:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from grader.intake import notebooks, scripts
+from grader.intake import mistaken, notebooks, scripts
 from grader.intake.names import suffix_of
 from grader.intake.syntax import CONFLICT, Compiler, conflict, written_for
 from grader.intake.trees import MIB, Refused, Tree
@@ -127,14 +127,6 @@ def _is_module(data: bytes, shown: str, compiler: Compiler) -> bool:
     return _CODE.search(text) is not None and compiler.problem(text) is None
 
 
-_MISTAKEN = {
-    b"PK\x03\x04": "it is a zip archive",
-    b"%PDF": "it is a PDF document",
-    b"\xff\xfe": "it is saved as UTF-16; save it as UTF-8",
-    b"\xfe\xff": "it is saved as UTF-16; save it as UTF-8",
-    b"<!DOCTYPE": "it is a web page; download the file itself",
-    b"<html": "it is a web page; download the file itself",
-}
 _NO_TEXT = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"}
 """Codecs that Python has beside the encodings of files. Two of them take time that grows with the square of the text."""
 
@@ -145,9 +137,8 @@ def decode(data: bytes, shown: str) -> str:
     Raises:
         Refused: it is in neither.
     """
-    for start, what in _MISTAKEN.items():
-        if data.startswith(start):
-            raise Refused(f"{shown or 'this'} is not a Python module: {what}")
+    if what := mistaken.begins(data):
+        raise Refused(f"{shown or 'this'} is not a Python module: {what}")
     encoding = "utf-8"
     try:
         encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
