@@ -27,15 +27,16 @@ def test_a_class_is_shared_out_so_that_everybody_is_taken_once(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        ("name,repository\na,o/r\n", ":1: there is no column learner"),
+        ("name,repository\na,o/r\n", ":1: the first line names no column learner"),
         ("learner,repository\n../a,o/r\n", ":2: learner"),
         ("learner,repository\na,https://x\n", ":2: repository"),
         ("learner,repository\na,o/r\nA,o/s\n", ":3: A is in it twice"),
         ("learner,repository,ref\na,o/r,--upload-pack=x\n", ":2: ref"),
         ("learner,repository\n", "nobody in it"),
-        (f"learner,repository\na,o/r\nb,{'r' * 200_000}\n", ":3: this is no CSV in UTF-8 from here on"),
-        (b"learner,repository\na,o/r\nb,\xe9\n", ": this is no CSV in UTF-8"),
-        (b"PK\x03\x04\xff", ": this is no CSV in UTF-8"),
+        (f"learner,repository\na,o/r\nb,{'r' * 200_000}\n", ":3: this is no CSV from here on"),
+        (b"learner,repository\na,o/r\nb,\xe9\n", ":3: this is not UTF-8 text; save the table as CSV in UTF-8"),
+        (b"PK\x03\x04\xff", ":1: this is a spreadsheet's own file; save the table as CSV in UTF-8"),
+        ("learner,repository\na,o/r\n,o/s\nb,x\n", ":3: there is no learner in this line\n"),
     ],
     ids=lambda part: str(part)[-30:],
 )
@@ -43,6 +44,15 @@ def test_a_table_of_the_class_that_cannot_be_is_told_with_its_line(tmp_path, lin
     (tmp_path / "class.csv").write_bytes(lines.encode() if isinstance(lines, str) else lines)
     with pytest.raises(Unusable, match=re.escape(says)):
         cohort.places(tmp_path / "class.csv")
+
+
+def test_a_table_of_the_class_is_read_as_a_roster_is(tmp_path):
+    text = '\ufeffName;Learner;Repository\r\n"Lovelace, Ada";ada;o/r\r\n;;\r\n;bob ;o/s\r\n'
+    (tmp_path / "class.csv").write_text(text, encoding="utf-8", newline="")
+    assert cohort.places(tmp_path / "class.csv") == [
+        cohort.Place("ada", "o/r", "HEAD"),
+        cohort.Place("bob", "o/s", "HEAD"),
+    ]
 
 
 @pytest.mark.parametrize(("name", "status"), [("private", 0), ("public", 2)])

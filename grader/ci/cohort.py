@@ -4,7 +4,6 @@ Each runner keeps its judgements in a store, as `unstatic grade` does. Whoever c
 grading over them, which then judges nothing again: marks, late work and who is missing come out as on one machine.
 """
 
-import csv
 import json
 import re
 import urllib.request
@@ -14,6 +13,8 @@ from http.client import HTTPException
 from pathlib import Path
 
 from grader.ci.settings import Unusable
+from grader.syllabus import columns
+from grader.syllabus.entries import Faults, SyllabusError
 
 COLUMNS = ("learner", "repository")
 SECONDS = 30
@@ -33,40 +34,39 @@ class Place:
 def places(path: Path) -> list[Place]:
     """The table of who hands in where: CSV with `learner`, `repository` and perhaps `ref`, whose default is HEAD.
 
+    It is read as a roster is, which it may be at once.
+
     Raises:
-        Unusable: it says something that cannot be; the message names the line.
+        Unusable: it says something that cannot be; the message names each line.
         OSError: it cannot be read.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        try:
-            found = _places(reader, path)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise Unusable(f"{path}:{reader.line_num + 1}: this is no CSV in UTF-8 from here on ({error})") from error
+    faults, found = Faults(), list[Place]()
+    for line in columns.table(path, faults, COLUMNS, ["ref"]):
+        place = Place(line["learner"], line["repository"], line["ref"] or "HEAD")
+        if words := _wrong(place, found):
+            line.fault(words)
+        else:
+            found.append(place)
+    try:
+        faults.tell()
+    except SyllabusError as error:
+        raise Unusable(str(error)) from error
     if not found:
         raise Unusable(f"{path}: there is nobody in it")
     return found
 
 
-def _places(reader: csv.DictReader, path: Path) -> list[Place]:
-    found: list[Place] = []
-    if lacking := [name for name in COLUMNS if name not in (reader.fieldnames or [])]:
-        raise Unusable(
-            f"{path}:1: there is no column {lacking[0]}; it must have {', '.join(COLUMNS)}, and may have ref"
-        )
-    for row in reader:
-        where = f"{path}:{reader.line_num}"
-        place = Place(*((row.get(name) or "").strip() for name in (*COLUMNS, "ref")))
-        if not re.fullmatch(r"[\w.@+-]{1,80}", place.learner) or place.learner.startswith("."):
-            raise Unusable(f"{where}: learner {place.learner!r:.80} must be letters, digits and . _ @ + -")
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", place.repository):
-            raise Unusable(f"{where}: repository {place.repository!r:.80} must be owner/name")
-        if place.ref.startswith("-"):
-            raise Unusable(f"{where}: ref {place.ref!r:.80} is none")
-        if place.learner.casefold() in {one.learner.casefold() for one in found}:
-            raise Unusable(f"{where}: {place.learner} is in it twice")
-        found.append(Place(place.learner, place.repository, place.ref or "HEAD"))
-    return found
+def _wrong(place: Place, before: Sequence[Place]) -> str:
+    """What cannot be of a place, beside those in the lines before; "" if nothing."""
+    if not re.fullmatch(r"[\w.@+-]{1,80}", place.learner) or place.learner.startswith("."):
+        return f"learner {place.learner!r:.80} must be letters, digits and . _ @ + -"
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", place.repository):
+        return f"repository {place.repository!r:.80} must be owner/name"
+    if place.ref.startswith("-"):
+        return f"ref {place.ref!r:.80} is none"
+    if place.learner.casefold() in {one.learner.casefold() for one in before}:
+        return f"{place.learner} is in it twice"
+    return ""
 
 
 def is_private(api: str, repository: str, token: str) -> bool:

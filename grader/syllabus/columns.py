@@ -30,26 +30,37 @@ class Line:
 
 
 def lines(entry: Entry, needed: Sequence[str], known: Sequence[str]) -> list[Line]:
-    """The lines of the table whose path an entry of the course's file gives, relative to that file.
+    """The lines of the table whose path an entry of the course's file gives, relative to that file; see `table`."""
+    path = entry.file.path.parent / entry.text()
+    try:
+        return table(path, entry.file.faults, needed, known)
+    except OSError as error:
+        entry.fault(f"{entry.shown}: {path} cannot be read: {(error.strerror or str(error)).lower()}")
+        return []
+
+
+def table(path: Path, faults: Faults, needed: Sequence[str], known: Sequence[str]) -> list[Line]:
+    """The lines of a table.
 
     Columns of other names are the platform's own and are not read. What is wrong is noted.
 
     Args:
-        entry: the entry.
+        path: where it lies.
+        faults: what is wrong is added to these.
         needed: columns that must be there, with something in each line.
         known: the others that are read.
+
+    Raises:
+        OSError: it cannot be read.
     """
-    path, faults = entry.file.path.parent / entry.text(), entry.file.faults
-    try:
-        if path.read_bytes()[:4] == b"PK\x03\x04":
-            faults.add(path, 1, "this is a spreadsheet's own file; save the table as CSV in UTF-8")
-            return []
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        entry.fault(f"{entry.shown}: {path} cannot be read: {(error.strerror or str(error)).lower()}")
+    data = path.read_bytes()
+    if data.startswith(b"PK\x03\x04"):
+        faults.add(path, 1, "this is a spreadsheet's own file; save the table as CSV in UTF-8")
         return []
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        number = error.object.count(b"\n", 0, error.start) + 1
+        number = data.count(b"\n", 0, error.start) + 1
         faults.add(path, number, "this is not UTF-8 text; save the table as CSV in UTF-8")
         return []
     delimiter = _delimiter(text, needed)
