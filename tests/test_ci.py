@@ -67,6 +67,16 @@ def test_a_section_s_file_in_another_place_or_by_another_name_is_not_taken_and_t
     ]
 
 
+def test_of_an_empty_repository_nothing_is_taken_and_of_a_branch_that_is_not_there_it_is_told(tmp_path):
+    subprocess.run(["git", "init", "--quiet", tmp_path / "empty"], check=True)
+    taken = take(f"file://{tmp_path}/empty", "HEAD", tmp_path / "taken", name="ada")
+    assert (taken.files, taken.commit, taken.left) == ({}, "", ["nothing is in the repository yet"])
+    assert kept(tmp_path / "taken") == taken
+    repository(tmp_path / "r", {f"{STEM}.py": ""})
+    with pytest.raises(NotTaken, match="week1"):
+        take(f"file://{tmp_path}/r", "week1", tmp_path / "other", name="ada")
+
+
 def test_who_has_nothing_that_could_be_taken_is_told_so_by_their_name(tmp_path):
     (tmp_path / FOLDER).mkdir()
     result = grading.grade(tmp_path / FOLDER, Taken("ada", "", ""), only=[STEM], rules=None, least="none", seed=1)

@@ -39,7 +39,7 @@ class Taken:
     Attributes:
         name: whose it is: what the submission is called.
         repository: where from.
-        commit: of which commit.
+        commit: of which commit; "" where there is none.
         files: each file's place in the repository, by its place in the folder `files`.
         left: what looks like a section's file and was not taken, a sentence each.
     """
@@ -77,22 +77,43 @@ def take(url: str, commit: str, into: Path, *, name: str, within: str = "", toke
     with tempfile.TemporaryDirectory() as scratch:
         git = _Git(Path(scratch), token)
         git("init", "--quiet", "--bare", ".")
-        git("fetch", "--quiet", "--depth", "1", "--no-tags", "--no-recurse-submodules", "--", url, commit)
-        found = Taken(name, one_line(url, 200), git("rev-parse", "FETCH_HEAD^{commit}").decode().strip())
-        for entry in _entries(git, within.strip("/")):
-            if reason := entry.refused():
-                found.left.append(f"{one_line(entry.path, 200)}: {reason}")
-                continue
-            place = into / FOLDER / entry.inner
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with place.open("xb") as file:
-                file.write(git("cat-file", "blob", entry.digest))
-            found.files[entry.inner] = entry.path
-        found.left += _misplaced(git, within.strip("/"), found.files)
+        found = Taken(name, one_line(url, 200), _fetched(git, url, commit))
+        if found.commit:
+            _take_files(git, within.strip("/"), into / FOLDER, found)
+        else:
+            found.left.append("nothing is in the repository yet")
     (into / FOLDER).mkdir(exist_ok=True)
     del found.left[MOST_NAMED:]
     found.keep(into)
     return found
+
+
+def _take_files(git: "_Git", within: str, into: Path, found: Taken) -> None:
+    for entry in _entries(git, within):
+        if reason := entry.refused():
+            found.left.append(f"{one_line(entry.path, 200)}: {reason}")
+            continue
+        place = into / entry.inner
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("xb") as file:
+            file.write(git("cat-file", "blob", entry.digest))
+        found.files[entry.inner] = entry.path
+    found.left += _misplaced(git, within, found.files)
+
+
+def _fetched(git: "_Git", url: str, commit: str) -> str:
+    """The commit that was fetched, in full; "" of a repository in which there is none, so that nobody has handed in.
+
+    Raises:
+        NotTaken: it cannot be read.
+    """
+    try:
+        git("fetch", "--quiet", "--depth", "1", "--no-tags", "--no-recurse-submodules", "--", url, commit)
+    except NotTaken:
+        if git("ls-remote", "--", url).strip():
+            raise
+        return ""
+    return git("rev-parse", "FETCH_HEAD^{commit}").decode().strip()
 
 
 @dataclass(frozen=True)
