@@ -16,6 +16,8 @@ LAYOUTS = ["contiguous", "strided", "expanded"]
 """How numbers may lie in memory: in order, in another order of the axes, one row for the whole batch."""
 STEEP = (1e-4, 0.02, 0.3, 0.9, 0.999)
 """Betas that leave 7e-5 of the variance: what is clamped, shows."""
+FADED = (0.02, 0.9, 0.99, 0.999, 0.999)
+"""Betas that leave 1e-9 of the variance, about as little as the cosine schedule's 1000: what is held above 1e-8 or 1e-6, shows."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,12 @@ def corners(generator: Generator) -> Iterator[Case]:
         for layout in LAYOUTS:
             order = torch.randperm(len(STEEP), generator=generator)
             yield make(shape, torch.tensor(STEEP, dtype=torch.float64)[order], generator, layout)
+
+
+def faded(generator: Generator) -> Case:
+    """A case at the two ends of a schedule that leaves next to nothing of the data."""
+    case = make((2, 3), numbers(*FADED), generator)
+    return replace(case, t=torch.tensor([len(FADED) - 1, 0]))
 
 
 def precisions(generator: Generator) -> Iterator[Case]:

@@ -7,7 +7,7 @@ from exercises.checks import cases, chance, expect
 from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.cases import tracked
 from exercises.checks.expect import left_alone
-from exercises.checks.rules import KEEP
+from exercises.checks.rules import AS_IT_IS, KEEP
 from exercises.checks.s1_forward_reverse.draws import all_apart
 from exercises.checks.s1_forward_reverse.formulas import ancestral
 from exercises.checks.spies import Exact, Spy
@@ -74,6 +74,14 @@ def test_sample_ends_with_the_mean_itself(code, rng):
         betas, x_T, model = cases.schedule(levels, rng, smallest=0.05), cases.normal(shape, rng), Spy()
         result = chain(code, model, x_T, betas, rng)[-1]
         expect.close(result, last_mean(model, betas), "the step from t = 0 adds no noise, and its result is the sample")
+
+
+def test_sample_from_the_end_of_a_schedule(code, rng):
+    """The first step is right where next to nothing of the data is left, too."""
+    betas, model = cases.numbers(*cases.FADED), Spy()
+    states = chain(code, model, 1000 * cases.normal((32, 2, 4, 4), rng), betas, rng)
+    added = surprises(model, states, betas)[:1]
+    chance.standard_normal(added, f"{AS_IT_IS}; {FRESH}", ("steps", "samples", "elements"), of="(x_{t-1} - μ̃_t) / √β̃_t")
 
 
 def test_sample_of_a_gaussian_world_has_the_mean_and_variance_of_the_exact_chain(code, rng):

@@ -7,7 +7,7 @@ from exercises.checks import cases, chance, expect
 from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.cases import Case, numbers, tracked
 from exercises.checks.expect import left_alone
-from exercises.checks.rules import KEEP
+from exercises.checks.rules import AS_IT_IS, KEEP
 from exercises.checks.s2_ddpm.formulas import converted, posterior, slopes_x0
 from exercises.checks.s2_ddpm.rules import KINDS, UNKNOWN
 from exercises.checks.spies import Exact, Spy
@@ -101,6 +101,16 @@ def test_ancestral_sample_predicts_noise_with_the_small_variance_by_default(code
         states = chain(code, model, x_T, betas, **({"generator": generator} if generator else {}))
         why = "by default the model predicts eps, σ_t² is β̃_t and nothing is clipped"
         normally_added(model, states, betas, why)
+
+
+def test_ancestral_sample_from_the_end_of_a_schedule(code, rng):
+    """The first step is right where next to nothing of the data is left, too."""
+    betas = numbers(*cases.FADED)
+    for kind in KINDS:
+        x_T, model = 1000 * cases.normal((32, 2, 4, 4), rng), Spy()
+        states = chain(code, model, x_T, betas, generator=rng, kind=kind)
+        added, of = surprises(model, states, betas, kind=kind)[:1], ADDED["small"]
+        chance.standard_normal(added, f"{AS_IT_IS}, with kind {kind!r} as with the others", axes=AXES, of=of)
 
 
 def test_ancestral_sample_clips_the_predicted_data_before_the_posterior_mean(code, rng):

@@ -6,7 +6,7 @@ from torch import Generator
 
 from exercises.checks import cases, expect
 from exercises.checks.cases import numbers
-from exercises.checks.rules import KEEP
+from exercises.checks.rules import AS_IT_IS, KEEP
 
 RATIO = "⟦SNR_t = ᾱ_t / (1-ᾱ_t): ⟧the variance of the signal over that of the noise"
 
@@ -22,6 +22,12 @@ def test_snr_is_signal_over_noise_at_each_level(code, levels, seed):
     """It is the signal's variance over the noise's, at each level."""
     a = cases.alpha_bar_of(cases.schedule(levels, Generator().manual_seed(seed), smallest=1e-4))
     expect.close(code.snr(a), numbers(*(level / (1 - level) for level in a.tolist())), RATIO)
+
+
+def test_snr_at_the_end_of_a_schedule(code):
+    """It holds where next to nothing of the data is left, too."""
+    a = cases.alpha_bar_of(numbers(*cases.FADED))
+    expect.close(1e9 * code.snr(a), 1e9 * a / (1 - a), f"{AS_IT_IS}; here times 1e9; {RATIO}")
 
 
 def test_snr_of_pure_static_is_zero(code):

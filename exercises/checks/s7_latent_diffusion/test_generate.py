@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from exercises.checks import cases, expect
 from exercises.checks.callers import Gain, takes_any_model_in_half_precision
 from exercises.checks.expect import left_alone
-from exercises.checks.rules import SINGLE
+from exercises.checks.rules import AS_IT_IS, SINGLE
 from exercises.checks.s7_latent_diffusion.evidence import in_its_dtype
 from exercises.checks.s7_latent_diffusion.latents import Asked, Listener, Toy
 from exercises.checks.s7_latent_diffusion.rules import KEEP
@@ -145,6 +145,16 @@ def test_generate_draws_guided_ddim_steps_in_the_latent_and_decodes_the_end(code
     draw.guidance, draw.scale = guidance, scale
     got, want = draw.draw(code, model, Toy()), draw.picture(model)
     expect.close(got, want, f"{GUIDED}; {STEP}; then decode(z / scale), clamped to [-1, 1]", **NEAR)
+
+
+def test_generate_from_the_end_of_a_schedule(code, rng):
+    """The first step is right where next to nothing of the data is left, too."""
+    draw, model, autoencoder = Draw(rng, n=1), Listener(), Toy()
+    draw.alpha_bar = cases.alpha_bar_of(cases.numbers(*cases.FADED))
+    draw.draw(code, model, autoencoder)
+    expect.equal(len(autoencoder.drawn), 1, "one look through the decoder, at the end")
+    expect.given(by="decoder", z=autoencoder.drawn[0])
+    expect.close(autoencoder.drawn[0], draw.states(model)[-1] / draw.scale, f"{AS_IT_IS}; {STEP}", **NEAR)
 
 
 def test_generate_clamps_the_picture_and_nothing_else(code, rng):

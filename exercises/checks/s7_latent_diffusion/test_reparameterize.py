@@ -45,6 +45,14 @@ def test_reparameterize_works_on_any_shape_and_layout_and_far_out(code, rng):
     close(got, want, "nothing is added to the variance or cut from it: " + DRAW, rtol=1e-7, atol=1e-12)
 
 
+def test_reparameterize_draws_where_no_gradient_is_recorded(code, rng):
+    """It is the same draw where gradients are off."""
+    mean, logvar, noise = (cases.normal((3, 2, 2), rng) for _ in range(3))
+    with torch.no_grad():
+        got = code.reparameterize(mean, logvar, noise)
+    close(got, mean + torch.exp(logvar / 2) * noise, "a draw is a draw, whether gradients are recorded or not: " + DRAW)
+
+
 def test_reparameterize_keeps_the_dtype_and_its_arguments(code, rng):
     """The result has the mean's dtype, and nothing is changed in place."""
     for dtype in (torch.float32, torch.float64):
