@@ -117,6 +117,8 @@ def _explained(patient: Patient) -> Any:
 def _is_worth_trying(stage: Stage, patient: Patient) -> bool:
     if stage is candidates.pairs and (patient.builds or not (patient.telling or patient.a_class)):
         return False
+    if patient.raises and stage in (candidates.derived, candidates.pairs):  # any slip may end with the same exception
+        return False
     return stage is candidates.listed or not patient.dark
 
 

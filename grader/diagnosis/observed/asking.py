@@ -14,7 +14,10 @@ from grader.diagnosis.replay import replay
 
 MEANS = "It is seen in what the models are called with, in every check that fails for it."
 RAISED = "The function ends with this exception before it has come to the model: the message says which line raised it."
+RAISED_LATER = "The function ends with this exception before it has asked the model for the last time: the message says which line raised it."
 NEAR = 1e-6
+LOOKS = 4
+"""So many calls are made once more with other random numbers, to see which of what a model is asked is drawn."""
 
 
 def asking(look: Look) -> Iterator[Fact]:
@@ -28,7 +31,7 @@ def asking(look: Look) -> Iterator[Fact]:
         yield from _counts(look, counted)
     whole = [step for step in steps if step[3].asked and step[2].right.asked]
     if whole and all(isinstance(step[2].right.asked[0], tuple) for step in whole):
-        drawn = _drawn(look, whole[0])
+        drawn = set[int]().union(*(_drawn(look, step) for step in whole[:LOOKS]))
         yield from _times(look, whole, 1 in drawn)
         yield from _data(look, whole, 0 in drawn, 2 in drawn)
 
@@ -42,7 +45,9 @@ def _drawn(look: Look, step: Step) -> set[int]:
     other = replay(call._replace(args=(), kwargs=here), reference(look.stem).module(look.exercise)).asked
     if not other or not isinstance(other[0], tuple) or len(other) != len(call.right.asked):
         return {0, 1, 2}
-    return {at for at in range(len(other[0])) if differs(_column(other, at)[0], _column(call.right.asked, at)[0])}
+    ends = {0: 1}  # the data of later calls has come about with the noise of the steps between
+    columns = {at: (_column(other, at), _column(call.right.asked, at)) for at in range(len(other[0]))}
+    return {at for at, (one, two) in columns.items() if differs(tuple(one[: ends.get(at)]), tuple(two[: ends.get(at)]))}
 
 
 def _made_of_it(look: Look) -> Iterator[Fact]:
@@ -62,12 +67,15 @@ def _counts(look: Look, steps: list[Step]) -> Iterator[Fact]:
     if any(right >= 290 or mine >= 290 for mine, right in pairs):
         return
     apart = {mine - right for mine, right in pairs}
+    early = {str(step[3].result).removeprefix("raised ") for step in steps if raised(step[3].result)}
+    broke_off = len(early) == 1 and all(raised(step[3].result) for step in steps)
     if all(mine == 0 for mine, _ in pairs):
-        early = {str(step[3].result).removeprefix("raised ") for step in steps if raised(step[3].result)}
-        if len(early) == 1 and all(raised(step[3].result) for step in steps):
+        if broke_off:
             yield look.fact(f"{early.pop()} raised before the model is asked", RAISED, steps)
         else:
             yield look.fact("the model is never asked", MEANS, steps)
+    elif broke_off and all(mine < right for mine, right in pairs):
+        yield look.fact(f"{early.pop()} raised before the model's last call", RAISED_LATER, steps)
     elif apart == {1}:
         yield look.fact("the model called once too often", MEANS, steps)
     elif apart == {-1}:
