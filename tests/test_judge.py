@@ -82,6 +82,8 @@ def test_of_a_stub_one_check_is_run_and_of_what_is_begun_all(judge, monkeypatch,
         ("import os, signal; os.kill(os.getppid(), signal.SIGKILL); return (1 - betas).cumprod(0)", "tamper", "ended"),
         ("return [1][5]", "fail", "IndexError"),
         ("raise NotImplementedError", "unfinished", "still to be written"),
+        ("return betas.to_sparse().cumprod(0)", "fail", "raised     NotImplementedError: Could not run"),
+        ("return torch.nn.Module()(betas)", "fail", 'is missing the required "forward" function'),
         ("kept = []\n    while True: kept.append(torch.ones(1 << 24))", "memory", "memory"),
         ("while True: print('x' * 100_000)", "output-limit", "printed"),
         ("return None", "fail", "a tensor"),
@@ -111,10 +113,20 @@ def test_a_mistake_is_charged_once_and_what_uses_it_is_judged_by_itself(judge):
     )
 
 
-def test_what_it_uses_is_judged_too_where_nobody_asked_for_that(judge):
-    rows = verdicts(judge, LOSES_THE_NOISE, ("simple_loss",))
+LEFT = with_answer("def q_sample(x0, t, noise, alpha_bar):\n    raise NotImplementedError\n")
+
+
+@pytest.mark.parametrize("text", [LOSES_THE_NOISE, LEFT], ids=["wrong", "a stub"])
+def test_what_it_uses_is_judged_too_where_nobody_asked_for_that(judge, text):
+    rows = verdicts(judge, text, ("simple_loss",))
     assert list(rows) == ["simple_loss"]
     assert rows["simple_loss"]["verdict"] == "pass"
+
+
+def test_what_it_uses_and_nobody_asked_for_costs_nothing_beside_what_was_asked_for_and_is_wrong(judge):
+    code = "def predict_x0(x_t, t, eps, alpha_bar):\n    return x_t\n\ndef q_posterior(x0, x_t, t, betas):\n    raise NotImplementedError\n"
+    rows = verdicts(judge, with_answer(code), ("predict_x0", "reverse_step"))
+    assert (rows["predict_x0"]["verdict"], rows["reverse_step"]["verdict"]) == ("fail", "pass")
 
 
 def test_a_mistake_of_its_own_is_named_beside_one_of_what_it_uses(judge):

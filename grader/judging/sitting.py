@@ -111,10 +111,6 @@ class Examined:
         both = zip(self.checks, self.outcomes, strict=True)
         return [check.sentence for check, found in both if found.verdict == "pass" and not check.hidden]
 
-    @property
-    def verdict(self) -> str:
-        return self.failed[0][1].verdict if self.failed else "pass"
-
 
 class Sitting:
     """The grading of one section of one submission."""
@@ -212,10 +208,11 @@ class Sitting:
         wrong = self._wrong(exercise, [name for name in self._earlier(exercise) if name in self.settled])
         ours = self._ours(wrong)
         found = self._examine(exercise, ours, wrong)
-        if not wrong and found.verdict not in OWN and not self.broken.get(False):
-            wrong = self._wrong(exercise, self._earlier(exercise))
-            if ours := self._ours(wrong):
-                found = self._examine(exercise, ours, wrong)
+        if self._verdict(exercise, found) not in OWN and not self.broken.get(False):
+            every = self._wrong(exercise, self._earlier(exercise))
+            if every != wrong:
+                wrong, ours = every, self._ours(every)
+                found = self._examine(exercise, ours, wrong) if ours else found
         return self._row(exercise, found, ours, [name for name in wrong if name not in ours])
 
     def _earlier(self, exercise: Exercise) -> list[str]:
@@ -327,12 +324,14 @@ class Sitting:
         verdict, message, mistake = "pass", "", None
         if failed := found.failed:
             check, first = failed[0]
-            verdict = self._verdict(exercise, first)
+            verdict = self._verdict(exercise, found)
             if blocking and verdict not in OWN:
                 verdict, message = "blocked", _blocked(blocking)
             if verdict == "fail":
                 mistake = self._diagnose(exercise, failed)
-            message = message or explain(first, check, exercise, self.request.text, self.places)
+            message = message or explain(
+                first._replace(verdict=verdict), check, exercise, self.request.text, self.places
+            )
             if mistake is not None:
                 message += f"\nlooks like {mistake.name}. {mistake.explanation}"
         if ours and verdict != "unfinished":
@@ -353,14 +352,24 @@ class Sitting:
             row["holds"] = holds
         return {**row, "hidden": True} if failed and failed[0][0].hidden else row
 
-    def _verdict(self, exercise: Exercise, found: Outcome) -> str:
-        """The verdict on an exercise whose first check that did not pass gave this."""
-        error = found.error
-        if isinstance(error, faults.Raised) and isinstance(error, NotImplementedError) and found.verdict != "crash":
+    def _verdict(self, exercise: Exercise, found: Examined) -> str:
+        """The verdict on an exercise, by the first of its checks that did not pass.
+
+        It is unfinished where it is a stub itself, and not where it calls one, or what torch has not implemented.
+        """
+        if not found.failed:
+            return "pass"
+        first = found.failed[0][1]
+        error = first.error
+        if isinstance(error, faults.Raised) and isinstance(error, NotImplementedError) and first.verdict != "crash":
             owner = error.function.split(".")[0]
             own = owner == exercise.name or owner not in self.section.exercises
-            return "unfinished" if own and error.innermost else "fail"
-        return found.verdict
+            return "unfinished" if own and error.innermost and self._says_so(error.line) else "fail"
+        return first.verdict
+
+    def _says_so(self, line: int | None) -> bool:
+        """Whether a line of the submission raises NotImplementedError by name, as a stub does."""
+        return "NotImplementedError" in "".join(self.request.text.split("\n")[line - 1 : line] if line else [])
 
     def _diagnose(self, exercise: Exercise, failed: list[tuple[Check, Outcome]]) -> Any:
         if any(found.verdict != "fail" for _, found in failed):
