@@ -20,7 +20,7 @@ from grader.desk import commands as learner
 from grader.exports import commands as exports
 from grader.exports.document import NotResults
 from grader.exports.document import load as load_results
-from grader.files import write_atomically
+from grader.files import is_one_of, write_atomically
 from grader.intake import reading as intake
 from grader.intake.syntax import CannotCompile
 from grader.intake.visible import one_line
@@ -247,6 +247,10 @@ def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None)
     console = Console(stderr=True)
     submissions = intake.read_all(options.submissions)
     grading = Grading(submissions, options.course, options.only, options.again, options.not_fetched)
+    if options.json is not None and is_one_of(options.json, [*options.submissions, *grading.syllabus.files]):
+        raise UsageError(
+            f"--json: {options.json} is what is graded here, or by what, and would be lost; name another file"
+        )
     if cluster is not None and (grading.syllabus.checks or grading.syllabus.hidden_checks):
         raise UsageError("--scheduler: checks of your own lie on this machine, and the workers have none; grade here")
     for doubt in summary.doubtful(grading.syllabus):

@@ -5,6 +5,7 @@ import errno
 import os
 import shutil
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 DRAFTED = 20
@@ -70,3 +71,9 @@ def write_atomically(path: Path, text: str, *, named: bool = False) -> None:
         replace_file(path, text.encode("utf-8"), durable=True, named=named)
     except OSError as error:
         raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
+
+
+def is_one_of(path: Path, others: Iterable[Path]) -> bool:
+    """Whether what would be written to a path would take the place of one of these files, by whatever name or link."""
+    target = os.path.realpath(path)
+    return any(os.path.realpath(other) == target for other in others)

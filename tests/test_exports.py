@@ -288,6 +288,20 @@ def test_a_folder_is_told_where_a_file_is_to_be_written(run, place):
     assert told == (1, "", f"unstatic: {Path(place)}: cannot be written: Is a directory\n")
 
 
+@pytest.mark.parametrize("place", ["results.json", "./course.toml", "class.csv", "link.csv"])
+def test_no_export_takes_the_place_of_what_it_is_made_of(run, place):
+    Path("class.csv").write_text("learner\nada\n", encoding="utf-8")
+    Path("link.csv").symlink_to("class.csv")
+    Path("course.toml").write_text('roster = "class.csv"\n', encoding="utf-8")
+    before = Path(place).read_bytes()
+    status, _, err = run("export", "results.json", "--to", "canvas", "--course", "course.toml", "-o", place)
+    assert (status, err) == (
+        2,
+        f"unstatic: -o: {Path(place)} is what is read here, and would be lost; name another file\n",
+    )
+    assert Path(place).read_bytes() == before
+
+
 def test_the_roster_of_a_course_says_who_is_who(run):
     Path("course.toml").write_text('[roster]\nada = "Ada Lovelace"\nbob = "Bob"\neve = "Eve"\n', encoding="utf-8")
     _, out, _ = run("export", "results.json", "--to", "canvas", "--course", "course.toml")

@@ -302,6 +302,17 @@ def test_results_that_would_be_a_folder_are_refused_before_anything_is_graded(ca
     assert not Path(".unstatic").exists()
 
 
+@pytest.mark.parametrize("place", ["ada.py", "./course.toml", "class.csv"])
+def test_results_do_not_take_the_place_of_what_is_graded_or_by_what(place, capsys):
+    Path("ada.py").write_text(REFERENCE.read_text())
+    Path("class.csv").write_text("learner\nada\n")
+    Path("course.toml").write_text('roster = "class.csv"\n')
+    before = Path(place).read_bytes()
+    assert main(["grade", "ada.py", *QUICK, "--course", "course.toml", "--json", place]) == 2
+    assert f"--json: {Path(place)} is what is graded here, or by what, and would be lost" in capsys.readouterr().err
+    assert Path(place).read_bytes() == before
+
+
 def test_a_log_that_cannot_be_written_is_told_once_and_the_run_goes_on(monkeypatch, capsys):
     def grade(self, request):
         raise GraderFault("the judge is gone")

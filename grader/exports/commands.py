@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.console import Console
 
 from grader.exports import document, formats
-from grader.files import write_atomically
+from grader.files import is_one_of, write_atomically
 from grader.intake.visible import one_line
 from grader.reports import report
 from grader.syllabus import reading
-from grader.syllabus.roster import Roster
+from grader.syllabus.rules import Syllabus
 
 
 def add_commands(commands: "argparse._SubParsersAction") -> None:
@@ -57,8 +57,10 @@ def _report(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     found = document.load(options.results)
-    roster = reading.read(options.course).roster if options.course is not None else Roster()
-    texts, doubts = formats.export(found, options.to, roster, os.environ)
+    syllabus = reading.read(options.course) if options.course is not None else Syllabus()
+    if options.output is not None and is_one_of(options.output, [options.results, *syllabus.files]):
+        raise document.NotResults(f"-o: {options.output} is what is read here, and would be lost; name another file")
+    texts, doubts = formats.export(found, options.to, syllabus.roster, os.environ)
     for doubt in doubts:
         print(f"unstatic: {one_line(doubt, 300)}", file=sys.stderr)
     if options.output is None:

@@ -17,6 +17,8 @@ MOST_TIME = 50
 
 KEYS = ("title", "timezone", "charge_once", "hide_names", "roster", "points", "weights", "extra", "left_out", "time", "checks",
         "hidden_checks", "deadlines", "extensions", "late", "receipts", "scores")  # fmt: skip
+TABLES = ("roster", "receipts")
+"""Those that may be the name of a table beside the file."""
 
 
 def read(path: Path) -> Syllabus:
@@ -49,6 +51,7 @@ def read(path: Path) -> Syllabus:
         late=whole.get("late", _late, LateRule()),
         receipts=whole.get("receipts", lambda entry: receipts.read(entry, zone), Receipts()),
         scores=tuple(score for _, score in scores),
+        files=(path, *(path.parent / table for key in TABLES if isinstance(table := whole.value.get(key), str))),
     )
     _agrees(whole, found)
     _scores_agree(found, scores)

@@ -81,6 +81,7 @@ class Syllabus:
         late: what late work loses.
         receipts: when submissions came.
         scores: those set by hand.
+        files: the course's own, and the tables beside it.
     """
 
     title: str = ""
@@ -100,6 +101,7 @@ class Syllabus:
     late: LateRule = field(default_factory=LateRule)
     receipts: Receipts = field(default_factory=Receipts)
     scores: tuple[HandScore, ...] = ()
+    files: tuple[Path, ...] = ()
 
     @property
     def learners(self) -> set[str]:
