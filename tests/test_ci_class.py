@@ -135,3 +135,24 @@ def test_a_class_on_two_runners_is_put_together_without_judging_again(tmp_path, 
     said = capsys.readouterr().out
     assert "::warning title=not taken::eve" in said
     assert "could not be fetched: run again: eve" in said
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [('receipts = "mtime"', 0), ('receipts = "mtime"\n[deadlines]\ns2_ddpm = 2026-03-01T00:00:00Z', 2)],
+)
+def test_no_class_is_late_by_the_time_at_which_its_files_were_fetched(tmp_path, monkeypatch, capsys, lines, status):
+    monkeypatch.setattr("grader.judging.schedule.JudgeProcess", Generous)
+    monkeypatch.chdir(tmp_path)
+    repository(tmp_path / "server" / "o" / "ada", {f"{STEM}.py": REFERENCE})
+    Path("class.csv").write_text("learner,repository\nada,o/ada\n", encoding="utf-8")
+    Path("course.toml").write_text(lines, encoding="utf-8")
+    told = {"SERVER": f"file://{tmp_path}/server", "CLASS": "class.csv", "SEED": SEED, "ISOLATION": "none", "ONLY": "forward_step",
+            "RULES": "course.toml", "TAKEN": "taken", "RESULTS": "results"}  # fmt: skip
+    for variable, said in told.items():
+        monkeypatch.setenv(f"UNSTATIC_{variable}", said)
+    assert ci.main(["take-class"]) == 0
+    assert ci.main(["grade-class"]) == status
+    assert (
+        'course.toml: receipts = "mtime" would be when this runner fetched the files' in capsys.readouterr().out
+    ) is (status == 2)

@@ -16,6 +16,7 @@ from grader.exports import gradescope
 from grader.files import write_atomically
 from grader.intake.syntax import CannotCompile
 from grader.sandbox.host import isolation
+from grader.syllabus import reading
 from grader.syllabus.grading import Unknown
 
 NOT_TAKEN = ".not-taken.json"
@@ -156,6 +157,7 @@ def _grade_class(settings: Settings) -> int:
     options = ["--json", "grades.json", "--html", "report", "--learners", "feedback"]
     options += ["--seed", str(settings.number("SEED")), "--isolation", settings.text("ISOLATION", "bwrap")]
     if rules := settings.text("RULES", ""):
+        _require_receipts(Path(rules))
         options += ["--course", str(Path(rules).absolute())]
     if only := settings.words("ONLY"):
         options += ["--only", *only]
@@ -163,6 +165,19 @@ def _grade_class(settings: Settings) -> int:
         options += ["--not-fetched", *lost]
     os.chdir(results)
     return cli.main(["grade", *(f"submissions/{folder.name}" for folder in people), *options])
+
+
+def _require_receipts(rules: Path) -> None:
+    """The files' times are those at which they were fetched here: by them everybody is late after a deadline.
+
+    Raises:
+        Unusable: the course's file goes by them.
+    """
+    syllabus = reading.read(rules)
+    if syllabus.deadlines and syllabus.receipts.mtime:
+        raise Unusable(
+            f'{rules}: receipts = "mtime" would be when this runner fetched the files; give a table, receipts = "receipts.csv"'
+        )
 
 
 COMMANDS: dict[str, Callable[[Settings], int]] = {
