@@ -194,6 +194,7 @@ def test_unstatic_course_says_what_the_file_says_and_tries_the_checks_on_our_ans
         ("code.forward_stpe(1)", "Missing: forward_stpe is not defined (line 2)"),
         ("return code.forward_step and unknown", "NameError: name 'unknown' is not defined (line 2)"),
         ("while True:\n        pass", "it did not end within 0.3 s"),
+        ("open('course.toml')", "FileNotFoundError: [Errno 2] No such file or directory: 'course.toml' (line 2)"),
     ],
 )
 def test_a_check_that_our_own_answer_does_not_pass_is_told_by_course_and_by_grade(body, says, capsys, monkeypatch):

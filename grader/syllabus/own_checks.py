@@ -1,12 +1,13 @@
 """Checks of the instructor's own, beside ours: a folder in the form of `exercises/checks`, outside the checkout."""
 
+import contextlib
 import re
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.course import section, sections
+from grader.course import ROOT, section, sections
 from grader.syllabus.entries import Entry, Faults
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def collect(folders: Sequence[Path], faults: Faults) -> "list[Check]":
     found: dict[str, Check] = {}
     for folder, stem in product(folders, sections()):
         try:
-            checks = collect_own(str(folder), stem)
+            with contextlib.chdir(ROOT):  # as in the judge: a file of theirs is found there or not at all
+                checks = collect_own(str(folder), stem)
         except RuntimeError as error:
             faults.add(*_told(str(error), folder / stem))
             continue

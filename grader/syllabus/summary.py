@@ -1,5 +1,6 @@
 """What a course's file says, in words, and whether our answers pass the instructor's own checks."""
 
+import contextlib
 import importlib
 import traceback
 import warnings
@@ -7,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.course import section, sections
+from grader.course import ROOT, section, sections
 from grader.desk import patience
 from grader.faults import RanOn
 from grader.syllabus import own_checks
@@ -93,7 +94,7 @@ def _doubtful(checks: "list[Check]") -> list[str]:
         if not section(check.section).solution.is_file():
             continue
         module = importlib.import_module(f"solutions.{check.section}")
-        with tidy(SEED), warnings.catch_warnings(action="ignore"), patience.within(SECONDS):
+        with contextlib.chdir(ROOT), tidy(SEED), warnings.catch_warnings(action="ignore"), patience.within(SECONDS):
             got = outcome(check, UnderTest(module), SEED)
         if got.error is not None:
             found.append(f"{path}:{line}: our own answer does not pass {check.name}: {_why(got.error, path)}")
