@@ -50,6 +50,14 @@ def test_a_notebook_has_an_answer_and_a_test_an_exercise_in_the_order_of_the_cou
     assert len(ids) == len(set(ids))
 
 
+def test_a_formula_stands_where_jupyter_shows_it_as_one(section: Section) -> None:
+    formulas = section.lesson.read_text("utf-8").count("```math\n")
+    lessons = [source(cell) for cell in notebook(section)["cells"] if cell["cell_type"] == "markdown"]
+    assert formulas > 5
+    assert sum(len(re.findall(r"^\$\$\n.+?\n\$\$$", text, re.M | re.S)) for text in lessons) == formulas
+    assert not [text for text in lessons if "```math" in text]
+
+
 def test_a_notebook_with_our_answers_is_our_module_to_the_grader(section: Section, tmp_path) -> None:
     path = tmp_path / f"{section.stem}.ipynb"
     path.write_text(json.dumps(notebook(section)), encoding="utf-8")

@@ -149,6 +149,7 @@ def _cell(kind: str, name: str, text: str, metadata: dict[str, Any]) -> Cell:
 
 _HEADING = re.compile(r"^(?:<a id=\"\w+\"></a>\n+)?## (.+)$", re.M)
 _PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+\.png)\)")
+_FORMULA = re.compile(r"^```math\n(.*?)\n```$", re.M | re.S)
 _PAGE = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)[^)\s]+\)")
 
 
@@ -170,7 +171,10 @@ def _lesson(of: Section) -> tuple[str, dict[str, str], str]:
 
 
 def _markdown(name: str, text: str, of: Section) -> Cell:
-    """A piece of the lesson, with its pictures inside; a link to another page, which is not there, is its words alone."""
+    """A piece of the lesson, with its pictures inside; a link to another page, which is not there, is its words alone.
+
+    Formulas stand between $$, as Jupyter knows them; GitHub's own fence is a listing there.
+    """
     attached: dict[str, dict[str, str]] = {}
 
     def attach(match: re.Match[str]) -> str:
@@ -178,6 +182,7 @@ def _markdown(name: str, text: str, of: Section) -> Cell:
         attached[path.name] = {"image/png": base64.b64encode(path.read_bytes()).decode()}
         return f"![{match[1]}](attachment:{path.name})"
 
+    text = _FORMULA.sub(lambda formula: f"$$\n{formula[1]}\n$$", text)
     text = _PAGE.sub(lambda link: link[1], _PICTURE.sub(attach, text))
     cell = _cell("markdown", name, text, {})
     return {**cell, "attachments": attached} if attached else cell
