@@ -7,6 +7,8 @@ FLOW = "the result is differentiable in data, noise and predictions"
 AS_IT_IS = (
     "ᾱ is taken as it is, nothing added, clamped or clipped, down to the 2e-9 with which the cosine schedule ends"
 )
+FREE = {"rtol": 1e-5, "atol": 1e-5}
+"""What a guard may move a result by, of its size: less costs nothing."""
 EACH = "each sample has its own level: a value (B,) must become (B, 1, ..., 1) before it multiplies (B, *S)"
 KEPT = f"two networks with equal parameters and buffers are equal; {PLAIN}"
 TWIN = "another answer from a second network that was given the first one's state_dict()"

@@ -10,7 +10,7 @@ from exercises.checks import cases, expect
 from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.cases import Case, numbers, tracked
 from exercises.checks.expect import left_alone
-from exercises.checks.rules import AS_IT_IS, KEEP, SINGLE
+from exercises.checks.rules import AS_IT_IS, FREE, KEEP, SINGLE
 from exercises.checks.s6_guidance.asked import asks_both, doubled
 from exercises.checks.s6_guidance.formulas import between
 from exercises.checks.s6_guidance.inputs import NULLS, column, labels, scales
@@ -112,7 +112,7 @@ def test_guided_sample_from_the_end_of_a_schedule(code, rng):
     """A step is right where next to nothing of the data is left, too."""
     alpha_bar, y, x_T = cases.alpha_bar_of(numbers(*cases.FADED)), torch.tensor([4, 1]), cases.normal((2, 3), rng)
     got = drawn(code, Told(), x_T, y, alpha_bar, -1, 1.5, 1)
-    expect.close(got, states(x_T, y, alpha_bar, -1, 1.5, 1)[-1], f"{AS_IT_IS}; {STEP}; {CLEAN}")
+    expect.close(got, states(x_T, y, alpha_bar, -1, 1.5, 1)[-1], f"{AS_IT_IS}; {STEP}; {CLEAN}", **FREE)
 
 
 def test_guided_sample_of_two_bells_goes_to_a_bell_beyond(code, rng):
