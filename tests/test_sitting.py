@@ -3,13 +3,16 @@
 import contextlib
 import importlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from exercises.checks.expect import LAST_CALL
+from exercises.checks.notes import NOTES
 from grader import faults
-from grader.checks.collect import collect
+from grader.checks.collect import Check, collect
 from grader.judging import sitting
 from grader.judging.sitting import Request, Sitting
 from grader.sandbox.host.imported import Imported
@@ -54,7 +57,7 @@ class Machine:
     """Who has the sandbox: each time it is asked, the next of what it was told to do; the last one for good."""
 
     def __init__(self, *told: Guest | BaseException) -> None:
-        self._told, self.fresh, self.asked = list(told), 0, []
+        self._told, self.fresh, self.asked, self.given_back = list(told), 0, [], 0
 
     @property
     def sandbox(self) -> "Machine":
@@ -64,7 +67,8 @@ class Machine:
         self.fresh += 1
         return self
 
-    def give_back(self) -> None: ...
+    def give_back(self) -> None:
+        self.given_back += 1
 
     def admit(self, *given: Any) -> Guest:
         self.asked.append(given)
@@ -276,3 +280,62 @@ def test_of_an_exception_that_is_kept_no_frame_is():
     assert verdicts(Machine(right(**{FIRST: failing})), FIRST) == ["fail"]
     assert seen
     assert all(error.__traceback__ is None for error in seen[-1:])
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> Callable:
+    """Gives a section one check of the instructor's, hidden or not."""
+
+    def given(function: Callable, hidden: bool = True) -> dict[str, Any]:
+        check = Check("test_own", STEM, FIRST, function, {}, ("code",), own=True, hidden=hidden)
+        monkeypatch.setattr(sitting, "collect_own", lambda folder, stem, hidden: (check,))
+        return {"checks": ("mine",), "hidden": ("mine",) if hidden else ()}
+
+    return given
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_what_holds_is_told_of_no_check_that_is_hidden(own, hidden):
+    def passes(code: Any) -> None:
+        """What the instructor looks for."""
+
+    in_double = {FIRST: lambda betas: REFERENCE.compute_alpha_bar(betas).double()}
+    (found,) = rows(Machine(right(**in_double)), FIRST, **own(passes, hidden)).values()
+    assert found["verdict"] == "fail"
+    assert ("What the instructor looks for" in found["holds"]) != hidden
+
+
+def test_a_check_of_the_instructors_is_run_of_a_stub_too_and_compared_with_no_known_mistake(own, diagnosed):
+    ran: list[int] = []
+
+    def fails(code: Any) -> None:
+        ran.append(1)
+        raise AssertionError("not as I want it")
+
+    guest = right(**{FIRST: raising(stub(True, FIRST))})
+    guest.imported = replace(guest.imported, stubs=frozenset({FIRST}))
+    assert (verdicts(Machine(guest), FIRST, **own(fails)), ran) == (["unfinished"], [1])
+    assert verdicts(Machine(right(**{FIRST: lambda betas: 2 * betas})), FIRST, **own(fails)) == ["fail"]
+    assert "test_own" not in diagnosed[0]
+
+
+def test_of_what_is_unfinished_nothing_is_said_to_hold():
+    calls: list[int] = []
+
+    def begun(betas: Any) -> Any:
+        calls.append(1)
+        if len(calls) > 1:
+            raise stub(True, FIRST)
+        return REFERENCE.compute_alpha_bar(betas)
+
+    (found,) = rows(Machine(right(**{FIRST: begun})), FIRST).values()
+    assert found["verdict"] == "unfinished"
+    assert "pass" in {check["verdict"] for check in found["checks"]}
+    assert "holds" not in found
+
+
+def test_nothing_of_a_check_is_kept_when_it_is_over():
+    machine = Machine(right(**{FIRST: lambda betas: 2 * betas}))
+    assert verdicts(machine, FIRST) == ["fail"]
+    assert (LAST_CALL, NOTES) == ([], [])
+    assert machine.given_back == len(CHECKS[FIRST]) + 1  # before each, and in the end
