@@ -193,12 +193,10 @@ def test_unstatic_course_says_what_the_file_says_and_tries_the_checks_on_our_ans
         ("import sys\n    sys.exit(0)", "SystemExit: 0 (line 3)"),
         ("code.forward_stpe(1)", "Missing: forward_stpe is not defined (line 2)"),
         ("return code.forward_step and unknown", "NameError: name 'unknown' is not defined (line 2)"),
-        ("while True:\n        pass", "it did not end within 0.3 s"),
         ("open('course.toml')", "FileNotFoundError: [Errno 2] No such file or directory: 'course.toml' (line 2)"),
     ],
 )
 def test_a_check_that_our_own_answer_does_not_pass_is_told_by_course_and_by_grade(body, says, capsys, monkeypatch):
-    monkeypatch.setattr("grader.syllabus.summary.SECONDS", 0.3)
     path = Path("mine", STEM, "test_forward_step.py")
     path.parent.mkdir(parents=True)
     path.write_text(f"def test_forward_step_is_three(code):\n    {body}\n")
@@ -209,6 +207,17 @@ def test_a_check_that_our_own_answer_does_not_pass_is_told_by_course_and_by_grad
     monkeypatch.setattr("grader.cli._graded", lambda *_: document(1, "none", []))
     assert main(["grade", "ada", "--course", "course.toml"]) == 0
     assert told in capsys.readouterr().err
+
+
+def test_nothing_is_graded_by_a_check_that_does_not_end(capsys, monkeypatch):
+    monkeypatch.setattr("grader.syllabus.summary.SECONDS", 0.3)
+    path = Path("mine", STEM, "test_forward_step.py")
+    path.parent.mkdir(parents=True)
+    path.write_text("def test_forward_step_for_ever(code):\n    while True:\n        pass\n")
+    told = f"{path.absolute()}:1: our own answer does not pass test_forward_step_for_ever: after 0.3 s it had not ended"
+    assert faults(capsys, 'checks = "mine"') == [told]
+    assert main(["course", "course.toml"]) == 1
+    assert told in capsys.readouterr().out
 
 
 GUIDE = (ROOT / "docs" / "instructors.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from grader.course import ROOT, section, sections
 from grader.desk import patience
 from grader.faults import RanOn
 from grader.syllabus import own_checks
-from grader.syllabus.entries import Faults
+from grader.syllabus.entries import Faults, SyllabusError
 from grader.syllabus.rules import Syllabus
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SEED = 1
 SECONDS = 60.0
 """So long a check of the instructor's may take on our answer."""
+ENDLESS = "it had not ended"
 
 
 def summary(syllabus: Syllabus) -> tuple[list[str], list[str]]:
@@ -71,8 +72,15 @@ def _shown(moment: datetime) -> str:
 
 
 def doubtful(syllabus: Syllabus) -> list[str]:
-    """The instructor's own checks that our answers do not pass, and why: what is wrong with them would be charged to everybody."""
-    return _doubtful(_own(syllabus))
+    """The instructor's own checks that our answers do not pass, and why: what is wrong with them would be charged to everybody.
+
+    Raises:
+        SyllabusError: one does not end, and would hold up each submission for minutes.
+    """
+    found = _doubtful(_own(syllabus))
+    if endless := [doubt for doubt in found if doubt.endswith(ENDLESS)]:
+        raise SyllabusError("\n".join(endless))
+    return found
 
 
 def _own(syllabus: Syllabus) -> "list[Check]":
@@ -104,7 +112,7 @@ def _doubtful(checks: "list[Check]") -> list[str]:
 def _why(error: BaseException, path: Path) -> str:
     """What a check raised, and in which of its lines."""
     if isinstance(error, RanOn):
-        return f"it did not end within {SECONDS:g} s"
+        return f"after {SECONDS:g} s {ENDLESS}"
     said = next(iter(str(error).splitlines()), "")
     lines = [entry.lineno for entry in traceback.extract_tb(error.__traceback__) if entry.filename == str(path)]
     at = f" (line {lines[-1]})" if lines else ""
