@@ -150,6 +150,13 @@ def test_a_misspelt_name_to_grade_again_is_told_with_the_nearest(capsys):
         (f"{STEM}/test_q_sample.py", "x = 1\ndef test_q_sample_x(coed): ...", 2, "coed"),
         (f"{STEM}/test_q_sample.py", f"\n\ndef {TAKEN}(code): ...", 3, "is the name of a check of ours"),
         (f"{STEM}/test_q_sample.py", "x = 1", 1, "no check"),
+        (f"{STEM}/test_q_sample.py", "import sys\nsys.exit(3)", 2, "SystemExit: 3\n"),
+        (
+            f"{STEM}/test_q_sample.py",
+            "def test_q_sample_x(code):\n    yield",
+            1,
+            "'yield' keyword is allowed in fixtures, but not in tests",
+        ),
         (
             f"{STEM}/test_q_sample.py",
             "\nasync def test_q_sample_x(code): ...",
@@ -162,9 +169,10 @@ def test_what_is_wrong_with_the_instructor_s_checks_is_told_before_anything_is_g
     path = Path("mine", name)
     path.parent.mkdir(parents=True)
     path.write_text(text)
-    told = "\n".join(faults(capsys, 'checks = "mine"'))
+    told = "\n".join([*faults(capsys, 'checks = "mine"'), ""])
     assert f"{path.absolute()}:{line}: " in told
     assert says in told
+    assert told.count("\n") == 1
 
 
 def test_unstatic_course_says_what_the_file_says_and_tries_the_checks_on_our_answers(capsys):

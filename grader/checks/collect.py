@@ -121,7 +121,7 @@ def _where(function: Callable[..., None]) -> str:
 
 def _collected(folder: Path, stem: str, what: str) -> tuple[Check, ...]:
     catcher = _Catcher()
-    with contextlib.redirect_stdout(io.StringIO()) as said:
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(said):
         status = pytest.main(
             [
                 str(folder),

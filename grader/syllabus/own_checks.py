@@ -69,10 +69,17 @@ def collect(folders: Sequence[Path], faults: Faults) -> "list[Check]":
 
 def _told(said: str, place: Path) -> tuple[Path, int, str]:
     """Where in a file of this folder it went wrong, and what: the last line of a traceback there, and pytest's own words."""
+    lines = [line.removeprefix("INTERNALERROR> ").strip() for line in said.splitlines()]
     names = "|".join(re.escape(path.name) for path in place.glob("*.py"))
     where = list(re.finditer(rf"[\\/]({names})(?::|\", line )(\d+)(?:: )?", said))
     words = [line[1:].strip() for line in said.splitlines() if line.startswith("E ")]
-    if not where:
-        return place, 1, " ".join(words) or said
+    words = words or [line for line in lines if _RAISED.match(line)][-1:]
+    if not where:  # what pytest says of a whole file
+        named = re.search(rf"^_+ ERROR collecting ({names}) _+\n(.+)", said, re.MULTILINE)
+        return (place / named[1], 1, named[2]) if named else (place, 1, " ".join(words) or said)
     last = where[-1]
     return place / last[1], int(last[2]), " ".join(words) or said[last.end() :].strip()
+
+
+_RAISED = re.compile(r"(?:SystemExit|KeyboardInterrupt)\b")
+"""How the last line of a traceback begins that ends pytest itself."""
