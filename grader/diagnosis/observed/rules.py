@@ -220,6 +220,8 @@ PATTERNS = [
     (r"refuses_(.*)", "{} not refused"),
     (r"lets_gradients_through.*", "a gradient that is wrong or missing"),
     (r"is_differentiable_in_the_(.*)", "no gradient, or a wrong one, in the {}"),
+    (r"(?:at|from)_the_end_of_a_schedule", "wrong where next to nothing of the data is left, at the end of a schedule"),
+    (r"draws_where_no_gradient_is_recorded", "another result where no gradient is recorded"),
     (r"keeps?_the_dtype.*", "a dtype that is not kept, or an argument that is changed"),
     (
         r"by_default.*|defaults?_to.*|has_its_defaults.*|starts_at_1e_5_by_default",
@@ -232,6 +234,8 @@ WIDE = (
     "works_on_any",
     "reaches_both",
     "at_the_ends",
+    "the_end_of_a_schedule",
+    "where_no_gradient",
     "far_out",
     "by_default",
     "default",
