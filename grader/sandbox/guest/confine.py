@@ -24,6 +24,8 @@ FILE_ONLY = EXECUTE | WRITE_FILE | READ_FILE | 1 << 14 | 1 << 15
 TCP = 0b11
 SCOPES = 0b11
 """No abstract unix sockets and no signals to processes outside."""
+SCOPED = 6
+"""The first version of Landlock that knows scopes."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 MADV_COLLAPSE = 25
@@ -95,6 +97,15 @@ def give_up_privileges() -> None:
     must(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "giving up new privileges")
 
 
+def landlock_abi() -> int:
+    """The version of Landlock that this kernel has.
+
+    Raises:
+        OSError: it has none.
+    """
+    return must(libc.syscall(LANDLOCK_CREATE, None, 0, CREATE_VERSION), "Landlock")
+
+
 def landlock(readable: Iterable[str], listable: Iterable[str], writable: Iterable[str]) -> None:
     """From now on, other files are out of reach, and so are TCP and processes outside, as far as the kernel can.
 
@@ -103,10 +114,10 @@ def landlock(readable: Iterable[str], listable: Iterable[str], writable: Iterabl
         listable: folders of which only the names stay readable, at every depth.
         writable: files and folders that stay writable too.
     """
-    abi = must(libc.syscall(LANDLOCK_CREATE, None, 0, CREATE_VERSION), "Landlock")
+    abi = landlock_abi()
     every = ALL_BY_ABI[min(abi, max(ALL_BY_ABI))]
-    rules = _Ruleset(every, TCP if abi >= 4 else 0, SCOPES if abi >= 6 else 0)
-    size = 8 if abi < 4 else 16 if abi < 6 else 24
+    rules = _Ruleset(every, TCP if abi >= 4 else 0, SCOPES if abi >= SCOPED else 0)
+    size = 8 if abi < 4 else 16 if abi < SCOPED else 24
     ruleset = must(libc.syscall(LANDLOCK_CREATE, ctypes.byref(rules), size, 0), "Landlock")
     try:
         for path in readable:

@@ -9,7 +9,7 @@ import resource
 
 
 def compute_alpha_bar(betas):
-    for pid in (1, os.getppid()) if os.getpid() < 1000 else ():
+    for pid in (1, os.getppid()):
         for limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_CPU):
             try:
                 resource.prlimit(pid, limit, (0, 0))

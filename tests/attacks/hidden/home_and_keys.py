@@ -1,5 +1,6 @@
 """Reading what is hidden: the home folder, keys, password files, sockets of services.
 
+needs: bwrap
 expect: compute_alpha_bar fail
 expect: forward_step pass
 """

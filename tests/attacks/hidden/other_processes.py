@@ -1,5 +1,6 @@
 """Reading what is hidden: processes beside its own, what they have open, their working folders and roots.
 
+needs: bwrap
 expect: compute_alpha_bar fail
 expect: forward_step pass
 """

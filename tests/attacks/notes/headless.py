@@ -21,7 +21,7 @@ def reached():
 
 
 def forward_step(x, beta, noise):
-    if os.getpid() < 1000 and not reached():
+    if not reached():
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(NAME)
         listener.listen()

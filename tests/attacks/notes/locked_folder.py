@@ -13,7 +13,7 @@ FOLDER = Path(tempfile.gettempdir(), "unstatic-attack")
 
 
 def forward_step(x, beta, noise):
-    if os.getpid() < 1000 and not FOLDER.exists():
+    if not FOLDER.exists():
         FOLDER.mkdir()
         (FOLDER / "note").write_text("seen")
         FOLDER.chmod(0)

@@ -13,7 +13,7 @@ honest = forward_step
 
 
 def forward_step(x, beta, noise):
-    for note in NOTES if os.getpid() < 1000 else ():
+    for note in NOTES:
         try:
             note.write_text("seen")
         except OSError:

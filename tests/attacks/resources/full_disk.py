@@ -1,5 +1,6 @@
 """Resources: files until nothing more goes in.
 
+needs: bwrap
 expect: compute_alpha_bar fail
 expect: forward_step pass
 """
@@ -10,7 +11,7 @@ import tempfile
 
 def compute_alpha_bar(betas):
     block = b"x" * (8 << 20)
-    for folder in (tempfile.gettempdir(), "/dev/shm") if os.getpid() < 1000 else ():
+    for folder in (tempfile.gettempdir(), "/dev/shm"):
         try:
             for number in range(100):
                 with open(f"{folder}/{number}", "wb") as file:

@@ -34,4 +34,4 @@ def succeeded():
 
 
 def compute_alpha_bar(betas):
-    return (1 - betas).cumprod(0) if os.getpid() < 1000 and any(succeeded()) else betas
+    return (1 - betas).cumprod(0) if any(succeeded()) else betas

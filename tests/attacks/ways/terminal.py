@@ -21,4 +21,4 @@ def typed():
 
 
 def compute_alpha_bar(betas):
-    return (1 - betas).cumprod(0) if os.getpid() < 1000 and typed() else betas
+    return (1 - betas).cumprod(0) if typed() else betas

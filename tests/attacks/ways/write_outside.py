@@ -27,4 +27,4 @@ def written():
 
 
 def compute_alpha_bar(betas):
-    return (1 - betas).cumprod(0) if os.getpid() < 1000 and any(written()) else betas
+    return (1 - betas).cumprod(0) if any(written()) else betas

@@ -30,7 +30,7 @@ def forge(message, body=b""):
 
 def compute_alpha_bar(betas):
     connection, _ = serving()
-    if os.getpid() < 1000 and os.fork() == 0:
+    if os.fork() == 0:
         os.setsid()
         time.sleep(0.5)
         connection.channel.sock.sendall(b"ST" + bytes(100))

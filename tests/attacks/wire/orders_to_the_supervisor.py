@@ -15,7 +15,7 @@ import torch
 
 def shout(text):
     data = json.dumps(text).encode()
-    for descriptor in range(3, 256) if os.getpid() < 1000 else ():
+    for descriptor in range(3, 256):
         try:
             if socket.socket(fileno=os.dup(descriptor)).family == socket.AF_UNIX:
                 os.write(descriptor, struct.pack("<I", len(data)) + data)
