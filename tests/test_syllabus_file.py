@@ -197,7 +197,7 @@ def test_unstatic_course_says_what_the_file_says_and_tries_the_checks_on_our_ans
     ("body", "says"),
     [
         ("assert code.forward_step is 3", "AssertionError"),
-        ("raise ValueError", "ValueError (line 2)"),
+        ("print('noise')\n    raise ValueError", "ValueError (line 3)"),
         ("import sys\n    sys.exit(0)", "SystemExit: 0 (line 3)"),
         ("code.forward_stpe(1)", "Missing: forward_stpe is not defined (line 2)"),
         ("return code.forward_step and unknown", "NameError: name 'unknown' is not defined (line 2)"),
@@ -211,10 +211,13 @@ def test_a_check_that_our_own_answer_does_not_pass_is_told_by_course_and_by_grad
     Path("course.toml").write_text('checks = "mine"')
     told = f"{path.absolute()}:1: our own answer does not pass test_forward_step_is_three: {says}"
     assert main(["course", "course.toml"]) == 1
-    assert told in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert told in said.out
     monkeypatch.setattr("grader.cli._graded", lambda *_: document(1, "none", []))
     assert main(["grade", "ada", "--course", "course.toml"]) == 0
-    assert told in capsys.readouterr().err
+    graded = capsys.readouterr()
+    assert told in graded.err
+    assert "noise" not in said.out + said.err + graded.out + graded.err
 
 
 def test_nothing_is_graded_by_a_check_that_does_not_end(capsys, monkeypatch):

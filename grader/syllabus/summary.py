@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import io
 import traceback
 import warnings
 from datetime import datetime
@@ -102,7 +103,14 @@ def _doubtful(checks: "list[Check]") -> list[str]:
         if not section(check.section).solution.is_file():
             continue
         module = importlib.import_module(f"solutions.{check.section}")
-        with contextlib.chdir(ROOT), tidy(SEED), warnings.catch_warnings(action="ignore"), patience.within(SECONDS):
+        with (
+            contextlib.chdir(ROOT),
+            contextlib.redirect_stdout(io.StringIO()) as printed,
+            contextlib.redirect_stderr(printed),
+            warnings.catch_warnings(action="ignore"),
+            tidy(SEED),
+            patience.within(SECONDS),
+        ):
             got = outcome(check, UnderTest(module), SEED)
         if got.error is not None:
             found.append(f"{path}:{line}: our own answer does not pass {check.name}: {_why(got.error, path)}")
