@@ -16,8 +16,14 @@ MEANS = "It is seen in what the models are called with, in every check that fail
 RAISED = "The function ends with this exception before it has come to the model: the message says which line raised it."
 RAISED_LATER = "The function ends with this exception before it has asked the model for the last time: the message says which line raised it."
 NEAR = 1e-6
+OFTEN = 2
+"""Where the times that are due come so often each, no other one is due."""
 LOOKS = 4
 """So many calls are made once more with other random numbers, to see which of what a model is asked is drawn."""
+
+
+Odd = tuple[Step, list[Any], list[Any]]
+"""A call in which other times are told, the answer's and the reference's."""
 
 
 def asking(look: Look) -> Iterator[Fact]:
@@ -122,7 +128,7 @@ def _near(mine: Tensor, want: Tensor) -> bool:
 
 def _times(look: Look, steps: list[Step], drawn: bool) -> Iterator[Fact]:
     """What the times, or levels, are that the models are told."""
-    odd = []
+    odd: list[Odd] = []
     for step in steps:
         mine, right = _column(step[3].asked, 1), _column(step[2].right.asked, 1)
         if differs(tuple(mine[: len(right)]), tuple(right[: len(mine)])):
@@ -138,7 +144,7 @@ def _times(look: Look, steps: list[Step], drawn: bool) -> Iterator[Fact]:
     if len(tensors) != len(first):
         return
     if drawn:
-        yield from _of_drawn(look, tensors, covered)
+        yield from _of_drawn(look, tensors, odd)
         return
     same = _columns(odd)
     if all(_near(a, b) for a, b in same):
@@ -187,7 +193,7 @@ def _instead(same: list[tuple[Tensor, Tensor]]) -> str:
     return ""
 
 
-def _columns(odd: list[tuple[Step, list[Any], list[Any]]]) -> list[tuple[Tensor, Tensor]]:
+def _columns(odd: list[Odd]) -> list[tuple[Tensor, Tensor]]:
     """The times of all calls, of the answer and of the reference, where both are tensors of one shape."""
     return [
         (a.double(), b.double())
@@ -197,13 +203,25 @@ def _columns(odd: list[tuple[Step, list[Any], list[Any]]]) -> list[tuple[Tensor,
     ]
 
 
-def _of_drawn(look: Look, times: list[tuple[Tensor, Tensor]], covered: list[Step]) -> Iterator[Fact]:
-    """What can be said of times that are drawn: what they are drawn from is for the checks to see."""
+def _of_drawn(look: Look, times: list[tuple[Tensor, Tensor]], odd: list[Odd]) -> Iterator[Fact]:
+    """What can be said of times that are drawn: what they are drawn from is for the checks to see, but for those that are never due."""
     if len(times) > 1 and all(len(a) > 2 and bool((a == a[0]).all()) and bool((b != b[0]).any()) for a, b in times):
-        yield look.fact("the model told one t for the whole batch", MEANS, covered)
+        yield look.fact("the model told one t for the whole batch", MEANS, [step for step, _, _ in odd])
+        return
+    strange = []
+    for step, mine, right in odd:
+        due = _values(right)
+        if len(due) >= OFTEN * len(set(due)) and not set(_values(mine)) <= set(due):
+            strange.append(step)
+    if strange:
+        yield look.fact("the model visited at other times", MEANS, strange)
 
 
-def _schedule(look: Look, odd: list[tuple[Step, list[Any], list[Any]]], covered: list[Step]) -> Iterator[Fact]:
+def _values(column: list[Any]) -> list[float]:
+    return [float(t) for value in column if isinstance(value, Tensor) for t in torch.unique(value)]
+
+
+def _schedule(look: Look, odd: list[Odd], covered: list[Step]) -> Iterator[Fact]:
     """Which times a loop goes through."""
 
     def heads(column: list[Any]) -> list[float]:
