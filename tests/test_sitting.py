@@ -22,6 +22,9 @@ STEM = "s1_forward_reverse"
 FIRST, SECOND = "compute_alpha_bar", "q_sample"
 REFERENCE = importlib.import_module(f"solutions.{STEM}")
 CHECKS = {name: [check.name for check in collect(STEM) if check.exercise == name] for name in (FIRST, SECOND)}
+STUB = 3
+TEXT = "\n\n    raise NotImplementedError\n"
+"""What is handed in, as far as a sitting looks at it: line 3 is a stub's."""
 DIED = {"kind": "ValueError", "bases": ["ValueError"], "text": "no", "ordinary": True}
 
 
@@ -79,7 +82,7 @@ class Machine:
 
 
 def rows(machine: Machine, *names: str, **conditions: Any) -> dict[str, Any]:
-    request = Request(STEM, f"{STEM}.py", "", 1, names or (FIRST, SECOND), **conditions)
+    request = Request(STEM, f"{STEM}.py", TEXT, 1, names or (FIRST, SECOND), **conditions)
     return {row["exercise"]: row for row in Sitting(machine, request).rows(lambda name: None)}
 
 
@@ -234,7 +237,7 @@ def test_what_uses_something_costly_is_not_run_where_ours_do_not_stand_in():
 
 def stub(innermost: bool, function: str) -> faults.Raised:
     error = faults.raised({"kind": "NotImplementedError", "bases": ["NotImplementedError"], "ordinary": True,
-                           "function": function, "innermost": innermost, "line": 3})  # fmt: skip
+                           "function": function, "innermost": innermost, "line": STUB})  # fmt: skip
     assert error.verdict == "unfinished"
     return error
 
