@@ -12,14 +12,19 @@ import subprocess
 libc = ctypes.CDLL(None, use_errno=True)
 
 
+def whose():
+    return os.getresuid(), os.getresgid(), os.getgroups()
+
+
 def succeeded():
+    before = whose()
     for user in (0, 1, 1000):
         for change in (os.setuid, os.setgid, os.seteuid, lambda user: os.setgroups([user])):
             try:
                 change(user)
             except OSError:
                 continue
-            yield True
+            yield whose() != before
     header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)(*[0xFFFFFFFF] * 6)
     yield libc.capset(header, data) == 0
     for program in ("su", "sudo", "mount", "newuidmap", "fusermount"):
