@@ -21,6 +21,9 @@ made of it at isolation level `{level}`. No attack scores; the other exercises o
 What a submission that is read must get is said for each exercise, the honest ones beside it included. A way of handing in
 is `not-gradable`; or what lies beside the module is `ignored`; or it is `read` like any other.
 
+Where bubblewrap does not work, `pytest tests/test_attacks.py` tries all of them at the level that the machine has, but for those whose file says
+`needs: bwrap`: to see that a home folder or another process is there, and to fill the disk, is not prevented without.
+
 | class | what it tries | must get | got |
 | --- | --- | --- | --- |
 """
