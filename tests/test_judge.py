@@ -274,6 +274,7 @@ def test_a_module_s_import_of_what_is_not_there_costs_what_uses_it_alone(judge):
         ("with open('/content/log.txt', 'w') as log:\n    log.write('x')", "FileNotFoundError"),
         ("steps = int(input('how many? '))", "EOFError"),
         ("torch.zeros(2).to('cuda')", "AssertionError|RuntimeError"),
+        ("raise RuntimeError('Cannot re-initialize CUDA in forked subprocess. To')", "RuntimeError"),  # torch for CUDA
         ("if True:\n    import a_module_nobody_has\n    x = 1", "ModuleNotFoundError"),
     ],
 )

@@ -180,7 +180,13 @@ def _is_true(test: ast.expr) -> bool:
     return isinstance(test, ast.Constant) and test.value is True
 
 
-NO_GPU = ("Torch not compiled with CUDA enabled", "Found no NVIDIA driver", "No CUDA GPUs are available")
+NO_GPU = (
+    "Torch not compiled with CUDA enabled",
+    "Found no NVIDIA driver",
+    "No CUDA GPUs are available",
+    "Cannot re-initialize CUDA in forked subprocess",
+)
+"""How what torch raises begins where there is no GPU, or none that a fork could use, as in the jail."""
 
 
 def _is_for_want(error: BaseException) -> bool:
