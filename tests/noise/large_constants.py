@@ -16,10 +16,15 @@ honest = compute_alpha_bar
 
 
 @functools.lru_cache(maxsize=None)
+def square(n):
+    return n * n
+
+
 def depth(n):
     return 0 if n == 0 else 1 + depth(n - 1)
 
 
 def compute_alpha_bar(betas):
     assert depth(3000) == 3000
+    assert sum(square(n % 10) for n in range(3000)) == 85_500
     return honest(betas)
