@@ -266,7 +266,12 @@ def run(
     return run
 
 
-@pytest.mark.parametrize("to", ["canvas", "moodle", "nbgrader", "junit"])
+def test_the_instructors_page_has_a_row_for_each_format():
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "instructors.md").read_text(encoding="utf-8"), re.M)
+    assert set(formats.FORMATS) <= set(rows), "say in docs/instructors.md what it is, and whose a line is"
+
+
+@pytest.mark.parametrize("to", [*formats.TABLES, "junit"])
 def test_an_export_is_printed_or_written(run, to):
     status, out, _ = run("export", "results.json", "--to", to)
     assert status == 0

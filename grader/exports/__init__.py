@@ -2,5 +2,5 @@
 
 `document` reads what `unstatic grade --json` wrote, `people` makes a line a learner of it, `cells` writes tables of which no
 cell is a formula, `formats` knows them all, `commands` is the command line's part. What a learner may get to see says nothing of checks
-that are not shown. May import `reports` and `syllabus`, and the rows of `judging.results`.
+that are not shown. May import `reports`, `syllabus`, the rows of `judging.results`, `course`, `files`, and `intake` for what may be shown.
 """

@@ -12,8 +12,11 @@ from grader.syllabus.roster import Roster
 
 TABLES: dict[str, Callable[[Class], str]] = {"canvas": canvas.write, "moodle": moodle.write, "nbgrader": nbgrader.write}
 """Of a whole class."""
-SINGLE = ("gradescope", "classroom50")
-"""Of one submission: a file each."""
+SINGLE: dict[str, Callable[[Graded, str, Mapping[str, str]], str]] = {
+    "gradescope": lambda graded, isolation, environment: gradescope.write(graded, isolation),
+    "classroom50": lambda graded, isolation, environment: classroom50.write(graded, environment),
+}
+"""Of one submission, given the level of isolation and the environment: a file each."""
 FORMATS = (*TABLES, *SINGLE, "junit")
 
 
@@ -36,7 +39,7 @@ def export(
     if not document["submissions"]:
         raise NotResults(f"there is no submission in it, of which {to} could be told")
     if len(document["submissions"]) == 1:
-        return {"": _single(document["submissions"][0], document, to, environment)}, []
+        return {"": SINGLE[to](document["submissions"][0], document["isolation"], environment)}, []
     if to == "classroom50":
         raise NotResults("Classroom 50's result is of one submission, and there are several in it; grade one alone")
     return _each(document, to, environment)
@@ -48,16 +51,10 @@ def _each(document: Document, to: str, environment: Mapping[str, str]) -> tuple[
     doubts: list[str] = []
     for name, graded in zip(file_names(document, ".json"), document["submissions"], strict=True):
         try:
-            texts[name] = _single(graded, document, to, environment)
+            texts[name] = SINGLE[to](graded, document["isolation"], environment)
         except NotResults as refused:
             doubts.append(f"{refused}; it has no file")
     return texts, doubts
-
-
-def _single(graded: Graded, document: Document, to: str, environment: Mapping[str, str]) -> str:
-    if to == "gradescope":
-        return gradescope.write(graded, document["isolation"])
-    return classroom50.write(graded, environment)
 
 
 def place(output: Path, name: str) -> Path:
