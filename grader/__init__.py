@@ -1,4 +1,7 @@
-"""Everything that runs; docs/architecture.md is the map. Each room may import those above it here, and none beside or below it.
+"""Everything that runs; docs/architecture.md is the map.
+
+Each package may import those above it here, and none beside or below it. pyproject.toml holds it to that, with the same list the
+other way up.
 
 rpc              calls between judge and jail: bytes, values, modules, gradients
 sandbox.guest    what runs in the jail

@@ -4,5 +4,5 @@
 grader does, `trial` tries it for as long as `patience` allows. `progress` knows where the learner stands, by what `memory` holds
 as long as nothing has changed that it `depends` on; `training` is a reward's. `terminal` and `live` show it, `showing` draws. `in_notebook` is the
 same for a notebook's `check(...)`, `alone` the commands without the grader's. May import `checks`, `diagnosis`, `findings`,
-`intake` for how text is decoded, `source`, and where the site has an exercise; never the judge's side.
+`intake` for how text is decoded, `source`, where the site has an exercise, and from `sandbox.guest` how a notebook is run; never the judge's side.
 """
