@@ -1,6 +1,7 @@
 """The checks of learned_log_variance."""
 
 import math
+from dataclasses import replace
 
 import torch
 from hypothesis import given
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from exercises.checks import cases, expect
 from exercises.checks.cases import Case, numbers, tracked
-from exercises.checks.rules import EACH, KEEP, SINGLE
+from exercises.checks.rules import EACH, FREE, KEEP, SINGLE
 from exercises.checks.s2_ddpm.formulas import between, small_variance
 
 BETWEEN = "log σ² runs along a line in v, from log β̃_t at -1 to log β_t at +1⟦: (v+1)/2 log β_t + (1-v)/2 log β̃_t⟧"
@@ -44,6 +45,14 @@ def test_learned_log_variance_works_on_any_shape_and_layout(code, rng):
     for case in cases.corners(rng):
         v = shares(case)
         expect.close(code.learned_log_variance(v, case.t, case.betas), between(case, v), EACH)
+
+
+def test_learned_log_variance_at_the_beginning_of_a_schedule(code, rng):
+    """It holds where hardly any noise is added, too."""
+    case = replace(cases.make((3, 2), numbers(4e-5, 5e-5, 1e-4, 0.02), rng), t=torch.tensor([0, 1, 2]))
+    why = "β and β̃ are taken as they are, nothing added or clamped: the cosine schedule begins with 4e-5"
+    for v in (-torch.ones_like(case.x0), torch.ones_like(case.x0)):
+        expect.close(code.learned_log_variance(v, case.t, case.betas), between(case, v), f"{why}; {BETWEEN}", **FREE)
 
 
 def test_learned_log_variance_keeps_the_dtype_and_its_arguments(code, rng):

@@ -221,6 +221,7 @@ PATTERNS = [
     (r"lets_gradients_through.*", "a gradient that is wrong or missing"),
     (r"is_differentiable_in_the_(.*)", "no gradient, or a wrong one, in the {}"),
     (r"(?:at|from)_the_end_of_a_schedule", "wrong where next to nothing of the data is left, at the end of a schedule"),
+    (r"at_the_beginning_of_a_schedule", "wrong where hardly any noise is added, at the beginning of a schedule"),
     (r"draws_where_no_gradient_is_recorded", "another result where no gradient is recorded"),
     (r"keeps?_the_dtype.*", "a dtype that is not kept, or an argument that is changed"),
     (
@@ -235,6 +236,7 @@ WIDE = (
     "reaches_both",
     "at_the_ends",
     "the_end_of_a_schedule",
+    "the_beginning_of_a_schedule",
     "where_no_gradient",
     "far_out",
     "by_default",
