@@ -15,6 +15,8 @@ from exercises.toolkit.worlds import Gaussian
 LEVELS = (0.9, 0.75, 0.5, 0.3, 0.1)
 ROWS, BATCH, STEPS = 40, 20, 56
 """56 * 20 draws miss one of 40 rows once in 5e10 runs, and two draws of 20 rows are the same set once in 1e11."""
+FEW = 10
+"""Steps that tell one learning rate from another: the way is as long as lr says from the first step on."""
 FLOATS = "the losses come back as a list of one float a step"
 ONCE = "each step shows the model one batch, in one call or in pieces"
 SHOWN = "each step shows the model batch_size noised rows, in the data's dtype, each with its own int64 t"
@@ -172,11 +174,11 @@ def test_train_denoiser_goes_on_where_nothing_is_left_to_learn(code, rng):
     expect.close(numbers(*losses), torch.zeros(5, dtype=torch.float64), "a perfect model has a loss of zero, each step")
 
 
-def stroll(code, rng: Generator, turning: bool = False, **rest: float) -> Tensor:
-    """Where 40 steps take the parameters of `Slopes`, (41, 2)."""
+def stroll(code, rng: Generator, turning: bool = False, steps: int = 40, **rest: float) -> Tensor:
+    """Where so many steps take the parameters of `Slopes`, (steps + 1, 2)."""
     model = Slopes(turning, BATCH)
-    school(code, rng, model, cases.normal((ROWS, 2), rng), 40, batch_size=BATCH, **rest)
-    expect.equal(len(model.path), 40, ONCE, of="calls of the model")
+    school(code, rng, model, cases.normal((ROWS, 2), rng), steps, batch_size=BATCH, **rest)
+    expect.equal(len(model.path), steps, ONCE, of="calls of the model")
     return model.walk()
 
 
@@ -209,7 +211,7 @@ def test_train_denoiser_steps_by_lr_however_steep_the_loss_like_adam(code, rng):
     late = float(((path[40] - path[20]) / path[20]).min())
     why = "Adam does not tire: with a steady gradient its later steps are as long as the first"
     expect.holds(late > 0.7, why, got=round(late, 1), want="1 or more")
-    slow = float((stroll(code, rng, lr=1e-4)[-1, 0] / 1e-4) / path[-1, 0])
+    slow = float((stroll(code, rng, steps=FEW, lr=1e-4)[-1, 0] / 1e-4) / path[FEW, 0])
     why = "the learning rate is lr: a tenth of it goes a tenth of the way"
     expect.holds(
         0.8 < slow < 1.25,
@@ -295,8 +297,8 @@ def test_train_denoiser_has_its_defaults_and_keeps_dtype_and_data(code, rng):
     expect.equal(len(calls), 3, ONCE, of="calls of the model")
     for seen in calls:
         expect.tensor(seen.x_t, "256 rows a step by default, in the data's dtype", shape=(256, 2), dtype=torch.float32)
-    school(code, None, slopes, data, 40)
-    ratio = float(slopes.walk()[-1, 0] / stroll(code, rng, lr=1e-3)[-1, 0])
+    school(code, None, slopes, data, FEW)
+    ratio = float(slopes.walk()[-1, 0] / stroll(code, rng, steps=FEW, lr=1e-3)[-1, 0])
     expect.holds(
         0.8 < ratio < 1.25,
         "lr is 1e-3 by default",
