@@ -162,6 +162,16 @@ def test_a_jail_sees_no_gpu():
     assert command.environment("/tmp")["CUDA_VISIBLE_DEVICES"] == ""
 
 
+def test_a_jail_finds_the_shared_libraries_of_folders_that_it_sees(tmp_path, monkeypatch):
+    """And is told of no other folder of the caller's."""
+    linked, seen = tmp_path / "lib", Path(sys.base_prefix).resolve() / "lib"
+    linked.symlink_to(seen)
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"{linked}:{tmp_path}::lib:/usr/lib/none")
+    assert command.environment("/tmp")["LD_LIBRARY_PATH"] == f"{seen}:/usr/lib/none"
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    assert "LD_LIBRARY_PATH" not in command.environment("/tmp")
+
+
 def test_a_killed_graders_folders_and_groups_are_removed_by_the_next_and_a_living_ones_are_not(tmp_path, monkeypatch):
     """The maker dies without a word; what it held is free then, whatever its process id was."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))

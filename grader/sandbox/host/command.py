@@ -140,7 +140,16 @@ def environment(scratch: str) -> dict[str, str]:
     }
     if not gathers_memory():
         known["PYTHONMALLOC"] = "malloc"  # of glibc: Python's own would stay in small pages
+    if libraries := _libraries():
+        known["LD_LIBRARY_PATH"] = os.pathsep.join(libraries)
     return known | {name: os.environ[name] for name in HANDED_ON if name in os.environ}
+
+
+def _libraries() -> list[str]:
+    """The caller's folders of shared libraries, those that the jail sees: an interpreter out of a cluster's modules may need them."""
+    told = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    folders = [Path(folder).resolve() for folder in told if folder.startswith("/")]
+    return [str(folder) for folder in folders if any(folder.is_relative_to(seen) for seen in _host_folders())]
 
 
 @cache
