@@ -13,7 +13,7 @@ DRAFTED = 20
 143 where names are encrypted)."""
 
 
-def replace_file(path: Path, data: bytes, *, durable: bool = False, named: bool = False) -> None:
+def replace_file(path: Path, data: bytes, *, durable: bool = False, named: bool = False, private: bool = False) -> None:
     """Write a file, and the folders that it lies in.
 
     Args:
@@ -22,6 +22,7 @@ def replace_file(path: Path, data: bytes, *, durable: bool = False, named: bool 
         durable: whether it is on disk when this returns, be the power cut then.
         named: whether somebody asked for this very file: a link is followed, a pipe or a device is written to, and who
             may read the file stays as it is. Else, as in a folder that others write into, whatever is there is replaced.
+        private: whether nobody but the owner may read it, at no moment.
 
     Raises:
         OSError: it cannot be written; what was there still is.
@@ -36,7 +37,7 @@ def replace_file(path: Path, data: bytes, *, durable: bool = False, named: bool 
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name[:DRAFTED]}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
-        with draft.open("wb") as file:
+        with open(draft, "wb", opener=_for_the_owner if private else None) as file:
             file.write(data)
             if durable:
                 file.flush()
@@ -51,6 +52,10 @@ def replace_file(path: Path, data: bytes, *, durable: bool = False, named: bool 
             draft.unlink()
 
 
+def _for_the_owner(path: str, how: int) -> int:
+    return os.open(path, how, 0o600)
+
+
 def _keep_name(folder: Path) -> None:
     """Have on disk what a folder's files are called: a file that is there under its old name alone is not there."""
     with contextlib.suppress(OSError):  # Windows opens no folder, and some file systems have nothing to write down
@@ -61,14 +66,16 @@ def _keep_name(folder: Path) -> None:
             os.close(opened)
 
 
-def write_atomically(path: Path, text: str, *, named: bool = False) -> None:
+def write_atomically(path: Path, text: str, *, named: bool = False, private: bool = False) -> None:
     """Write a result that somebody asked for, as a file that they `named` or as one in a folder; then it is on disk.
+
+    `replace_file` says what they mean.
 
     Raises:
         OSError: it cannot be written; the message names the file and the reason.
     """
     try:
-        replace_file(path, text.encode("utf-8"), durable=True, named=named)
+        replace_file(path, text.encode("utf-8"), durable=True, named=named, private=private)
     except OSError as error:
         raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
 

@@ -14,7 +14,7 @@ import pytest
 
 from grader.course import ROOT, find_exercise
 from grader.files import write_atomically
-from grader.judging import store
+from grader.judging import cohort, store
 from grader.judging.results import Row, document
 from grader.judging.store import Key, Store, course_version
 from grader.sandbox.host import scratch
@@ -392,6 +392,19 @@ def test_a_file_that_somebody_named_stays_what_it_is(tmp_path):
     assert pipe.is_fifo()
     for end in (reader, reading, writing):
         os.close(end)
+
+
+def test_what_is_private_is_nobody_elses_at_any_moment(tmp_path, monkeypatch):
+    """Not even while it is written; a seed is kept from those who are no colleagues."""
+    modes = []
+    monkeypatch.setattr(Path, "replace", lambda draft, target: modes.append(draft.stat().st_mode & 0o777))
+    before = os.umask(0)
+    try:
+        write_atomically(tmp_path / "secret", "one", private=True)
+        cohort.stored_seed(tmp_path / "course")
+    finally:
+        os.umask(before)
+    assert [*modes, (tmp_path / "course" / "seed").stat().st_mode & 0o777] == [0o600, 0o660]
 
 
 def test_a_file_in_a_folder_replaces_whatever_somebody_put_there(tmp_path):

@@ -224,7 +224,10 @@ def stored_seed(folder: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f"seed-{secrets.token_hex(8)}"
         try:
-            draft.write_text(str(secrets.randbits(53)) + "\n")
+            with open(
+                draft, "x", opener=lambda path, how: os.open(path, how, 0o660)
+            ) as file:  # learners may be others here
+                file.write(f"{secrets.randbits(53)}\n")
             _first(draft, path, over=isinstance(error, ValueError))
         finally:
             draft.unlink(missing_ok=True)

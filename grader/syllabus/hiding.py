@@ -64,8 +64,8 @@ class Pseudonyms:
             with contextlib.suppress(FileNotFoundError):
                 self._secret, names = self._written()
                 self._names = names | self._names
-            write_atomically(self._path, json.dumps({"secret": self._secret, "names": self._names}, indent=1) + "\n")
-            self._path.chmod(0o600)
+            text = json.dumps({"secret": self._secret, "names": self._names}, indent=1) + "\n"
+            write_atomically(self._path, text, private=True)
 
     def _written(self) -> tuple[str, dict[str, str]]:
         try:
