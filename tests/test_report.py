@@ -337,6 +337,16 @@ def test_the_table_has_a_symbol_for_each_exercise():
     assert "2 times in q_sample: no square roots" in said
 
 
+@pytest.mark.parametrize("width", [40, 80])
+def test_on_a_narrow_terminal_the_table_of_all_sections_has_every_name_symbol_and_score(width: int):
+    every = [(stem, name) for stem, section in sections().items() for name in section.exercises]
+    rows: list[Row] = [{**row(), "section": stem, "exercise": name, "points": 1, "score": 1} for stem, name in every]
+    said = printed(cohort(ada=rows, bob=rows[:-1]), width)
+    for name, count in (("ada", len(rows)), ("bob", len(rows) - 1)):
+        assert re.search(rf"^{name} .* {count}/{count}$", said, re.MULTILINE)
+    assert said.partition("\n\n")[0].count("✓") == 2 * len(rows) - 1
+
+
 def test_the_table_shows_names_as_they_are_and_harmless():
     said = printed(cohort(**{"[bold]x[/bold]\x1b]8;;http://evil\x07": [row()]}), width=200)
     assert r"[bold]x[/bold]\x1b]8;;http://evil\x07" in said

@@ -263,8 +263,9 @@ def table(document: Document) -> RenderableType:
     shown.add_column("submission", overflow="fold")
     stems = list(dict.fromkeys(column.section for column in columns(document["submissions"])))
     for stem in stems:
-        shown.add_column(stem if len(stems) == 1 else stem.partition("_")[0], no_wrap=True)
-    shown.add_column("score", justify="right", no_wrap=True)
+        shown.add_column(stem if len(stems) == 1 else stem.partition("_")[0], overflow="fold")
+    # Where it is narrow, symbols go on in the next line; a name that is not there, or a score cut off, would say something else
+    shown.add_column("score", justify="right", no_wrap=not any("ungraded" in one for one in document["submissions"]))
     for graded in document["submissions"]:
         score = f"{number(graded['score'])}/{number(graded['points'])}"
         if "ungraded" in graded:
