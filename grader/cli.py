@@ -9,7 +9,7 @@ import logging.handlers
 import os
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -121,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
     )
     grade.add_argument("--learners", type=Path, metavar="DIR", help="write a file for each learner to DIR")
     grade.add_argument("--hide-names", action="store_true", help="show pseudonyms; .unstatic/names.json says whose")
-    grade.set_defaults(run=_grade)
+    grade.set_defaults(run=_grade, before=None)
     _add_regrade(commands)
     exports.add_commands(commands)
     course = commands.add_parser("course", help="check a course's own file and tell what it says")
@@ -187,7 +187,7 @@ def _regrade(options: argparse.Namespace) -> int:
             "points, deadlines and scores set by hand would be lost"
         )
     options.not_fetched = hiding.owners(STATE, before.get("not_fetched", []))
-    options.only = _asked(before, reading.read(options.course).left_out if options.course else ())
+    options.only, options.before = _asked(before), before
     if options.seed is None:
         options.seed = before["seed"]
     after = _judged(options)
@@ -200,6 +200,10 @@ def _regrade(options: argparse.Namespace) -> int:
         raise UsageError(
             f"--apply: {', '.join(found.only_before)} of {options.results} is not among the submissions, and would be lost"
         )
+    if lost := found.lost():
+        raise UsageError(
+            f"--apply: {'; '.join(lost)} of {options.results} is not among the submissions, and would be lost"
+        )
     if _left_open(after):
         raise UsageError("--apply: something got grader-error; what is there is kept. The same command tries it again")
     options.json = options.results
@@ -207,14 +211,10 @@ def _regrade(options: argparse.Namespace) -> int:
     return _status(after)
 
 
-def _asked(before: results.Document, left_out: Collection[str]) -> list[str]:
-    """What `--only` was when the results were made: the exercises in them, or nothing if they are whole sections."""
+def _asked(before: results.Document) -> list[str]:
+    """The exercises that results have, as `--only` would name them."""
     rows = {(row["section"], row["exercise"]) for one in before["submissions"] for row in one["exercises"]}
-    there = {stem: [name for name in section.exercises if (stem, name) in rows] for stem, section in sections().items()}
-    lacking = {name for stem, names in there.items() if names for name in sections()[stem].exercises} - {
-        name for names in there.values() for name in names
-    }
-    return [] if lacking <= set(left_out) else [name for names in there.values() for name in names]
+    return [name for stem, section in sections().items() for name in section.exercises if (stem, name) in rows]
 
 
 def _status(document: results.Document) -> int:
@@ -259,9 +259,11 @@ def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None)
         console.print("[bold red]The submissions are not isolated from this machine.[/] `unstatic doctor` says why.")
     seed = options.seed if options.seed is not None else cohort.stored_seed(STATE)
     judges = None if cluster is None else lambda level: cluster
-    terms = cohort.Terms(seed, level, store.Store(STATE / "results.jsonl"), options.force, judges=judges)
     hidden = options.hide_names or grading.syllabus.hide_names
     names = hiding.Pseudonyms(STATE, grading.syllabus.roster) if hidden else None
+    before = _graded_before(options, submissions, names) if options.before is not None else None
+    kept = store.Store(STATE / "results.jsonl")
+    terms = cohort.Terms(seed, level, kept, options.force, judges=judges, before=before)
     with _log(STATE / "log.txt"):
         document = _graded(console, grading, terms, names, options)
     if names is not None:
@@ -270,6 +272,22 @@ def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None)
     for doubt in terms.store.doubts:
         console.print(doubt, markup=False, highlight=False)
     return document
+
+
+def _graded_before(
+    options: argparse.Namespace, submissions: Sequence[intake.Submission], names: hiding.Pseudonyms | None
+) -> dict[str, set[str]]:
+    """The sections that each submission has in the results that are graded again; those that it has beside them are told."""
+    called = [one.name for one in submissions]
+    shown = hiding.shown(called, names) if names is not None else dict(zip(called, called, strict=True))
+    before = {one["name"]: difference.judged_in(one) for one in options.before["submissions"]}
+    every = set().union(*before.values())
+    for stem in sections():
+        has = [shown[one.name] for one in submissions if stem in one.sections]
+        if who := [name for name in has if stem not in before.get(name, every)]:
+            said = f"{stem} of {one_line(', '.join(who), 300)} is not in {options.results}, and stays out of it"
+            print(f"unstatic: {said}; `unstatic grade` grades it", file=sys.stderr)
+    return {name: before[shown[name]] for name in called if shown[name] in before}
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from grader.reports.difference import difference, sentences
 
 STEM = "s1_forward_reverse"
 REFERENCE = section(STEM).solution.read_text(encoding="utf-8")
+SECOND = section("s2_ddpm").solution.read_text(encoding="utf-8")
 RIGHT = "return (1 - beta).sqrt() * x + beta.sqrt() * noise"
 ONLY = ["--only", "forward_step", "compute_alpha_bar"]
 
@@ -142,6 +144,45 @@ def test_nobody_s_results_are_lost_by_a_regrade_of_some(run):
     assert status == 2
     assert "bob of results.json is not among the submissions, and would be lost" in err
     assert "in the old results alone: bob" in out
+    assert Path("results.json").read_bytes() == before
+
+
+def handed_in(folder: str, **files: str) -> str:
+    Path(folder).mkdir(parents=True)
+    for stem, text in files.items():
+        Path(folder, f"{stem}.py").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("hidden", [[], ["--hide-names"]])
+def test_a_section_that_came_since_stays_out_and_is_told(run, hidden):
+    assert main(["grade", "ada", "bob", *ONLY, *hidden, "--seed", "1", "--json", "results.json"]) == 0
+    before = Path("results.json").read_bytes()
+    with_more = handed_in(f"since{len(hidden)}/ada", **{STEM: REFERENCE, "s2_ddpm": SECOND})
+    status, out, err = run(with_more, "bob", *hidden, "--apply")
+    assert status == 0
+    assert "nobody's score changes" in out
+    assert re.search(
+        r"s2_ddpm of (ada|learner-\w+) is not in results.json, and stays out of it; `unstatic grade` grades it", err
+    )
+    assert json.loads(Path("results.json").read_bytes()) == json.loads(before)
+
+
+def test_what_was_asked_for_and_not_handed_in_still_counts_after_a_regrade(run):
+    other = handed_in("other/eve", s2_ddpm=SECOND)
+    assert main(["grade", other, "--only", STEM, "--json", "results.json"]) == 0
+    before = Path("results.json").read_bytes()
+    assert run(other, "--apply")[0] == 0
+    assert Path("results.json").read_bytes() == before
+
+
+def test_a_section_is_not_lost_by_a_regrade_either(run):
+    before = Path("results.json").read_bytes()
+    without = handed_in("without/ada", s2_ddpm=SECOND)
+    status, out, err = run(without, "bob", "--apply")
+    assert status == 2
+    assert f"{STEM} of ada of results.json is not among the submissions, and would be lost" in err
+    assert "not-gradable" in out
     assert Path("results.json").read_bytes() == before
 
 

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class Terms:
         conditions: under which a section (by stem) of a submission (by name) is judged.
         left_out: exercises that the course leaves out.
         again: whether this exercise of that submission (by name) is graded again, be it stored or not.
+        before: the sections (by stem) that each submission (by name) was graded in, where a run is about those alone; of a submission
+            that is not in it, those that it has.
         judges: makes what grades at a level of isolation; judges on this machine if None.
     """
 
@@ -45,6 +47,7 @@ class Terms:
     conditions: Callable[[str, str], Conditions] = _everywhere_ours
     left_out: Collection[str] = ()
     again: Callable[[str, str], bool] = _nothing
+    before: Mapping[str, Collection[str]] | None = None
     judges: Callable[[str], Grading] | None = None
 
     def key(self, unit: Unit) -> Key:
@@ -87,7 +90,9 @@ def units(submissions: Sequence[Submission], only: Sequence[str], terms: Terms |
         present = {stem for stem in [*submission.sections, *submission.problems] if stem is not None}
         if None in submission.problems:  # nothing can be read: it is held against what the others handed in
             present = common or set(sections())
-        if only:
+        if terms is not None and terms.before is not None:
+            present = set(terms.before.get(submission.name, present))
+        elif only:
             present = set(sections())
         found += [
             Unit(submission, stem, asked[stem], conditions(submission.name, stem))

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from grader.intake.visible import one_line
 from grader.judging.results import Document, Graded, Row
-from grader.reports.tally import look, number
+from grader.reports.tally import absent, look, number
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ class Change:
 
     @property
     def checks(self) -> list[tuple[str, str, str]]:
-        """The checks whose verdict changed, as (name, before, after); "" where there is no such check."""
+        """The checks whose verdict changed, as (name, before, after); "" where there is no such check. None of a row that is new or gone."""
+        if self.before is None or self.after is None:
+            return []
         before, after = _checks(self.before), _checks(self.after)
         names = dict.fromkeys([*before, *after])
         return [
@@ -55,6 +57,31 @@ class Difference:
         """By how much each submission's score changed, the greatest loss first; those that stay as they are left out."""
         found = {name: round(after["score"] - before["score"], 6) for name, (before, after) in self.totals.items()}
         return dict(sorted(((name, gain) for name, gain in found.items() if gain), key=lambda one: one[1]))
+
+    def lost(self) -> list[str]:
+        """What was handed in before and is not there now, as "s2_ddpm of ada"; what the course leaves out now is not lost."""
+        return [
+            f"{stem} of {name}"
+            for name, (before, after) in self.totals.items()
+            for stem, rows in _by_section(after).items()
+            if all(map(absent, rows)) and not all(map(absent, _by_section(before).get(stem, [])))
+        ]
+
+
+def judged_in(graded: Graded) -> set[str]:
+    """The sections that a submission was judged in, be it that there was nothing; what a score by hand alone brought is none."""
+    return {
+        stem
+        for stem, rows in _by_section(graded).items()
+        if not all(map(absent, rows)) or not any("by_hand" in row for row in rows)
+    }
+
+
+def _by_section(graded: Graded) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in graded["exercises"]:
+        found.setdefault(row["section"], []).append(row)
+    return found
 
 
 def difference(before: Document, after: Document) -> Difference:

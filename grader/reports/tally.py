@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grader.course import sections
-from grader.judging.results import Document, Graded
+from grader.judging.results import Document, Graded, Row
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,14 @@ def facts(document: Document) -> list[tuple[str, str]]:
 def unread(graded: Graded) -> list[str]:
     """Why what somebody handed in could not be read; nothing of sections that they did not hand in."""
     rows = [row for row in graded["exercises"] if row["verdict"] == "not-gradable" and "by_hand" not in row]
-    reasons = dict.fromkeys(row["message"].split("\n")[0] for row in rows)
-    return [why for why in reasons if why and not re.fullmatch(r"there is no \w+ in it|nothing was handed in", why)]
+    reasons = dict.fromkeys(row["message"].split("\n")[0] for row in rows if not absent(row))
+    return [why for why in reasons if why]
+
+
+def absent(row: Row) -> bool:
+    """Whether a row is of a section that was not handed in."""
+    said = row["message"].split("\n")[0]
+    return row["verdict"] == "not-gradable" and bool(re.fullmatch(r"there is no \w+ in it|nothing was handed in", said))
 
 
 def natural(name: str) -> list[tuple[int, str]]:

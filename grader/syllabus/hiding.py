@@ -90,13 +90,13 @@ def hide(document: Document, names: Pseudonyms) -> Document:
     What somebody hands in again is their pseudonym with a number. What a learner wrote is shown as it is: a name in their code stays there.
     """
     found: Document = {**document}
-    shown = _shown((one["name"] for one in document["submissions"]), names)
+    shown_as = shown((one["name"] for one in document["submissions"]), names)
     found["submissions"] = sorted(
-        (_hidden(one, shown[one["name"]], names) for one in document["submissions"]), key=lambda one: one["name"]
+        (_hidden(one, shown_as[one["name"]], names) for one in document["submissions"]), key=lambda one: one["name"]
     )
 
     def hidden(those: Iterable[str]) -> list[str]:
-        return sorted(shown.get(name) or names.of(name) for name in those)
+        return sorted(shown_as.get(name) or names.of(name) for name in those)
 
     for key in ("missing", "not_fetched", "unknown", "no_receipt", "unused"):
         if key in document:
@@ -108,7 +108,7 @@ def hide(document: Document, names: Pseudonyms) -> Document:
     return found
 
 
-def _shown(submissions: Iterable[str], names: Pseudonyms) -> dict[str, str]:
+def shown(submissions: Iterable[str], names: Pseudonyms) -> dict[str, str]:
     """What each submission is called instead, whatever the order in which they were given."""
     found: dict[str, str] = {}
     count: Counter[str] = Counter()
