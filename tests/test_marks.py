@@ -40,6 +40,23 @@ def test_a_score_by_hand_in_a_section_that_was_not_handed_in_brings_the_section_
     assert marked["cyd"]["score"] == 1.0
 
 
+def test_a_score_by_hand_of_who_handed_in_twice_goes_where_its_section_is():
+    """In another submission it would be a mark that is settled, and count before one that a fault of ours leaves open."""
+    first, second = next(iter(section(FIRST).exercises)), next(iter(section(SECOND).exercises))
+    roster = Roster({"ada": Learner("ada", "", ("ada2", "ada3"))})
+    broken = [plain_row(FIRST, name, "grader-error", "") for name in section(FIRST).exercises]
+    asked = [name for stem in (FIRST, SECOND) for name in section(stem).exercises]
+
+    def sums(exercise: str, **handed_in: list) -> dict[str, tuple]:
+        syllabus = Syllabus(roster=roster, scores=(HandScore("ada", exercise, 1.0, "Emmy", "on paper"),))
+        found = marks.marked(document(1, "none", handed_in.items()), syllabus, {}, asked)
+        return {one["name"]: (one["score"], one["points"], one.get("ungraded", 0)) for one in found["submissions"]}
+
+    assert sums(first, ada=broken, ada2=passed(SECOND)) == {"ada": (1, 1, 22), "ada2": (37, 37, 0)}
+    assert sums(first, ada2=passed(SECOND), ada=broken) == {"ada": (1, 1, 22), "ada2": (37, 37, 0)}
+    assert sums(second, ada=passed(FIRST), ada3=passed(FIRST)) == {"ada": (24, 60, 0), "ada3": (23, 23, 0)}
+
+
 def test_late_is_what_passed_and_not_what_clocks_show():
     """In the night of the 29th of March clocks in Vienna are put forward."""
     vienna = ZoneInfo("Europe/Vienna")

@@ -27,7 +27,7 @@ def marked(
         asked: the exercises that the run is about.
         not_fetched: the learners whose work could not be fetched; they are not missing.
     """
-    marker = _Marker(syllabus, submissions, set(asked))
+    marker = _Marker(syllabus, submissions, set(asked), graded)
     rows = {one["name"]: marker.rows(one["name"], one["exercises"]) for one in graded["submissions"]}
     handed_in = {name: syllabus.roster.owner(name) for name in rows}
     missing = [who for who in syllabus.roster.missing(rows) if who not in not_fetched]
@@ -79,9 +79,14 @@ class _Marker:
     """Applies the rules to rows."""
 
     def __init__(
-        self, syllabus: Syllabus, submissions: Mapping[str, tuple[Submission, Path | None]], asked: set[str]
+        self,
+        syllabus: Syllabus,
+        submissions: Mapping[str, tuple[Submission, Path | None]],
+        asked: set[str],
+        graded: Document,
     ) -> None:
         self.syllabus, self.submissions, self.asked = syllabus, submissions, asked
+        self.judged = {one["name"]: {row["section"] for row in one["exercises"]} for one in graded["submissions"]}
         self.no_receipt: list[str] = []
 
     def on_paper(self, learner: str) -> list[Row]:
@@ -102,12 +107,25 @@ class _Marker:
             if owner is not None and plain(one.learner) == plain(owner)
         }
         there = {row["exercise"] for row in rows}
-        more = [exercise for exercise in by_hand if exercise not in there and exercise in self.asked]
+        more = [
+            exercise
+            for exercise in by_hand
+            if exercise not in there
+            and exercise in self.asked
+            and self._belongs(name, owner, find_exercise(exercise).section)
+        ]
         new = {find_exercise(exercise).section for exercise in more} - {row["section"] for row in rows}
         beside = [exercise for stem in new for exercise in section(stem).exercises if exercise in self.asked]
         rows = rows + [_not_there(exercise) for exercise in dict.fromkeys([*beside, *more])]
         marked = [self._held_late(name, owner, valued(row, self.syllabus)) for row in rows]
         return [_set_by_hand(row, by_hand[row["exercise"]]) if row["exercise"] in by_hand else row for row in marked]
+
+    def _belongs(self, name: str, owner: str | None, stem: str) -> bool:
+        """Whether a score of a section goes to this submission: to one of the learner's that has it, else to their first one."""
+        theirs = [one for one in self.judged if owner is not None and self.syllabus.roster.owner(one) == owner] or [
+            name
+        ]
+        return name in ([one for one in theirs if stem in self.judged.get(one, ())] or theirs[:1])
 
     def _held_late(self, name: str, owner: str | None, row: Row) -> Row:
         due = self.syllabus.due(owner, find_exercise(row["exercise"]))
