@@ -347,6 +347,12 @@ def test_on_a_narrow_terminal_the_table_of_all_sections_has_every_name_symbol_an
     assert said.partition("\n\n")[0].count("✓") == 2 * len(rows) - 1
 
 
+def test_of_a_section_with_several_deadlines_each_share_that_is_kept_is_told():
+    late = {kept: {"received": "", "due": "", "kept": kept} for kept in (0.9, 0.6)}
+    rows = [row("forward_step", late=late[0.6]), row("q_sample", late=late[0.9]), row("predict_x0", late=late[0.6])]
+    assert f"late: ada: {STEM} (60 or 90 % kept)" in printed(cohort(ada=rows))
+
+
 def test_the_table_shows_names_as_they_are_and_harmless():
     said = printed(cohort(**{"[bold]x[/bold]\x1b]8;;http://evil\x07": [row()]}), width=200)
     assert r"[bold]x[/bold]\x1b]8;;http://evil\x07" in said

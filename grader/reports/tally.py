@@ -134,8 +134,13 @@ def facts(document: Document) -> list[tuple[str, str]]:
                 hand = row["by_hand"]
                 said = f"{graded['name']}, {row['exercise']}: {number(row['score'])}, not {number(hand['was'])}"
                 found.append(("set by hand", f"{said}, by {hand['by']}: {hand['why']}"))
-        if late := {row["section"]: row["late"]["kept"] for row in graded["exercises"] if "late" in row}:
-            said = ", ".join(f"{stem} ({kept * 100:g} % kept)" for stem, kept in late.items())
+        late: dict[str, set[float]] = {}
+        for row in graded["exercises"]:
+            if "late" in row:
+                late.setdefault(row["section"], set()).add(row["late"]["kept"])
+        if late:
+            shares = {stem: " or ".join(f"{kept * 100:g}" for kept in sorted(those)) for stem, those in late.items()}
+            said = ", ".join(f"{stem} ({those} % kept)" for stem, those in shares.items())
             found.append(("late", f"{graded['name']}: {said}"))
     return found
 
