@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import difflib
 import io
 import json
 import logging
@@ -79,7 +80,13 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="unstatic", description="A graded course in diffusion models.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     learner.add_commands(commands)
-    grade = commands.add_parser("grade", help="grade submissions", description="Grade submissions in a sandbox.")
+    grade = commands.add_parser(
+        "grade",
+        help="grade submissions",
+        description="Grade submissions in a sandbox.",
+        epilog="Example: unstatic grade submissions/* --course course.toml --json grades.json --html report. Options that take several "
+        "names (--only, --again, --not-fetched) stand behind the submissions, which they would take for names too.",
+    )
     grade.add_argument(
         "submissions",
         nargs="+",
@@ -87,7 +94,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="SUBMISSION",
         help="a section's module or notebook, or a folder or zip archive of those",
     )
-    grade.add_argument("--only", nargs="+", default=[], metavar="EXERCISE", help="exercises, or whole sections by stem")
+    grade.add_argument(
+        "--only", nargs="+", default=[], metavar="EXERCISE", help="exercises, or whole sections, as s2_ddpm"
+    )
     grade.add_argument("--seed", type=int, help="what all inputs are drawn from (default: one of this folder's own)")
     grade.add_argument(
         "--jobs", type=int, default=schedule.cores(), help="submissions at a time (default: %(default)s)"
@@ -124,11 +133,17 @@ def parser() -> argparse.ArgumentParser:
     grade.set_defaults(run=_grade, before=None)
     _add_regrade(commands)
     exports.add_commands(commands)
-    course = commands.add_parser("course", help="check a course's own file and tell what it says")
-    course.add_argument("file", type=Path, metavar="FILE")
+    course = commands.add_parser(
+        "course",
+        help="check a course's own file and tell what it says",
+        description="Check a course's own file, and tell in words what it says: roster, points, deadlines and more.",
+    )
+    course.add_argument("file", type=Path, metavar="FILE", help="as course.toml; docs/instructors.md has its lines")
     course.set_defaults(run=_course)
     releasing = commands.add_parser(
-        "release", help="write the learners' repository, or an nbgrader course, to a folder"
+        "release",
+        help="write the learners' repository, or an nbgrader course, to a folder",
+        description="Write the learners' repository, which has no answers, or an nbgrader course, which has them, to a folder.",
     )
     releasing.add_argument("folder", type=Path, metavar="DIR", help="new, or one that was written before")
     releasing.add_argument("--nbgrader", action="store_true", help="an nbgrader course folder, with our answers in it")
@@ -136,7 +151,11 @@ def parser() -> argparse.ArgumentParser:
         "--sections", nargs="+", default=[], type=learner.section_only, metavar="SECTION", help="some, such as s1 s2"
     )
     releasing.set_defaults(run=_release)
-    doctor_ = commands.add_parser("doctor", help="what this machine can do to keep submissions in")
+    doctor_ = commands.add_parser(
+        "doctor",
+        help="what this machine can do to keep submissions in",
+        description="Say what this machine can do to keep submissions in, what to do about the rest, and try a first submission.",
+    )
     doctor_.set_defaults(run=lambda options: doctor.report())
     return parser
 
@@ -339,19 +358,31 @@ def _check_usage(options: argparse.Namespace) -> None:
             try:
                 find_exercise(name)
             except ValueError as error:
-                raise UsageError(f"--only: {error}") from error
+                raise UsageError(f"--only: no exercise or section is called {name!r}; {_meant(name)}") from error
     try:
         isolation.parse(options.isolation)
     except ValueError as error:
         raise UsageError(f"--isolation: {error}") from error
     if options.jobs < 1:
         raise UsageError(f"--jobs: {options.jobs} submissions at a time are none; give 1 or more")
+    if options.json == Path("-"):
+        raise UsageError("--json: - would be a file of that name; name another one")
     if options.json is not None and (not options.json.name or options.json.is_dir()):
         raise UsageError(f"--json: {str(options.json)!r} is a folder; name a file")
+    for option, folder in (("--html", options.html), ("--learners", options.learners)):
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise UsageError(f"{option}: {str(folder)!r} is a file; name a folder")
     if options.html is not None:
         report.require_templates()
     if options.seed is not None and options.seed < 0:
         raise UsageError(f"--seed: {options.seed} is negative; give 0 or more")
+
+
+def _meant(name: str) -> str:
+    """What to say to somebody who gave a name that there is not."""
+    known = [*sections(), *(exercise for one in sections().values() for exercise in one.exercises)]
+    near = [stem for stem in sections() if stem.startswith(f"{name}_")] or difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]}?" if near else "`unstatic status` lists them"
 
 
 def _course(options: argparse.Namespace) -> int:

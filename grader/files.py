@@ -13,7 +13,7 @@ DRAFTED = 20
 143 where names are encrypted)."""
 
 
-def replace_file(path: Path, data: bytes, *, durable: bool = False, named: bool = False, private: bool = False) -> None:
+def replace_file(path: Path, data: bytes, *, durable: bool = False, named: bool = False, mode: int = 0o666) -> None:
     """Write a file, and the folders that it lies in.
 
     Args:
@@ -22,11 +22,20 @@ def replace_file(path: Path, data: bytes, *, durable: bool = False, named: bool 
         durable: whether it is on disk when this returns, be the power cut then.
         named: whether somebody asked for this very file: a link is followed, a pipe or a device is written to, and who
             may read the file stays as it is. Else, as in a folder that others write into, whatever is there is replaced.
-        private: whether nobody but the owner may read it, at no moment.
+        mode: who may read and write it at most, at any moment; the umask takes from that.
 
     Raises:
-        OSError: it cannot be written; what was there still is.
+        OSError: it cannot be written, of which it is the `filename`, if not a folder on the way; what was there still is.
     """
+    try:
+        _replace_file(path, data, durable, named, mode)
+    except OSError as error:
+        if error.filename is None:  # as of a full disk
+            error.filename = str(path)
+        raise
+
+
+def _replace_file(path: Path, data: bytes, durable: bool, named: bool, mode: int) -> None:
     if not path.name:  # as ".", of which no name of a draft can be made
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     target = Path(os.path.realpath(path)) if named else path
@@ -37,7 +46,7 @@ def replace_file(path: Path, data: bytes, *, durable: bool = False, named: bool 
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name[:DRAFTED]}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
-        with open(draft, "wb", opener=_for_the_owner if private else None) as file:
+        with open(draft, "wb", opener=lambda name, how: os.open(name, how, mode)) as file:
             file.write(data)
             if durable:
                 file.flush()
@@ -52,10 +61,6 @@ def replace_file(path: Path, data: bytes, *, durable: bool = False, named: bool 
             draft.unlink()
 
 
-def _for_the_owner(path: str, how: int) -> int:
-    return os.open(path, how, 0o600)
-
-
 def _keep_name(folder: Path) -> None:
     """Have on disk what a folder's files are called: a file that is there under its old name alone is not there."""
     with contextlib.suppress(OSError):  # Windows opens no folder, and some file systems have nothing to write down
@@ -66,7 +71,7 @@ def _keep_name(folder: Path) -> None:
             os.close(opened)
 
 
-def write_atomically(path: Path, text: str, *, named: bool = False, private: bool = False) -> None:
+def write_atomically(path: Path, text: str, *, named: bool = False, mode: int = 0o666) -> None:
     """Write a result that somebody asked for, as a file that they `named` or as one in a folder; then it is on disk.
 
     `replace_file` says what they mean.
@@ -75,7 +80,7 @@ def write_atomically(path: Path, text: str, *, named: bool = False, private: boo
         OSError: it cannot be written; the message names the file and the reason.
     """
     try:
-        replace_file(path, text.encode("utf-8"), durable=True, named=named, private=private)
+        replace_file(path, text.encode("utf-8"), durable=True, named=named, mode=mode)
     except OSError as error:
         raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
 

@@ -293,6 +293,14 @@ def test_a_folder_is_told_where_a_file_is_to_be_written(run, place):
     assert told == (1, "", f"unstatic: {Path(place)}: cannot be written: Is a directory\n")
 
 
+def test_a_dash_is_no_file_to_write_to(run):
+    assert run("export", "results.json", "--to", "canvas", "-o", "-")[::2] == (
+        2,
+        "unstatic: -o: - would be a file of that name; leave it out to print\n",
+    )
+    assert not Path("-").exists()
+
+
 @pytest.mark.parametrize("place", ["results.json", "./course.toml", "class.csv", "link.csv"])
 def test_no_export_takes_the_place_of_what_it_is_made_of(run, place):
     Path("class.csv").write_text("learner\nada\n", encoding="utf-8")

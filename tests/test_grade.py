@@ -120,6 +120,11 @@ def test_what_is_graded_is_not_graded_again():
     [
         ([], "SUBMISSION"),
         (["x.py", "--only", "no_such_exercise"], "no_such_exercise"),
+        (["x.py", "--only", "forward_stepp"], "did you mean forward_step?"),
+        (["x.py", "--only", "s1"], f"did you mean {STEM}?"),
+        (["x.py", "--json", "-"], "- would be a file of that name"),
+        (["x.py", "--html", __file__], "is a file; name a folder"),
+        (["x.py", "--learners", __file__], "is a file; name a folder"),
         (["x.py", "--jobs", "0"], "--jobs"),
         (["x.py", "--seed", "-1"], "--seed"),
         (["x.py", "--seed", "one"], "--seed"),

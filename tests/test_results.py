@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from grader.course import ROOT, find_exercise
-from grader.files import write_atomically
+from grader.files import replace_file, write_atomically
 from grader.judging import cohort, store
 from grader.judging.results import Row, document
 from grader.judging.store import Key, Store, course_version
@@ -364,6 +364,11 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         write_atomically(target / "inner", "three")
 
 
+def test_a_full_disk_is_told_with_the_file_that_does_not_fit():
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
+        replace_file(Path("/dev/full"), b"one", named=True)
+
+
 def test_a_files_new_name_is_on_disk_too_when_the_file_is(tmp_path, monkeypatch):
     """A file whose folder is not written down is there under its old name after a power cut, with its old content."""
     kept, fsync = [], os.fsync
@@ -394,17 +399,20 @@ def test_a_file_that_somebody_named_stays_what_it_is(tmp_path):
         os.close(end)
 
 
-def test_what_is_private_is_nobody_elses_at_any_moment(tmp_path, monkeypatch):
-    """Not even while it is written; a seed is kept from those who are no colleagues."""
+def test_who_may_read_a_file_may_do_so_at_no_moment_before_either(tmp_path, monkeypatch):
+    """Not while it is written; a seed is kept from those who are no colleagues."""
     modes = []
-    monkeypatch.setattr(Path, "replace", lambda draft, target: modes.append(draft.stat().st_mode & 0o777))
+    replace = Path.replace
+    monkeypatch.setattr(
+        Path, "replace", lambda draft, to: modes.append(draft.stat().st_mode & 0o777) or replace(draft, to)
+    )
     before = os.umask(0)
     try:
-        write_atomically(tmp_path / "secret", "one", private=True)
+        write_atomically(tmp_path / "secret", "one", mode=0o600)
         cohort.stored_seed(tmp_path / "course")
     finally:
         os.umask(before)
-    assert [*modes, (tmp_path / "course" / "seed").stat().st_mode & 0o777] == [0o600, 0o660]
+    assert [*modes, (tmp_path / "course" / "seed").stat().st_mode & 0o777] == [0o600, 0o660, 0o660]
 
 
 def test_a_file_in_a_folder_replaces_whatever_somebody_put_there(tmp_path):

@@ -318,10 +318,10 @@ def test_two_runs_that_begin_at_once_have_the_same_pseudonyms_and_lose_no_name_o
     """Both are held where they write, until the other is there too or 0.3 s have passed."""
     both = threading.Barrier(2)
 
-    def write(path: Path, text: str, *, private: bool) -> None:
+    def write(path: Path, text: str, *, mode: int) -> None:
         with contextlib.suppress(threading.BrokenBarrierError):
             both.wait(0.3)
-        write_atomically(path, text, private=private)
+        write_atomically(path, text, mode=mode)
 
     monkeypatch.setattr("grader.syllabus.hiding.write_atomically", write)
     with ThreadPoolExecutor(2) as pool:

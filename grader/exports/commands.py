@@ -22,7 +22,11 @@ def add_commands(commands: "argparse._SubParsersAction") -> None:
     made.add_argument("--html", type=Path, metavar="DIR", help="write the page of the class to DIR/index.html")
     made.add_argument("--feedback", type=Path, metavar="DIR", help="write a page for each learner to DIR")
     made.set_defaults(run=_report)
-    export = commands.add_parser("export", help="results for gradebooks and other programs")
+    export = commands.add_parser(
+        "export",
+        help="results for gradebooks and other programs",
+        description="Write results as gradebooks, autograders and CI read them.",
+    )
     _results(export)
     export.add_argument(
         "--to", required=True, choices=formats.FORMATS, metavar="FORMAT", help=", ".join(formats.FORMATS)
@@ -57,6 +61,8 @@ def _report(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     found = document.load(options.results)
+    if options.output == Path("-"):
+        raise document.NotResults("-o: - would be a file of that name; leave it out to print")
     syllabus = reading.read(options.course) if options.course is not None else Syllabus()
     if options.output is not None and is_one_of(options.output, [options.results, *syllabus.files]):
         raise document.NotResults(f"-o: {options.output} is what is read here, and would be lost; name another file")

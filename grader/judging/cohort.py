@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.course import section, sections
+from grader.files import replace_file
 from grader.intake.reading import Submission, fingerprint
 from grader.judging import schedule
 from grader.judging.conditions import OURS, Conditions
@@ -229,10 +230,7 @@ def stored_seed(folder: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f"seed-{secrets.token_hex(8)}"
         try:
-            with open(
-                draft, "x", opener=lambda path, how: os.open(path, how, 0o660)
-            ) as file:  # learners may be others here
-                file.write(f"{secrets.randbits(53)}\n")
+            replace_file(draft, f"{secrets.randbits(53)}\n".encode(), mode=0o660)  # learners may be others here
             _first(draft, path, over=isinstance(error, ValueError))
         finally:
             draft.unlink(missing_ok=True)

@@ -65,7 +65,7 @@ class Pseudonyms:
                 self._secret, names = self._written()
                 self._names = names | self._names
             text = json.dumps({"secret": self._secret, "names": self._names}, indent=1) + "\n"
-            write_atomically(self._path, text, private=True)
+            write_atomically(self._path, text, mode=0o600)
 
     def _written(self) -> tuple[str, dict[str, str]]:
         try:
