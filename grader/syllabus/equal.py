@@ -2,7 +2,7 @@
 
 import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 
 from grader.course import section
@@ -10,10 +10,14 @@ from grader.intake.reading import Submission
 from grader.judging.results import Equal
 
 
-def equal(submissions: Iterable[Submission]) -> list[Equal]:
-    """The groups of submissions whose own code in a section is the same.
+def equal(submissions: Iterable[Submission], owner: Callable[[str], str | None] = str) -> list[Equal]:
+    """The groups of submissions whose own code in a section is the same, of several learners.
 
     Own is what is neither in the stub nor in the reference: two learners who wrote nothing, or hand in ours, are not alike.
+
+    Args:
+        submissions: what was handed in.
+        owner: whose a submission is, by its name; None if nobody knows.
     """
     groups: dict[tuple[str, str], list[tuple[str, list[str]]]] = {}
     for submission in submissions:
@@ -26,7 +30,7 @@ def equal(submissions: Iterable[Submission]) -> list[Equal]:
     return [
         {"section": stem, "exercises": found[0][1], "submissions": [name for name, _ in found]}
         for (stem, _), found in groups.items()
-        if len(found) > 1
+        if len({owner(name) or name for name, _ in found}) > 1
     ]
 
 

@@ -82,7 +82,7 @@ class Grading:
             found = marked(found, rules, self._places, self._asked, self._not_fetched)
         if self._not_fetched:
             found["not_fetched"] = self._not_fetched
-        if groups := equal(self.submissions):
+        if groups := equal(self.submissions, rules.roster.owner):
             found["equal"] = groups
         return found
 
