@@ -138,6 +138,20 @@ def test_applied_it_is_what_grading_gives_and_a_second_regrade_finds_nothing(run
     assert "nobody's score changes" in out
 
 
+def test_a_score_by_hand_stays_and_is_told_for_what_it_is(run):
+    Path("hand.toml").write_text(
+        '[[scores]]\nlearner = "ada"\nexercise = "forward_step"\nscore = 0.5\nby = "Emmy"\nwhy = "a bug in a check"\n'
+    )
+    older = json.loads(Path("results.json").read_text())
+    first = older["submissions"][0]["exercises"][0]
+    first |= {"score": 0.5, "by_hand": {"by": "Emmy", "why": "a bug in a check", "was": 0.0}}
+    older["submissions"][0]["score"] += 0.5
+    Path("results.json").write_text(json.dumps(older))
+    out = run("ada", "bob", "--course", "hand.toml")[1]
+    assert re.search(r"^ada +forward_step +✗ fail 0.5/1 by hand +✓ pass 0.5/1 by hand ", out, re.MULTILINE)
+    assert "ada gains" not in out
+
+
 def test_nobody_s_results_are_lost_by_a_regrade_of_some(run):
     before = Path("results.json").read_bytes()
     status, out, err = run("ada", "--apply")

@@ -157,9 +157,9 @@ def sentences(found: Difference) -> list[str]:
 def _cell(row: Row | None) -> Text:
     if row is None:
         return Text("not there", style="dim")
-    seen = look(row["verdict"])
+    seen, hand = look(row["verdict"]), " by hand" if "by_hand" in row else ""
     return Text.assemble(
-        (seen.symbol, seen.style), f" {one_line(row['verdict'])} {number(row['score'])}/{number(row['points'])}"
+        (seen.symbol, seen.style), f" {one_line(row['verdict'])} {number(row['score'])}/{number(row['points'])}{hand}"
     )
 
 
