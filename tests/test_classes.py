@@ -224,6 +224,15 @@ def hand_out_all(folder: Path, names: list[str]) -> Path:
     return hand_out(folder, {name: code("one") for name in names}, False)
 
 
+def test_what_is_given_twice_is_handed_in_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("ada", "bob"):
+        Path("class", name).mkdir(parents=True)
+        Path("class", name, f"{STEM}.py").write_text(code(name))
+    given = [Path("class/ada"), Path("class/bob"), tmp_path / "class" / "ada", Path("class/bob/../ada")]
+    assert [one.name for one in read_all(given)] == ["ada", "bob"]
+
+
 def test_what_is_of_one_name_is_told_apart_by_as_many_folders_as_it_takes(tmp_path):
     paths = [tmp_path / who / "work" / PY for who in ("ada", "emmy")]
     for path in paths:

@@ -104,13 +104,13 @@ def _name(path: Path) -> str:
 def read_all(paths: Sequence[Path]) -> list[Submission]:
     """Read several submissions, or class downloads; those of one name are told apart by the folders they lie in.
 
-    A class download is one only where nothing but such is given: beside others, whoever imitates one would hand in for others.
+    What is given twice, as by two patterns, is one. A class download is one only where nothing but such is given: beside others, whoever imitates one would hand in for others.
     """
-    whole = [Path(os.path.abspath(path)) for path in paths]
-    found = [_class(path) for path in whole]
+    given = {Path(os.path.abspath(path)): path for path in paths}
+    found = [_class(path) for path in given]
     if all(found):
-        return _unique(_of_downloads(whole, found))
-    return _unique([read(path) for path in paths])
+        return _unique(_of_downloads(list(given), found))
+    return _unique([read(path) for path in given.values()])
 
 
 def _class(path: Path) -> list[Submission]:
