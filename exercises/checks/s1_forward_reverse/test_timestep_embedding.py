@@ -61,7 +61,7 @@ def test_timestep_embedding_gives_each_t_its_own_row_and_leaves_t_alone(code, rn
     """Each time has its own row, and t stays as it is."""
     t = torch.randint(1, 20, (6,), generator=rng)
     why = "row i is the embedding of t[i], in t's own dtype, or float32 for integers"
-    for times in (t, t.double() / 3, t.float() / 3, t[::2], t[:1].expand(6), torch.tensor([0, 3, 10_000])):
+    for times in (t, t.int(), t.double() / 3, t.float() / 3, t[::2], t[:1].expand(6), torch.tensor([0, 3, 10_000])):
         for dim in (2, 6):
             got = expect.untouched(lambda now, dim=dim: code.timestep_embedding(now, dim), KEEP, t=times)
             embedded(got, times, dim, why)
