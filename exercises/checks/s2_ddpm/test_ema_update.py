@@ -25,6 +25,8 @@ class Assorted(nn.Module):
         self.register_buffer("mean", cases.normal((3,), rng))
         self.register_buffer("hidden", cases.normal((2, 2), rng).float(), persistent=False)
         self.inner.register_buffer("mean", self.mean)
+        self.inner.register_buffer("level", cases.normal((), rng))
+        self.inner.register_buffer("seen", torch.randint(1, 1000, (2,), generator=rng))
         self.register_buffer("count", torch.randint(1, 1000, (), generator=rng))
         self.register_buffer("flags", torch.rand(5, generator=rng) < 0.5)
         self.register_buffer("halved", cases.normal((3,), rng).half())
