@@ -54,6 +54,14 @@ def test_gaussian_kl_is_zero_for_equal_bells_and_above_zero_for_others(code, rng
     expect.holds(bool((got.detach() > 0).all()), "KL is above 0 for two different distributions", got=got.detach(), want="only numbers above 0")  # fmt: skip
 
 
+def test_gaussian_kl_takes_log_variances_as_they_are(code, rng):
+    """Log-variances are taken as they are, large ones too."""
+    mean1, mean2 = cases.normal((6,), rng), cases.normal((6,), rng)
+    logvar1, logvar2 = numbers(12.5, 12.5, 0.0, -4.0, 11.0, 13.0), numbers(0.0, 13.0, 12.5, 11.0, 12.0, -4.0)
+    why = "nothing holds a log-variance within bounds: deviations of some hundreds are compared like others; "
+    expect.close(code.gaussian_kl(mean1, logvar1, mean2, logvar2), kl(mean1, logvar1, mean2, logvar2), why + DISTANCE)
+
+
 def test_gaussian_kl_broadcasts_its_arguments(code, rng):
     """Arguments of different shapes are broadcast."""
     for shapes in (((3, 2, 4), (3, 1, 1), (3, 2, 4), (3, 1, 1)), ((3, 1, 2), (4, 1), (2,), ()), ((), (5,), (), (2, 1))):
