@@ -202,7 +202,7 @@ def test_ancestral_sample_records_no_gradient_and_leaves_its_arguments_as_they_w
 def test_ancestral_sample_refuses_an_unknown_kind_or_variance(code, rng):
     """A kind or variance that is not known is refused."""
     betas, x_T = cases.schedule(3, rng), cases.normal((2, 3), rng)
-    for name, values in (("kind", UNKNOWN), ("variance", ("medium", "beta", "fixed_small", ""))):
+    for name, values in (("kind", UNKNOWN), ("variance", ("medium", "beta", "fixed_small", "LARGE", ""))):
         for value in values:
 
             def draw(name: str = name, value: str = value) -> Tensor:
