@@ -76,8 +76,8 @@ def test_dpm_solver2_step_looks_twice_at_the_start_and_in_the_middle(code, rng):
             told=f"λ = {found}",
         )
         for seen in model.seen:
-            small = torch.as_tensor(seen.t).numel() in (1, len(x))
             shape = list(torch.as_tensor(seen.t).shape)
+            small = torch.as_tensor(seen.t).numel() in (1, len(x)) and len(shape) < 2
             expect.holds(small, "λ is told as a float, a 0-d tensor or (B,)", got=shape, want="one λ, or one a sample")
 
 
@@ -126,10 +126,10 @@ def test_dpm_solver2_step_is_of_second_order(code, rng):
 def test_dpm_solver2_step_takes_floats_and_tensors(code, rng):
     """λ may come as a float, as a 0-d tensor, or one of each."""
     x = cases.normal((2, 3), rng)
-    want = second(timed(), x, -0.5, 0.75)[1]
+    want = second(timed(), x, -0.4837, 0.7713)[1]
     for make_s in (float, lambda value: numbers(value)[0]):
         for make_t in (float, lambda value: numbers(value)[0]):
-            got = stepped(code, timed(), x, make_s(-0.5), make_t(0.75))
+            got = stepped(code, timed(), x, make_s(-0.4837), make_t(0.7713))
             near(got, want, "λ may be a float or a 0-d tensor; " + MIDDLE)
 
 

@@ -68,6 +68,16 @@ def test_dpmpp_2m_step_with_two_equal_predictions_is_the_first_order_step(code, 
         near(got, multistep(x, x0, None, 0, 0.4, 0.4 + h), why + FIRST)
 
 
+def test_dpmpp_2m_step_takes_a_past_of_zeros_for_a_past(code, rng):
+    """A prediction of zeros, or one at λ = 0, is a prediction and no missing one."""
+    x, x0, _ = three((2, 3), rng)
+    zeros = torch.zeros_like(x)
+    for lam_prev, lam_s, lam_t in ((0.0, 0.4, 1.1), (-0.9, 0.0, 0.5), (-1.2, -0.7, 0.0)):
+        got = code.dpmpp_2m_step(x, x0, zeros, lam_prev, lam_s, lam_t)
+        why = "only None is no past: zeros may be what the model predicted, and 0 is a λ like any other; "
+        near(got, multistep(x, x0, zeros, lam_prev, lam_s, lam_t), why + SECOND)
+
+
 def test_dpmpp_2m_step_to_clean_data_without_a_past(code, rng):
     """λ_t = ∞ without a past is the prediction itself."""
     x, x0, _ = three((2, 3), rng)
@@ -119,11 +129,11 @@ def test_dpmpp_2m_step_takes_floats_and_tensors(code, rng):
     """Each λ may come as a float or as a 0-d tensor."""
     x, x0, x0_prev = three((2, 3), rng)
     makers: list[Any] = [float, lambda value: numbers(value)[0]]
-    want = multistep(x, x0, x0_prev, -1.0, -0.25, 0.5)
+    want = multistep(x, x0, x0_prev, -1.0371, -0.2583, 0.5219)
     for make_prev in makers:
         for make_s in makers:
             for make_t in makers:
-                got = code.dpmpp_2m_step(x, x0, x0_prev, make_prev(-1.0), make_s(-0.25), make_t(0.5))
+                got = code.dpmpp_2m_step(x, x0, x0_prev, make_prev(-1.0371), make_s(-0.2583), make_t(0.5219))
                 near(got, want, "λ may be a float or a 0-d tensor; " + SECOND)
 
 

@@ -78,7 +78,7 @@ def test_heun_sample_by_hand(code):
 
 def test_heun_sample_calls_the_denoiser_twice_a_step_and_once_on_the_last(code, rng):
     """2 (len(sigmas) - 1) - 1 calls, at σ and σ' of each step, told as (B,)."""
-    for sigmas in ([3.0, 0.0], [5.0, 1.0, 0.0], UNEVEN):
+    for sigmas in ([3.0, 0.0], [5.0, 1.0, 0.0], UNEVEN, [80.0, 1.0, 0.02, 0.002, 0.0]):
         walked(code, timed(), cases.normal((3, 2), rng), sigmas)
 
 
