@@ -44,8 +44,8 @@ def test_cosine_schedule_is_the_fall_of_a_squared_cosine(code, T, s, max_beta):
 
 def test_cosine_schedule_clips_the_betas_at_the_end(code):
     """The betas are clipped at the end."""
-    for T, max_beta in ((1, 0.999), (8, 0.999), (8, 0.5), (8, 0.05)):
-        why = f"f(1) = 0 makes the last β 1, which no chain survives: all are clipped at max_beta = {max_beta}"
+    for T, max_beta in ((1, 0.999), (8, 0.999), (8, 0.5), (8, 0.05), (8, 1.0)):
+        why = f"f(1) = 0 makes the last β 1: all are clipped at max_beta, here {max_beta}, and at nothing else"
         expect.close(code.cosine_schedule(T, max_beta=max_beta), cosine(T, max_beta=max_beta), why, **TABLE)
 
 

@@ -43,8 +43,8 @@ def test_consistency_coefficients_at_the_lowest_level_let_the_input_through(code
 
 def test_consistency_coefficients_at_every_level(code, rng):
     """From sigma_min to 80, with other parameters too, given by place or by name."""
-    for sigma_data, sigma_min in ((0.5, 0.002), (1.3, 0.1), (2.0, 0.5)):
-        sigma = batches.levels(6, rng, sigma_min, 80.0)
+    for sigma_data, sigma_min in ((0.5, 0.002), (1.3, 0.1), (2.0, 0.5), (0.5, 0.0)):
+        sigma = batches.levels(6, rng, sigma_min or 0.1, 80.0)
         want = formula(sigma, sigma_data, sigma_min)
         why = f", with σ_data = {sigma_data} and σ_min = {sigma_min}"
         compared(code.consistency_coefficients(sigma, sigma_data, sigma_min), want, why, **GUARD)

@@ -55,6 +55,14 @@ def test_vae_loss_is_the_mean_over_the_batch_of_summed_error_and_beta_kl(code, s
     close(code.vae_loss(*given_values, beta), loss(*given_values, beta), LOSS)
 
 
+def test_vae_loss_takes_log_variances_as_they_are(code, rng):
+    """Large and small log-variances are taken as they are."""
+    given_values = batch(rng, (2, 1, 2, 2), (2, 2, 1, 1))
+    given_values[3] = numbers(-14.0, 13.0, 12.0, -11.0).reshape(2, 2, 1, 1)
+    why = "nothing holds a log-variance within bounds here, for the encoder has done that; "
+    close(code.vae_loss(*given_values, 0.5), loss(*given_values, 0.5), why + LOSS)
+
+
 def test_vae_loss_works_on_any_shape_and_layout(code, rng):
     """A batch of one, pictures that are not square, latents that are vectors."""
     for picture, latent in PICTURES:
