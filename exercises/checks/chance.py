@@ -22,8 +22,8 @@ LOG = math.log(2 / ALARM)
 def standard_normal(z: Tensor, why: str, axes: Sequence[str] = (), *, of: str, rows: Sequence[str] = ()) -> None:
     """Every element of `z` is an independent draw from N(0, 1).
 
-    Looks at the mean, the variance, the share within one standard deviation, and for each axis at the sums along it:
-    numbers that repeat, or that cancel, along an axis give it away.
+    Looks at the mean, the variance, the shares within one standard deviation and beyond two, and for each axis at the sums
+    along it: numbers that repeat, or that cancel, along an axis give it away.
 
     Args:
         z: the numbers.
@@ -59,6 +59,7 @@ def standard_normal(z: Tensor, why: str, axes: Sequence[str] = (), *, of: str, r
     for axis, name in enumerate(axes):
         over = f"variance of √n times the mean over the {name}"
         _chi_square(_spread(z, axis), n // z.shape[axis], over, why, of)
+    _share((z.abs() > 2).double().mean().item(), math.erfc(math.sqrt(2)), n, "share of values beyond two standard deviations", why, of)  # fmt: skip
 
 
 def _spread(z: Tensor, axis: int) -> float:
@@ -83,6 +84,29 @@ def _chi_square(mean_square: float, n: int, name: str, why: str, of: str, each: 
     """
     spread = 2 * math.sqrt(LOG / n)
     _within(mean_square, 1 - spread, 1 + spread + 2 * LOG / n, name, why, of, each)
+
+
+def _share(found: float, p: float, n: int, name: str, why: str, of: str) -> None:
+    """Of n independent numbers a share of p has a property: n KL(found || p) > x but for 2 exp(-x).
+
+    (Chernoff's bound, as in Hoeffding, Journal of the American Statistical Association 58, 1963, theorem 1.)
+    """
+
+    def far(share: float) -> bool:
+        parts = ((share, p), (1 - share, 1 - p))
+        return n * sum(one * math.log(one / other) for one, other in parts if one > 0) > LOG
+
+    def last(toward: float) -> float:
+        """The last share on the way from p to an end that is not too far."""
+        near, end = p, toward
+        if not far(end):
+            return end
+        for _ in range(50):
+            middle = (near + end) / 2
+            near, end = (near, middle) if far(middle) else (middle, end)
+        return near
+
+    _within(found, last(0.0), last(1.0), name, why, of)
 
 
 def _within(value: float, low: float, high: float, name: str, why: str, of: str, each: str = "") -> None:
