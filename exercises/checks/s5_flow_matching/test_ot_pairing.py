@@ -116,8 +116,9 @@ def test_ot_pairing_keeps_the_dtype_and_its_arguments(code, rng):
 
 
 def test_ot_pairing_lets_gradients_through_to_data(code, rng):
-    """The result is data, reordered: its gradient reaches data in the old order."""
-    noise, pull = numbers(0.0, 1.0, 2.0)[:, None], cases.normal((3, 1), rng)
-    (data,) = tracked(numbers(2.1, 0.1, 1.1)[:, None])
-    got = code.ot_pairing(noise, data)
-    expect.gradients(got, pull, FLOW, data=(data, pull[[2, 0, 1]]))
+    """The result is data, reordered: its gradient reaches data in the old order, also where noise takes gradients."""
+    pull = cases.normal((3, 1), rng)
+    for noise in (numbers(0.0, 1.0, 2.0)[:, None], *tracked(numbers(0.0, 1.0, 2.0)[:, None])):
+        (data,) = tracked(numbers(2.1, 0.1, 1.1)[:, None])
+        got = code.ot_pairing(noise, data)
+        expect.gradients(got, pull, FLOW, data=(data, pull[[2, 0, 1]]))
