@@ -31,6 +31,8 @@ def test_drop_labels_drops_none_at_0_and_all_at_1(code, rng):
         expect.close(got, y, "with probability 0 no label is dropped")
         got = expect.untouched(lambda y, null=null: code.drop_labels(y, null, 1.0, rng), KEEP, y=y)
         expect.close(got, torch.full_like(y, null), f"with probability 1 every label becomes null, here {null}")
+    got = code.drop_labels(torch.arange(4000) % 5, 7, 1.0, rng)
+    expect.close(got, torch.full((4000,), 7), "with probability 1 every label becomes null, of thousands too")
     got = code.drop_labels(torch.tensor([2]), 7, 1.0)
     expect.close(got, torch.tensor([7]), "a batch may have one sample, and a generator need not be given")
 
@@ -57,7 +59,7 @@ def test_drop_labels_answers_with_a_tensor_of_its_own(code, rng):
 
 def test_drop_labels_drops_at_the_rate_p(code, rng):
     """Of many labels a share of p is dropped."""
-    for p, generator in ((0.32, rng), (0.9, rng), (0.32, None)):
+    for p, generator in ((0.32, rng), (0.9, rng), (0.15, rng), (0.32, None)):
         at_rate(partial(dropped, code, p=p, generator=generator), p)
 
 
