@@ -93,3 +93,16 @@ def test_classifier_score_leaves_no_trace_on_the_classifier_or_on_x_t(code, rng)
             expect.holds(start.grad is None, why, got="a gradient on x_t", want="grad is None")
             left_alone(judge)
             expect.unchanged(KEEP, x_t=(x_t, start.detach()), t=(case.t, levels), y=(y, wanted))
+
+
+def test_classifier_score_leaves_gradients_that_are_there_to_the_caller(code, rng):
+    """What the classifier's parameters have gathered in training is there afterwards, neither more nor less."""
+    case = cases.gradual(rng)
+    judge, y = Judge(4, rng), labels(case, rng)
+    for parameter in judge.parameters():
+        parameter.grad = torch.full_like(parameter, 2.0)
+    code.classifier_score(judge, case.x_t, case.t, y)
+    kept = [parameter.grad for parameter in judge.parameters()]
+    same = all(grad is not None and bool((grad == 2).all()) for grad in kept)
+    why = "gradients that are there are the caller's: a score neither clears them nor adds to them"
+    expect.holds(same, why, got="the gradients that were there changed", want="gradients of 2, as before")

@@ -81,6 +81,8 @@ def test_guided_eps_calls_the_model_once_with_each_label_and_with_null(code, rng
     for number, case in enumerate(corners(rng)):
         y, null = labels(case, rng), NULLS[number % 3]
         asked_once(asking(code), case, y, torch.full_like(y, null), 3.0, f"null, here {null},")
+    case, unlabelled = cases.make((3, 2), cases.schedule(4, rng), rng), torch.full((3,), 5)
+    asked_once(asking(code), case, unlabelled, unlabelled, 3.0, "null, which all labels are here,")
 
 
 def test_guided_eps_asks_for_both_guesses_whatever_the_scale(code, rng):

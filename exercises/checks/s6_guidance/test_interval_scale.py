@@ -14,7 +14,7 @@ ENDS = "both ends belong to the interval"
 
 
 def told(inside: list[bool], scale: float) -> Tensor:
-    return torch.tensor([scale if one else 1.0 for one in inside])
+    return torch.tensor([float(scale) if one else 1.0 for one in inside])
 
 
 def test_interval_scale_by_hand(code):
@@ -48,7 +48,7 @@ def test_interval_scale_covers_everything_from_0_to_1(code):
 
 def test_interval_scale_is_a_float32_for_each_sample(code):
     """The answer is float32 with one number a sample, and t is not changed."""
-    for scale in (2.0, 0.3):
+    for scale in (2.0, 0.3, 3):  # a whole number is a float, too
         for levels in ([5], [0, 5, 9], [5, 5]):
             t = torch.tensor(levels)
             row = laid_like(t, torch.stack([t, t], dim=1)[:, 0])

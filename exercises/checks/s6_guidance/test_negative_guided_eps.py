@@ -59,6 +59,8 @@ def test_negative_guided_eps_calls_the_model_once_with_both_labels(code, rng):
     for case in corners(rng):
         y, other = labels(case, rng), unwanted(case, rng)
         asked_once(code.negative_guided_eps, case, y, other, 3.0, "the negative label of each sample")
+    case, y = cases.make((3, 2), cases.schedule(4, rng), rng), torch.tensor([3, 0, 4])
+    asked_once(code.negative_guided_eps, case, y, y.clone(), 3.0, "the negative label, which is its own here,")
 
 
 def test_negative_guided_eps_asks_for_both_guesses_whatever_the_scale(code, rng):

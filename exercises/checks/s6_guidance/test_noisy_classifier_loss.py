@@ -45,6 +45,11 @@ def test_noisy_classifier_loss_is_the_cross_entropy_of_noised_data(code, rng):
         judge, y = Judge(case.x0[0].numel(), rng), labels(case, rng)
         got = code.noisy_classifier_loss(judge, case.x0, y, case.t, case.noise, case.alpha_bar)
         expect.close(got, price(judge, case, y).mean(), f"{CROSS}; {NOISED}", **UNSURE)
+    case, y = cases.make((5, 2), cases.schedule(5, rng), rng), torch.tensor([1, 3, 1, 1, 0])
+    judge = Judge(2, rng)
+    got = code.noisy_classifier_loss(judge, case.x0, y, case.t, case.noise, case.alpha_bar)
+    why = "every sample counts alike, those of a label that is seldom no more than the others"
+    expect.close(got, price(judge, case, y).mean(), f"{why}; {CROSS}; {NOISED}", **UNSURE)
 
 
 def test_noisy_classifier_loss_shows_the_classifier_noised_data_and_its_levels(code, rng):
