@@ -109,9 +109,16 @@ def test_Attention_weighs_the_tokens_that_it_asks_by_weights_that_add_up_to_one(
     network, context = attention(code, rng, 8, 2, 6), cases.normal((2, 3, 6), rng)
     twice = answer(network, x, torch.cat([context, context], dim=1))
     alike(twice, answer(network, x, context), "a context said twice: " + WEIGHTS, "another mixture of a context said twice")  # fmt: skip
-    single = answer(network, x, context[:, :1])
-    why = "a context of one token is taken whole, whoever asks: nothing of x itself is in the answer, " + WEIGHTS
-    alike(single, single[:, :1].expand(single.shape), why, "an answer to one token that depends on who asks")
+    often = answer(network, x, context.repeat(1, 40, 1))
+    alike(often, answer(network, x, context), "a context said 40 times: " + WEIGHTS, "another mixture of a long context")  # fmt: skip
+    padded = answer(network, x, torch.cat([context, 0 * context[:, :1]], dim=1))
+    why = "a token of zeros is a token, and has a weight: nothing tells attention that it should not count"
+    expect.holds(unlike(padded, answer(network, x, context)), why, got="a token of zeros left out", want="its share")
+    for width in (6, 8):
+        network, context = attention(code, rng, 8, 2, width), cases.normal((2, 1, width), rng)
+        single = answer(network, x, context)
+        why = "a context of one token is taken whole, whoever asks: nothing of x itself is in the answer, " + WEIGHTS
+        alike(single, single[:, :1].expand(single.shape), why, "an answer to one token that depends on who asks")
 
 
 def test_Attention_adds_nothing_of_its_own(code, rng):
@@ -169,6 +176,23 @@ def test_Attention_has_as_many_heads_as_it_is_told(code, rng):
         expect.equal(found, heads, why)
 
 
+def test_Attention_mixes_its_heads_with_a_last_map(code, rng):
+    """What the heads have collected lies side by side, and a linear map makes each number of the answer of all of them."""
+    network = attention(code, rng, 12, 3, 5)
+    leans, way = shares(network, 2 * cases.normal((1, 40, 12), rng), cases.normal((1, 2, 5), rng))
+    # How far each number goes from one token's answer to the other's: what one head gave alone is the same in all its numbers
+    portions = (leans[0] / way[0]).mT
+    same = sum(not unlike(one, other) for k, one in enumerate(portions) for other in portions[:k])
+    why = "a last linear map mixes the heads; without it, a number of the answer is of one head, as are its neighbours"
+    expect.holds(
+        same == 0,
+        why,
+        got="numbers of one head alone",
+        want="numbers of all heads",
+        told=f"{same} pairs of numbers in step",
+    )
+
+
 def plain(network: nn.Module, dim: int, rng: Generator) -> bool:
     """Make its four maps random with known entries; False if it has others than the four, and cannot be weighed."""
     weights = [parameter for parameter in trained(network) if parameter.ndim > 1]
@@ -216,8 +240,9 @@ def test_Attention_treats_each_sample_by_itself_in_training_too(code, rng):
     for context_dim in (None, 8):
         network = awake(made(code, "Attention", 8, 2, context_dim), rng)
         names = ("x",) if context_dim is None else ("x", "context")
-        batches = [{name: cases.normal((4, 4, 8), rng) for name in names} for _ in range(2)]
-        alone(lambda *inputs, network=network: answer(network, *inputs), network, *batches)
+        for tokens in (4, 1):
+            batches = [{name: cases.normal((4, tokens, 8), rng) for name in names} for _ in range(2)]
+            alone(lambda *inputs, network=network: answer(network, *inputs), network, *batches)
 
 
 def test_Attention_lets_gradients_through_to_all_that_matters(code, rng):
