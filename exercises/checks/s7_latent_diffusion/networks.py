@@ -68,6 +68,8 @@ def alone(
     company = {name: other.clone() for name, other in others.items()}
     for name, given in inputs.items():
         company[name][1] = given[1]
+    network.eval()
+    unseen = call(*inputs.values()).detach()
     for training in (True, False):
         network.train(training)
         mode = "training" if training else "eval"
@@ -86,6 +88,8 @@ def alone(
             told = f"a row that changes with the other samples' {' or '.join(leaks) or 'inputs'}, in {mode} mode"
         elif not _near(single[0], whole[1]):
             told = f"a row that changes with the size of the batch, in {mode} mode"
+        elif not training and not _near(whole, unseen):
+            told = "an answer in eval mode that remembers what was seen in training mode"
         else:
             continue
         expect.holds(False, ALONE, got=told, want="the same row each time, and in any company")
@@ -103,6 +107,16 @@ def twins_agree(one: nn.Module, other: nn.Module, call: Callable[[nn.Module], Te
     got, want = call(other), call(one)
     expect.tensor(got, KEPT, shape=want.shape)
     expect.holds(_near(got, want), KEPT, got="another answer from the twin", want="the same answer", told=TWIN)
+
+
+def heads_count(one: nn.Module, other: nn.Module, call: Callable[[nn.Module], Tensor], why: str) -> None:
+    """`other` is made as `one` is, but for the number of heads: with the same weights, if they fit, it answers otherwise."""
+    kept, copied = one.state_dict(), other.state_dict()
+    if [value.shape for value in kept.values()] == [value.shape for value in copied.values()]:
+        with torch.no_grad():
+            for value, copy in zip(kept.values(), copied.values(), strict=True):
+                copy.copy_(value)
+    expect.holds(unlike(call(one), call(other)), why, got="the same answer of more heads", want="another answer")
 
 
 def honest_slopes(call: Callable[[], Tensor], network: nn.Module, rng: Generator, **inputs: Tensor) -> None:

@@ -12,6 +12,7 @@ from exercises.checks.s7_latent_diffusion.networks import (
     apart,
     awake,
     grows,
+    heads_count,
     honest_slopes,
     made,
     trained,
@@ -115,11 +116,12 @@ def test_DiT_learns_from_its_initialisation(code, rng):
 
 def test_DiT_tells_one_time_from_another(code, rng):
     """No two times get the same answer."""
-    network, times = small(code, rng), (0, 1, 2, 10, 11, 499, 500, 999, 1000, 2000, LARGE_T)
+    network, times = small(code, rng), (0, 1, 2, 10, 11, 499, 500, 998, 999, 1000, 2000, LARGE_T)
     x, _, _ = latents(rng, 1, 6, 2, 4)
     count = len(times)
-    got = answer(network, x.expand(count, *x.shape[1:]), torch.tensor(times), torch.ones(count, dtype=torch.int64))
-    apart(got.detach(), [f"t = {time}" for time in times], "the answer depends on the level")
+    for label, named in ((1, ""), (4, ", without a label")):
+        got = answer(network, x.expand(count, *x.shape[1:]), torch.tensor(times), torch.full((count,), label))
+        apart(got.detach(), [f"t = {time}{named}" for time in times], "the answer depends on the level")
 
 
 def test_DiT_tells_one_label_from_another_and_none_from_all(code, rng):
@@ -138,18 +140,21 @@ def test_DiT_tells_one_label_from_another_and_none_from_all(code, rng):
 
 
 def test_DiT_listens_to_time_and_label_before_its_last_map(code, rng):
-    """What attention and MLPs do depends on time and label, and not just what is made of it in the end."""
+    """What attention and MLPs do depends on time and on label, and not just what is made of it in the end."""
     dim, count = 8, 20
-    network = awake(made(code, "DiT", 4, 2, 1, dim, 2, 2, 4), rng).eval()
-    x, _, y = latents(rng, count, 4, 1, 4)
-    t = 40 * torch.arange(count)
-    rows = x.repeat_interleave(count, dim=0), t.repeat(count), y.repeat(count)
-    table = answer(network, *rows).detach()[:, 0, 0, 0].reshape(count, count)
-    # Heard only by the last norm's shift and scale, they could change an answer in dim + 1 ways
-    sizes = torch.linalg.svdvals(table)
-    deaf = int((sizes > 1e-8 * sizes[0]).sum()) <= dim + 1
+    network = awake(made(code, "DiT", 4, 2, 1, dim, 2, 2, count - 1), rng).eval()
+    x, _, y = latents(rng, count, 4, 1, count - 1)
+    t, deaf = 40 * torch.arange(count), []
+    for name, times, labels in (("time", t, torch.zeros_like(y)), ("label", torch.full_like(t, 40), y)):
+        rows = x.repeat_interleave(count, dim=0), times.repeat(count), labels.repeat(count)
+        table = answer(network, *rows).detach()[:, 0, 0, 0].reshape(count, count)
+        # Heard only by the last norm's shift and scale, it could change an answer in dim + 1 ways
+        sizes = torch.linalg.svdvals(table)
+        if int((sizes > 1e-8 * sizes[0]).sum()) <= dim + 1:
+            deaf.append(name)
     why = "the condition goes to every block: how a picture is looked at depends on how noisy it is and on what is asked for"  # fmt: skip
-    expect.holds(not deaf, why, got="blocks that do not listen", want="blocks that listen to time and label")
+    got = "blocks that do not listen" + (f" to the {deaf[0]}" if len(deaf) == 1 else "")
+    expect.holds(not deaf, why, got=got, want="blocks that listen to time and label")
 
 
 def test_DiT_knows_where_a_patch_stands(code, rng):
@@ -244,6 +249,16 @@ def test_DiT_is_as_large_as_it_is_told(code):
     first, label, block, wide, channels = (made(code, "DiT", 4, 2, *row) for row in rows)
     why = "one more label, one more block, wider tokens, more channels: each takes more parameters"
     grows(why, first, one_more_label=label, one_more_block=block, wider_tokens=wide, more_channels=channels)
+    three, four = (made(code, "DiT", 4, 2, 1, 8, depth, 2, 3) for depth in (3, 4))
+    grows("depth says how many blocks there are", block, a_third_block=three, a_fourth_block=four)
+
+
+def test_DiT_has_as_many_heads_as_it_is_told(code, rng):
+    """The same weights in more heads are another network."""
+    one, other = (awake(made(code, "DiT", 6, 2, 2, 16, 2, heads, 4), rng).eval() for heads in (2, 4))
+    given = latents(rng, 3, 6, 2, 4)
+    why = "heads is for the attention of every block: each head weighs the patches in its own way"
+    heads_count(one, other, lambda network: answer(network, *given), why)
 
 
 def test_DiT_treats_each_sample_by_itself_in_training_too(code, rng):

@@ -11,6 +11,7 @@ from exercises.checks.s7_latent_diffusion.networks import (
     answer,
     awake,
     grows,
+    heads_count,
     honest_slopes,
     made,
     trained,
@@ -31,6 +32,7 @@ def test_SpatialTransformer_gives_back_a_map_of_xs_shape(code, rng):
         ((8, 2, 5), (3, 8, 4, 6), 3),
         ((24, 3, 24), (1, 24, 1, 5), 1),
         ((16, 16, 2), (2, 16, 2, 2), 7),
+        ((8, 1, 3), (2, 8, 1, 1), 2),
     ):
         network = made(code, "SpatialTransformer", *arguments)
         for dtype in (torch.float32, torch.float64):
@@ -168,6 +170,14 @@ def test_SpatialTransformer_is_as_wide_as_it_is_told(code):
     """More channels and wider words are more parameters."""
     first, words, wide = (made(code, "SpatialTransformer", *sizes) for sizes in ((8, 2, 5), (8, 2, 6), (16, 2, 6)))
     grows("wider is more parameters", first, wider_words=words, more_channels=wide)
+
+
+def test_SpatialTransformer_has_as_many_heads_as_it_is_told(code, rng):
+    """The same weights in more heads are another network."""
+    one, other = (transformer(code, rng, 16, heads, 5) for heads in (2, 4))
+    x, context = cases.normal((2, 16, 2, 3), rng), cases.normal((2, 3, 5), rng)
+    why = "heads is for both attentions: each head weighs places and tokens in its own way"
+    heads_count(one, other, lambda network: answer(network, x, context), why)
 
 
 def test_SpatialTransformer_treats_each_sample_by_itself_in_training_too(code, rng):
