@@ -15,7 +15,7 @@ def left_to_the_caller(loss: Callable[[], Any], model: nn.Module) -> None:
         model.train(training)
         for number, parameter in enumerate(model.parameters(), 1):
             parameter.grad = torch.full_like(parameter, float(number))
-        loss()
+        result = loss()
         why = "whoever trains says what is trained: a loss freezes nothing for good"
         frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
         expect.holds(not frozen, why, got="parameters that take no gradient any more", want="parameters as they were")
@@ -27,6 +27,10 @@ def left_to_the_caller(loss: Callable[[], Any], model: nn.Module) -> None:
             kept = parameter.grad is not None and torch.equal(parameter.grad, torch.full_like(parameter, float(number)))
             expect.holds(kept, why, got=parameter.grad, want=f"a gradient of {number}, as before")
             parameter.grad = None
+        if isinstance(result, Tensor):
+            why = "whether gradients are recorded is the caller's choice, and no matter of train() or eval()"
+            recorded = f"a loss that teaches {mode[training]}"
+            expect.holds(result.requires_grad, why, got=f"no gradient for {mode[training]}", want=recorded)
 
 
 class Gain(nn.Module):

@@ -90,8 +90,13 @@ def test_latent_loss_of_a_model_that_knows_the_noise_is_zero(code, rng):
 
 def test_latent_loss_lets_gradients_through_to_the_model_and_not_to_the_autoencoder(code, rng):
     """The model learns, the autoencoder is finished."""
-    batch, model, autoencoder = Batch(rng), Listener(), Toy()
-    loss = batch.lose(code, model, autoencoder)
+    for scale in (None, torch.tensor(0.4, dtype=torch.float64)):
+        _teaches_the_model_alone(code, Batch(rng), scale)
+
+
+def _teaches_the_model_alone(code, batch: Batch, scale: Tensor | None) -> None:
+    model, autoencoder = Listener(), Toy()
+    loss = batch.lose(code, model, autoencoder, scale)
     expect.tensor(loss, MEAN, shape=(), dtype=torch.float64)
     why = "the model's parameters learn from the loss: no_grad is for the encoder alone"
     expect.holds(loss.requires_grad, why, got="a loss without a gradient", want="a loss with one")

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from exercises.checks import expect
 from exercises.checks.s7_latent_diffusion.evidence import close, refused
 
 TABLE = "a row is [e(column), e(row)], e(k) = [sin(k ω_i) ..., cos(k ω_i) ...] with ω_i = 10000 ** (-i / (dim / 4))"
@@ -36,7 +37,10 @@ def test_position_embedding_2d_by_hand_on_four_patches(code):
 def test_position_embedding_2d_is_the_formulas_table(code):
     """Sines and cosines of column and row at dim/4 frequencies, for grids and widths of many sizes."""
     for side, dim in ((3, 12), (2, 8), (4, 16), (5, 4), (7, 64), (32, 8)):
-        close(code.position_embedding_2d(side, dim), table(side, dim), TABLE, **NEAR)
+        got = code.position_embedding_2d(side, dim)
+        close(got, table(side, dim), TABLE, **NEAR)
+        why = "the table is fixed: what is known need not be learned, and takes no gradient"
+        expect.holds(not got.requires_grad, why, got="a table that takes gradients", want="requires_grad False")
 
 
 def test_position_embedding_2d_of_one_patch_stands_at_zero(code):
