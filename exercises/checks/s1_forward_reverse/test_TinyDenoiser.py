@@ -55,7 +55,8 @@ def test_TinyDenoiser_answers_in_the_shape_of_x_for_t_of_any_size(code, rng):
 def test_TinyDenoiser_treats_each_sample_by_itself_in_training_too(code, rng):
     """Each sample is treated by itself, in training mode too."""
     for dim in (2, 4):
-        model = awake(code, rng, dim)
+        model, given = awake(code, rng, dim).eval(), points(rng, 6, dim)
+        before = guess(model, *given)
         for training in (True, False):
             model.train(training)
             (x, t), (others, times) = points(rng, 6, dim), points(rng, 6, dim)
@@ -72,6 +73,9 @@ def test_TinyDenoiser_treats_each_sample_by_itself_in_training_too(code, rng):
             ):
                 moved = f"a row that changes {cause}, in {'training' if training else 'eval'} mode"
                 expect.holds(furthest(got, want) <= room, ALONE, got=moved, want="the same row in any company")
+        same = furthest(guess(model, *given), before) <= 1e-4 * float(before.abs().max())
+        got = "an answer in eval mode that remembers what was seen in training mode"
+        expect.holds(same, ALONE, got=got, want="the same answer")
 
 
 def test_TinyDenoiser_tells_one_time_from_another(code, rng):

@@ -52,6 +52,7 @@ NETWORKS = (
     ({"width": 8, "multipliers": (1, 1, 2, 1)}, (2, 1, 24, 16)),
     ({"width": 8, "multipliers": (1, 2)}, (1, 1, 4, 4)),
     ({"width": 8, "multipliers": (1,), "classes": 2}, (4, 1, 5, 7)),
+    ({}, (2, 1, 4, 4)),
 )
 """Constructor arguments, and the shape of a batch: sides need only be divisible by 2 ** (levels - 1)."""
 
@@ -140,12 +141,14 @@ def test_UNet_tells_one_label_from_another(code, rng):
 def test_UNet_treats_each_sample_by_itself_in_training_too(code, rng):
     """Each sample is treated by itself, in training mode too."""
     why = "a sample's output depends on that sample, its t and its y, and on nothing else in the batch"
-    network = awake(code, rng, 2, 8, (1, 2), classes=4)
+    network, labels = awake(code, rng, 2, 8, (1, 2), classes=4).eval(), torch.tensor([0, 1, 2, 3])
+    given = images(rng, 4, 2, 4, 8)
+    before = answer(network, *given, labels).detach()
     for mode in (True, False):
         network.train(mode)
         x, t = images(rng, 4, 2, 4, 8)
         x2, t2 = images(rng, 4, 2, 4, 8)
-        y, y2 = torch.tensor([0, 1, 2, 3]), torch.tensor([3, 3, 2, 1])
+        y, y2 = labels, torch.tensor([3, 3, 2, 1])
         x2[2], t2[2], t2[3] = x[2], t[2], 100 * LARGE_T
         x.requires_grad_()
         whole = answer(network, x, t, y)
@@ -159,6 +162,9 @@ def test_UNet_treats_each_sample_by_itself_in_training_too(code, rng):
         for rest, row in ((answer(network, x2, t2, y2), 2), (answer(network, x[2:3], t[2:3], y[2:3]), 0)):
             moved = float((rest[row].detach() - whole[2]).abs().max()) > room
             expect.holds(not moved, why, got="a row that depends on the others", want="the same row in any company")
+    moved = float((answer(network, *given, labels).detach() - before).abs().max()) > 1e-6 * float(before.abs().max())
+    got = "an answer in eval mode that remembers what was seen in training mode"
+    expect.holds(not moved, why, got=got, want="the same answer")
 
 
 def slopes(network: nn.Module, x: Tensor, rows: Tensor) -> Tensor:
