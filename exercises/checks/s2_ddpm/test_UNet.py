@@ -52,7 +52,6 @@ NETWORKS = (
     ({"width": 8, "multipliers": (1, 1, 2, 1)}, (2, 1, 24, 16)),
     ({"width": 8, "multipliers": (1, 2)}, (1, 1, 4, 4)),
     ({"width": 8, "multipliers": (1,), "classes": 2}, (4, 1, 5, 7)),
-    ({}, (2, 1, 4, 4)),
 )
 """Constructor arguments, and the shape of a batch: sides need only be divisible by 2 ** (levels - 1)."""
 

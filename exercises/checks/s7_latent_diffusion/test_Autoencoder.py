@@ -28,7 +28,6 @@ NETWORKS = (
     ({"in_channels": 3, "latent_channels": 2, "width": 8}, (1, 3, 8, 12)),
     ({"in_channels": 2, "latent_channels": 5, "width": 24}, (3, 2, 12, 4)),
     ({"latent_channels": 1, "width": 16}, (2, 1, 4, 8)),
-    ({}, (2, 1, 4, 4)),
 )
 """Constructor arguments, and the shape of a batch: sides need only be divisible by 4."""
 SMALL = (1, 2, 8)
