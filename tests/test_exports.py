@@ -150,6 +150,25 @@ def test_who_handed_in_twice_keeps_the_better_and_who_is_nobody_is_left_out_and_
     assert read(texts[""])[-1]["score" if to == "nbgrader" else TITLE] == "2"
 
 
+@pytest.mark.parametrize("to", formats.TABLES)
+def test_by_a_roster_that_has_changed_since_nobody_is_lost_nor_there_twice(to):
+    """Who is called otherwise now has an old id in the results; who has left is in no line."""
+    made = cohort(fay=[row()], gone=[row()]) | {"missing": ["hal", "left"], "not_fetched": ["kim", "lost"]}
+    for one in made["submissions"]:
+        one["learner"] = one["name"]
+    now = {"fay2": ("fay",), "hal2": ("hal",), "kim2": ("kim",)}
+    roster = Roster({who: Learner(who, "", before) for who, before in now.items()})
+    texts, doubts = formats.export(made, to, roster, {})
+    key = {"canvas": "SIS Login ID", "moodle": "ID number", "nbgrader": "student_id"}[to]
+    lines = {line[key]: line["score" if to == "nbgrader" else TITLE] for line in read(texts[""]) if line[key]}
+    assert lines == {"fay2": "2", "hal2": "0" if to == "nbgrader" else "", "kim2": ""}
+    assert doubts == [
+        "gone is nobody's on the roster, and left out",
+        "kim2: what they handed in could not be fetched; the cells are empty, grade again",
+        "lost is nobody's on the roster, and left out",
+    ]
+
+
 @pytest.mark.parametrize("names", [("ada", "late"), ("late", "ada")])
 @pytest.mark.parametrize("to", formats.TABLES)
 def test_of_two_marks_of_a_learner_one_that_is_settled_counts_before_one_that_is_left_open(to, names):

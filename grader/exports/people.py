@@ -70,8 +70,8 @@ def everybody(document: Document, roster: Roster | None = None) -> Class:
     twice: dict[str, list[str]] = {}
     left: list[tuple[Person, str, str]] = []
     for graded in document["submissions"]:
-        owner = graded.get("learner") or (roster or Roster()).owner(graded["name"])
-        if owner is None or (known and owner not in known):
+        owner = _owner(roster, graded.get("learner", ""), graded["name"])
+        if owner is None:
             doubts.append(f"{graded['name']} is nobody's on the roster, and left out")
             continue
         person = people.setdefault(owner, Person(owner, graded.get("full_name") or owner, _address((owner,))))
@@ -82,10 +82,13 @@ def everybody(document: Document, roster: Roster | None = None) -> Class:
             if stem not in person.marks or mark.rank > person.marks[stem].rank:
                 person.marks[stem] = mark
     for who in document.get("not_fetched", []):
-        people.setdefault(who, Person(who, who, _address((who,)))).fetched = False
-        doubts.append(f"{who}: what they handed in could not be fetched; the cells are empty, grade again")
-    for who in document.get("missing", []):
-        people.setdefault(who, Person(who, who, _address((who,))))
+        if (owner := _owner(roster, who)) is None:
+            doubts.append(f"{who} is nobody's on the roster, and left out")
+            continue
+        people.setdefault(owner, Person(owner, owner, _address((owner,)))).fetched = False
+        doubts.append(f"{owner}: what they handed in could not be fetched; the cells are empty, grade again")
+    for owner in filter(None, (_owner(roster, who) for who in document.get("missing", []))):
+        people.setdefault(owner, Person(owner, owner, _address((owner,))))
     for owner, names in twice.items():
         if len(names) > 1:
             doubts.append(f"{owner} handed in {', '.join(names)}: the better settled mark of each section counts")
@@ -98,6 +101,13 @@ def everybody(document: Document, roster: Roster | None = None) -> Class:
         if not person.marks[stem].open
     ]
     return Class(list(people.values()), _points(people.values()), doubts)
+
+
+def _owner(roster: Roster | None, *names: str) -> str | None:
+    """Whose these are, by a roster that may be another one than when the results were made; None if nobody's on it."""
+    if roster is None or not roster.learners:
+        return next(filter(None, names), names[-1])
+    return next(filter(None, (roster.owner(name) for name in names if name)), None)
 
 
 def marks(graded: Graded) -> dict[str, Mark]:
