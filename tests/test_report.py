@@ -253,7 +253,9 @@ def test_what_could_not_be_read_is_told_below_the_table_with_its_reason():
     unread = [row(name, "not-gradable", message="a.rar is a RAR archive\nnote       x") for name in names]
     absent = [row("compute_alpha_bar", "not-gradable", message=f"there is no {STEM} in it")]
     paper = [row(verdict="not-gradable", message="nothing was handed in", by_hand={"by": "me", "why": "x", "was": 0.0})]
-    lines = printed(cohort(ada=unread + absent, bob=[row(), *absent], eve=paper)).splitlines()
+    made = cohort(ada=unread + absent, bob=[row(), *absent], eve=paper)
+    assert "1 with something that could not be read: ada." in Page(html(made)).words
+    lines = printed(made).splitlines()
     assert [line.strip() for line in lines if "could not be read" in line] == [
         "could not be read: ada: a.rar is a RAR archive"
     ]

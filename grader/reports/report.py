@@ -28,6 +28,7 @@ from grader.reports.tally import (
     LISTS,
     LOOKS,
     Column,
+    absent,
     columns,
     facts,
     is_isolated,
@@ -226,7 +227,7 @@ def _cells(graded: Graded, columns: list[Column]) -> list[Row | None]:
 def _states(graded: Graded) -> str:
     """The classes by which the page filters."""
     states = ["full"] if graded["score"] >= graded["points"] > 0 else []
-    if any(row["verdict"] == "not-gradable" for row in graded["exercises"]):
+    if any(row["verdict"] == "not-gradable" and not absent(row) for row in graded["exercises"]):
         states.append("unread")
     return " ".join(states)
 
