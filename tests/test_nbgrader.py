@@ -6,6 +6,7 @@ One round of a course with section 1 is made for all tests: 40 seconds on two co
 import csv
 import html
 import json
+import logging
 import os
 import re
 import sqlite3
@@ -15,6 +16,7 @@ import tarfile
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -231,6 +233,60 @@ def test_force_gives_the_same_and_a_manual_score_stays(course) -> None:
     assert float(row["score"]) == 2.5
     with sqlite3.connect(course / "gradebook.db") as db:
         db.execute("update grade set manual_score = null")
+
+
+def test_what_a_killed_autograde_left_is_no_zero_and_is_graded_by_the_next_one(course) -> None:
+    """A folder without points is there then, which nbgrader alone would skip ever after. Costs 15 seconds."""
+    before = gradebook_scores(course)["complete"]
+    left = course / "autograded" / "complete" / STEM / f"{STEM}.ipynb"
+    made = json.loads(left.read_text("utf-8"))
+    for one in made["cells"]:
+        if one["cell_type"] == "code":
+            one["outputs"] = []
+    left.chmod(0o600)
+    left.write_text(json.dumps(made), "utf-8")
+    with sqlite3.connect(course / "gradebook.db") as db:
+        db.execute(
+            "update grade set auto_score = null where notebook_id in (select n.id from submitted_notebook n join "
+            "submitted_assignment a on n.assignment_id = a.id where a.student_id = 'complete')"
+        )
+    said = nbgrader(course, "export", "--to", "killed.csv", "--student", "['complete']")
+    assert (
+        f"complete, {STEM}: handed in and not graded; the cells are empty. Run `nbgrader autograde {STEM}` again"
+        in said
+    )
+    with (course / "killed.csv").open(encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["raw_score"], row["late_submission_penalty"], row["score"], row["max_score"]) == ("", "", "", "23.0")
+    said = nbgrader(course, "autograde", STEM)
+    assert said.count("Removing what was begun and not finished") == said.count("Sanitizing") == 1
+    nbgrader(course, "export")
+    assert gradebook_scores(course)["complete"] == before == 23
+
+
+def test_what_another_autograde_is_at_is_left_alone(tmp_path) -> None:
+    import fcntl
+
+    from grader.nbgrader import unfinished
+
+    class Directory:
+        root, submitted_directory, autograded_directory = str(tmp_path), "submitted", "autograded"
+
+        def format_path(self, step: str, student: str, assignment: str, escape: bool = False) -> str:
+            return f"{re.escape(self.root) if escape else self.root}/{step}/{student}/{assignment}"
+
+    folder = tmp_path / "autograded" / "ada" / STEM
+    folder.mkdir(parents=True)
+    (folder / f"{STEM}.ipynb").write_text('{"cells": [', encoding="utf-8")
+    converter = SimpleNamespace(
+        coursedir=Directory(), assignments={f"{tmp_path}/submitted/ada/{STEM}": []}, log=logging.getLogger("test")
+    )
+    with unfinished.remove(SimpleNamespace(**vars(converter) | {"assignments": {}})) as held:
+        unfinished.remove(converter).close()
+        assert folder.exists()
+        fcntl.flock(held, fcntl.LOCK_UN)
+    unfinished.remove(converter).close()
+    assert not folder.exists()
 
 
 def test_archives_are_collected_by_nbgrader_and_their_links_lead_nowhere(course) -> None:

@@ -11,6 +11,7 @@ from nbgrader.plugins import ExportPlugin
 from grader.exports.cells import safe
 from grader.exports.nbgrader import COLUMNS
 from grader.files import write_atomically
+from grader.nbgrader.unfinished import is_graded
 
 
 class CsvExport(ExportPlugin):
@@ -27,6 +28,11 @@ class CsvExport(ExportPlugin):
             for student in gradebook.students:
                 if self._wanted(assignment, student):
                     row = _row(gradebook, assignment, student)
+                    if row["score"] is None:
+                        told = (
+                            "%s, %s: handed in and not graded; the cells are empty. Run `nbgrader autograde %s` again"
+                        )
+                        self.log.warning(told, student.id, assignment.name, assignment.name)
                     writer.writerow([_cell(row[name]) for name in COLUMNS])
         write_atomically(path, text.getvalue(), named=True)
 
@@ -49,6 +55,13 @@ def _row(gradebook: Any, assignment: Any, student: Any) -> dict[str, Any]:
         handed_in = gradebook.find_submission(assignment.name, student.id)
     except MissingEntry:
         return row | {"timestamp": "", "raw_score": 0.0, "late_submission_penalty": 0.0, "score": 0.0}
+    if not is_graded(handed_in):
+        return row | {
+            "timestamp": handed_in.timestamp,
+            "raw_score": None,
+            "late_submission_penalty": None,
+            "score": None,
+        }
     late = handed_in.late_submission_penalty
     return row | {
         "timestamp": handed_in.timestamp,

@@ -24,6 +24,7 @@ from grader.intake.reading import Submission
 from grader.intake.trees import Refused, read_file
 from grader.judging import cohort, schedule, store
 from grader.judging.results import OURS, Row
+from grader.nbgrader import unfinished
 from grader.nbgrader.submitted import cells_of, rebuilt, submission, text_of
 from grader.sandbox.host import isolation
 from grader.source.notebooks import TEST
@@ -37,6 +38,7 @@ class SubmittedNotebook(NotebookExporter):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         if getattr(self.parent, "coursedir", None) is not None:
+            self._at_work = unfinished.remove(self.parent)
             # nbgrader copies what lies beside a notebook, and follows links: nothing of it is wanted
             self.parent.coursedir = copy.copy(self.parent.coursedir)
             self.parent.coursedir.ignore = ["*", ".*"]
