@@ -51,7 +51,7 @@ def _destinations(converter: Any) -> list[Path]:
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether a folder is there and has no notebook, or one in which a test cell says nothing."""
+    """Whether a folder is there and has no notebook, or one in which a test cell of ours says nothing."""
     notebooks = list(folder.glob("*.ipynb"))
     return folder.is_dir() and not (notebooks and all(map(_is_judged, notebooks)))
 
@@ -66,7 +66,7 @@ def _is_judged(notebook: Path) -> bool:
 
 def _is_test(metadata: dict[str, Any]) -> bool:
     marks = metadata.get("nbgrader", {})
-    return bool(marks.get("grade")) and not marks.get("solution")
+    return bool(marks.get("grade")) and str(marks.get("grade_id")).startswith(f"{TEST}-")
 
 
 def is_graded(submission: Any) -> bool:
