@@ -308,11 +308,22 @@ def gradients(
             )
             wanted = "a result from which who called can go backward"
         raise Mismatch(why, "no backward pass", said, wanted) from None
+    wrong: dict[str, Mismatch] = {}
     for (name, (value, want)), grad in zip(inputs.items(), found, strict=True):
         reason = f"{why} (the gradient with respect to {name})"
-        if grad is not None:
-            finite_slope(grad, reason)
-        close(torch.zeros_like(value) if grad is None else grad, want, reason, rtol=rtol, atol=atol)
+        try:
+            if grad is not None:
+                finite_slope(grad, reason)
+            close(torch.zeros_like(value) if grad is None else grad, want, reason, rtol=rtol, atol=atol)
+        except Mismatch as error:
+            wrong[name] = error
+    if wrong:
+        first = next(iter(wrong.values()))
+        if (
+            len(inputs) > 1
+        ):  # a gradient that is missing looks alike in all of them: it is by the name that they are told apart
+            first.got = {name: error.got for name, error in wrong.items()}
+        raise first
 
 
 PLAIN = (
