@@ -18,6 +18,13 @@ STEP = (
     "x̂_lo = x_hi + (σ_lo - σ_hi) (d_1 + d_2) / 2, Heun's step: d_1 = (x_hi - D(x_hi, σ_hi)) / σ_hi, and"
     " d_2 = (x - D(x, σ_lo)) / σ_lo at x = x_hi + (σ_lo - σ_hi) d_1"
 )
+SHAPES = (
+    ((2, 3), "contiguous"),
+    ((3, 3, 3), "strided"),
+    ((1, 2, 2), "contiguous"),
+    ((3, 2, 3, 4), "expanded"),
+    ((2, 2, 2, 3, 1), "contiguous"),
+)
 CONSTANT = "the low side is a constant: no gradient goes through it, nor to the teacher"
 
 
@@ -58,18 +65,11 @@ def test_consistency_distillation_loss_by_hand(code):
 
 def test_consistency_distillation_loss_asks_the_teacher_along_one_step_of_heun(code, rng):
     """The teacher sees (x_hi, sigma_hi) and the end of Euler's step at sigma_lo; ema_network sees where Heun's ends."""
-    shapes = [
-        ((2, 3), "contiguous"),
-        ((3, 3, 3), "strided"),
-        ((1, 2, 2), "contiguous"),
-        ((3, 2, 3, 4), "expanded"),
-        ((2, 2, 2, 3, 1), "contiguous"),
-    ]
-    for number, (shape, layout) in enumerate(shapes):
+    for number, (shape, layout) in enumerate(SHAPES):
         parameters = PARAMETERS[number % 2]
         batch, sigma_lo, sigma_hi = pairs(rng, shape, parameters[1], layout)
         network, ema_network, teacher = Network(), Network(-0.4, 0.6), Teacher()
-        got = code.consistency_distillation_loss(
+        code.consistency_distillation_loss(
             network, ema_network, teacher, batch.data, batch.noise, sigma_lo, sigma_hi, *parameters
         )
         x_hi = noised(batch.data, batch.noise, sigma_hi)
@@ -91,6 +91,17 @@ def test_consistency_distillation_loss_asks_the_teacher_along_one_step_of_heun(c
             where = "x_hi, at σ_hi" if model is network else "x̂_lo, at σ_lo"
             expect.close(call.x, seen(x, sigma, parameters[0]), f"{name} sees c_in x for x = {where}; {STEP}", **GRID)
             expect.close(call.t, sigma.log() / 4, f"{name} is told c_noise = ln(σ) / 4 for {where}", **GRID)
+
+
+def test_consistency_distillation_loss_is_the_mean_squared_difference_of_both_sides(code, rng):
+    """Of any shape and layout, at levels of any size and in neighbourhoods of any width."""
+    for number, (shape, layout) in enumerate(SHAPES):
+        parameters = PARAMETERS[number % 2]
+        batch, sigma_lo, sigma_hi = pairs(rng, shape, parameters[1], layout)
+        network, ema_network, teacher = Network(), Network(-0.4, 0.6), Teacher()
+        got = code.consistency_distillation_loss(
+            network, ema_network, teacher, batch.data, batch.noise, sigma_lo, sigma_hi, *parameters
+        )
         want = loss(network, ema_network, teacher.formula, batch.data, batch.noise, sigma_lo, sigma_hi, *parameters)
         expect.close(got, want.detach(), f"{LOSS}; {STEP}", **GRID)
 

@@ -16,6 +16,13 @@ LOSS = (
     "the loss is the mean over every element of (f(x_hi, σ_hi) - f_ema(x_lo, σ_lo))², with the same noise on both sides:"
     " x_hi = data + σ_hi noise, x_lo = data + σ_lo noise"
 )
+SHAPES = (
+    ((2, 3), "contiguous"),
+    ((3, 3, 3), "strided"),
+    ((1, 2, 2), "contiguous"),
+    ((3, 2, 3, 4), "expanded"),
+    ((2, 2, 2, 3, 1), "contiguous"),
+)
 CONSTANT = "the low side is a constant: no gradient goes through it"
 
 
@@ -43,26 +50,28 @@ def test_consistency_training_loss_by_hand(code):
 
 def test_consistency_training_loss_shows_each_network_its_own_side_with_the_same_noise(code, rng):
     """`network` sees the high level, `ema_network` the low one, both the same data and noise."""
-    shapes = [
-        ((2, 3), "contiguous"),
-        ((3, 3, 3), "strided"),
-        ((1, 2, 2), "contiguous"),
-        ((3, 2, 3, 4), "expanded"),
-        ((2, 2, 2, 3, 1), "contiguous"),
-    ]
-    for number, (shape, layout) in enumerate(shapes):
+    for number, (shape, layout) in enumerate(SHAPES):
         parameters = PARAMETERS[number % 2]
         batch, sigma_lo, sigma_hi = pairs(rng, shape, parameters[1], layout)
         network, ema_network = Network(), Network(-0.4, 0.6)
-        got = code.consistency_training_loss(
-            network, ema_network, batch.data, batch.noise, sigma_lo, sigma_hi, *parameters
-        )
+        code.consistency_training_loss(network, ema_network, batch.data, batch.noise, sigma_lo, sigma_hi, *parameters)
         for model, sigma, side in ((network, sigma_hi, "high"), (ema_network, sigma_lo, "low")):
             name = "network" if side == "high" else "ema_network"
             call = shown(model, batch.data, name)
             want = seen(noised(batch.data, batch.noise, sigma), sigma, parameters[0])
             expect.close(call.x, want, f"{name} sees c_in x, for x = data + σ noise at the {side} level", **GRID)
             expect.close(call.t, sigma.log() / 4, f"{name} is told c_noise = ln(σ) / 4 of the {side} level", **GRID)
+
+
+def test_consistency_training_loss_is_the_mean_squared_difference_of_both_sides(code, rng):
+    """Of any shape and layout, at levels of any size and in neighbourhoods of any width."""
+    for number, (shape, layout) in enumerate(SHAPES):
+        parameters = PARAMETERS[number % 2]
+        batch, sigma_lo, sigma_hi = pairs(rng, shape, parameters[1], layout)
+        network, ema_network = Network(), Network(-0.4, 0.6)
+        got = code.consistency_training_loss(
+            network, ema_network, batch.data, batch.noise, sigma_lo, sigma_hi, *parameters
+        )
         want = loss(network, ema_network, batch.data, batch.noise, sigma_lo, sigma_hi, *parameters).detach()
         expect.close(got, want, LOSS, **GRID)
 
