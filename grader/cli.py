@@ -205,6 +205,13 @@ def _regrade(options: argparse.Namespace) -> int:
             f"{options.results} is by a course's own file ({one_line(before['course'])}): give that as --course FILE, or what it says of "
             "points, deadlines and scores set by hand would be lost"
         )
+    hidden = options.hide_names or (options.course is not None and reading.read(options.course).hide_names)
+    if before["submissions"] and hidden != hiding.is_hidden(before):
+        kinds = ("pseudonyms", "names") if hidden else ("names", "pseudonyms")
+        raise UsageError(
+            f"{options.results} goes by {kinds[1]}, and this would by {kinds[0]}, so that nobody could be compared; "
+            f"have `unstatic grade` make it by {kinds[0]} first (nothing is judged anew)"
+        )
     options.not_fetched = hiding.owners(STATE, before.get("not_fetched", []))
     options.only, options.before = _asked(before), before
     if options.seed is None:

@@ -71,6 +71,11 @@ def test_times_alone_are_no_difference():
     assert sentences(found) == ["nobody's score changes"]
 
 
+def test_where_nobody_can_be_compared_it_is_not_said_that_nobody_changes():
+    one, other = (document(1, "none", [(name, [row("a", "pass")])]) for name in ("ada", "bob"))
+    assert sentences(difference(one, other))[0] == "no submission is in both"
+
+
 @pytest.fixture(scope="module")
 def term(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cohort, graded by two judges: ada is right, bob is wrong."""
@@ -158,6 +163,19 @@ def test_nobody_s_results_are_lost_by_a_regrade_of_some(run):
     assert status == 2
     assert "bob of results.json is not among the submissions, and would be lost" in err
     assert "in the old results alone: bob" in out
+    assert Path("results.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_results_by_names_are_not_compared_with_pseudonyms_nor_the_other_way(run, hidden):
+    if not hidden:
+        assert main(["grade", "ada", "bob", *ONLY, "--hide-names", "--seed", "1", "--json", "results.json"]) == 0
+    before = Path("results.json").read_bytes()
+    Path("hidden.toml").write_text("hide_names = true\n" if hidden else "")
+    status, out, err = run("ada", "bob", "--course", "hidden.toml", "--apply")
+    ours, theirs = ("pseudonyms", "names") if hidden else ("names", "pseudonyms")
+    assert (status, "score changes" in out) == (2, False)
+    assert f"results.json goes by {theirs}, and this would by {ours}" in err
     assert Path("results.json").read_bytes() == before
 
 

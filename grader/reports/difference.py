@@ -146,7 +146,10 @@ def sentences(found: Difference) -> list[str]:
         for name, gain in gains.items()
     ]
     stay = len(found.totals) - len(gains)
-    lines.append(f"{stay} of {len(found.totals)} keep their score" if gains else "nobody's score changes")
+    if found.totals:
+        lines.append(f"{stay} of {len(found.totals)} keep their score" if gains else "nobody's score changes")
+    else:
+        lines.append("no submission is in both")
     if found.only_before:
         lines.append(f"in the old results alone: {', '.join(found.only_before)}")
     if found.only_after:

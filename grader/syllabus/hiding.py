@@ -19,6 +19,8 @@ from grader.syllabus.entries import SyllabusError
 from grader.syllabus.roster import ENDING, Learner, Roster
 
 NAMES = "names.json"
+PSEUDONYM = re.compile(r"learner-[0-9a-f]{8}( \(\d+\))?")
+"""What a submission is called instead, with a number where a learner has several."""
 
 
 class Pseudonyms:
@@ -39,7 +41,7 @@ class Pseudonyms:
         """The pseudonym of a submission, or of a learner."""
         owner = self._roster.owner(name) or name
         digest = hmac.new(self._secret.encode(), owner.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
-        pseudonym = f"learner-{digest[:8]}"
+        pseudonym = f"learner-{digest[:8]}"  # a PSEUDONYM
         self._names[pseudonym] = owner
         return pseudonym
 
@@ -73,6 +75,11 @@ class Pseudonyms:
             return str(kept["secret"]), dict(kept["names"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SyllabusError(f"{self._path}: this is not what was written; remove it for new pseudonyms") from error
+
+
+def is_hidden(document: Document) -> bool:
+    """Whether a document goes by pseudonyms."""
+    return all(PSEUDONYM.fullmatch(one["name"]) for one in document["submissions"])
 
 
 def owners(folder: Path, pseudonyms: Iterable[str]) -> list[str]:
