@@ -38,6 +38,8 @@ from grader.syllabus.grading import Grading, Unknown
 
 STATE = Path(".unstatic")
 """Where results are kept as they come, so that a killed run resumes; in the current folder."""
+LOOKED_INTO = 32 << 20
+"""Bytes that results may have to be looked into for who was there before: of a pipe nothing is read, and of thousands it takes long."""
 
 
 class UsageError(Exception):
@@ -439,11 +441,30 @@ def _graded(
 
 def _write(document: results.Document, options: argparse.Namespace) -> None:
     if options.json:
+        _tell_who_goes(document, options.json)
         write_atomically(options.json, json.dumps(document, indent=1) + "\n", named=True)
     if options.html:
         write_atomically(options.html / "index.html", report.html(document))
     if options.learners:
         feedback.write_all(document, options.learners)
+
+
+def _tell_who_goes(document: results.Document, path: Path) -> None:
+    """Say who is in the results that stood there and not in these, as where one learner alone was given."""
+    try:
+        before = load_results(path) if path.is_file() and path.stat().st_size <= LOOKED_INTO else None
+    except (OSError, NotResults):  # there are none
+        before = None
+    if before is None or hiding.is_hidden(before) != hiding.is_hidden(document):
+        return
+    there = {_whose(one) for one in document["submissions"]}
+    if gone := [one["name"] for one in before["submissions"] if _whose(one) not in there]:
+        said = f"{path} had {one_line(', '.join(gone), 300)} too, and has not any more; if that is not meant"
+        print(f"unstatic: {said}, give all submissions, of which none is judged anew", file=sys.stderr)
+
+
+def _whose(one: results.Graded) -> str:
+    return one.get("learner") or one["name"].rpartition("/")[2]
 
 
 if __name__ == "__main__":

@@ -105,6 +105,20 @@ def test_the_roster_says_who_is_missing_and_whose_a_submission_is(grade):
     assert "on no roster: zoe" in grade.said
 
 
+@pytest.mark.parametrize("lines", ["", "[roster]\nada = {}\nbob = {}\neve = {}\nzoe = {}\n", "hide_names = true"])
+def test_who_was_in_the_results_and_is_not_any_more_is_told(grade, monkeypatch, lines):
+    Path("out.json").unlink(missing_ok=True)
+    for _ in range(2):
+        grade(lines)
+        assert "any more" not in grade.err
+    monkeypatch.setattr(sys.modules[__name__], "COHORT", ["ada", "bob"])
+    grade(lines)
+    who = r"learner-\w+, learner-\w+" if "hide" in lines else "eve, zoe"
+    assert re.search(rf"unstatic: out.json had {who} too, and has not any more; .* give all submissions", grade.err)
+    grade("" if "hide" in lines else "hide_names = true")  # which would say who is who
+    assert "any more" not in grade.err
+
+
 def test_a_roster_may_be_the_table_that_a_platform_exports(grade):
     Path("class.csv").write_text("\ufeffName;Learner;Grade\nAda;ada;\nBob;bob;\nMary;mary;\n", encoding="utf-8")
     found = grade('roster = "class.csv"')
