@@ -53,6 +53,9 @@ def test_a_table_of_the_class_is_read_as_a_roster_is(tmp_path):
         cohort.Place("ada", "o/r", "HEAD"),
         cohort.Place("bob", "o/s", "HEAD"),
     ]
+    names = "learner,submission,repository\nada,al1815,o/r\nada,lovelaceada,o/r\n"  # a line for each name
+    (tmp_path / "class.csv").write_text(names, encoding="utf-8")
+    assert cohort.places(tmp_path / "class.csv") == [cohort.Place("ada", "o/r", "HEAD")]
 
 
 @pytest.mark.parametrize(("name", "status"), [("private", 0), ("public", 2)])

@@ -45,7 +45,7 @@ def places(path: Path) -> list[Place]:
         place = Place(line["learner"], line["repository"], line["ref"] or "HEAD")
         if words := _wrong(place, found):
             line.fault(words)
-        else:
+        elif place not in found:  # a roster has a line for each name that somebody's work has
             found.append(place)
     try:
         faults.tell()
@@ -64,8 +64,8 @@ def _wrong(place: Place, before: Sequence[Place]) -> str:
         return f"repository {place.repository!r:.80} must be owner/name"
     if place.ref.startswith("-"):
         return f"ref {place.ref!r:.80} is none"
-    if place.learner.casefold() in {one.learner.casefold() for one in before}:
-        return f"{place.learner} is in it twice"
+    if place.learner.casefold() in {one.learner.casefold() for one in before if one != place}:
+        return f"{place.learner} is in it twice, and not with the same repository and ref"
     return ""
 
 
