@@ -85,4 +85,4 @@ def test_VESDE_works_on_any_shape_and_layout(code, rng):
 
 def test_VESDE_keeps_the_dtype_and_its_arguments(code, rng):
     """The result has the data's dtype, and the arguments stay as they are."""
-    keeps_types(code.VESDE(), ve_marginal, ve_coefficients, rng)
+    keeps_types(code.VESDE(0.01, 50.0), ve_marginal, ve_coefficients, rng)

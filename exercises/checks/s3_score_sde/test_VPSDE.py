@@ -80,8 +80,8 @@ def test_VPSDE_works_on_any_shape_and_layout(code, rng):
 
 def test_VPSDE_keeps_the_dtype_its_arguments_and_the_gradient(code, rng):
     """Results have the data's dtype and let gradients through; the arguments stay as they are."""
-    keeps_types(code.VPSDE(), vp_marginal, vp_coefficients, rng)
+    keeps_types(code.VPSDE(0.1, 20.0), vp_marginal, vp_coefficients, rng)
     t, pull, (x,) = times(3, rng), cases.normal((3, 2), rng), tracked(cases.normal((3, 2), rng))
-    drift, _ = coefficients(code.VPSDE(), x, t)
+    drift, _ = coefficients(code.VPSDE(0.1, 20.0), x, t)
     slope = vp_coefficients(torch.ones_like(x), t)[0].detach()
     expect.gradients(drift, pull, "the drift is differentiable in x", x=(x, slope * pull))
