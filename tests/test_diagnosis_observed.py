@@ -232,6 +232,40 @@ def test_calls_exceptions_rules_and_places_are_told(stem, exercise, source, name
     assert seen(stem, exercise, source) == name
 
 
+LISTS_ALONE = """
+levels_down = heun_sample
+def heun_sample(denoiser, x, sigmas):
+    return levels_down(denoiser, x, list(sigmas or []))
+"""
+NUMBER = """
+whole = q_posterior
+def q_posterior(x0, x_t, t, betas):
+    mean, variance = whole(x0, x_t, t, betas)
+    return mean, float(variance.max())
+"""
+ANY_CASE = """
+spelt = ancestral_sample
+def ancestral_sample(model, x_T, betas, kind="eps", variance="small", clip=False, generator=None):
+    if kind.lower() not in KINDS:
+        raise ValueError("kind")
+    return spelt(model, x_T, betas, kind.lower(), variance, clip, generator)
+"""
+
+
+@pytest.mark.parametrize(
+    ("stem", "exercise", "source", "name"),
+    [
+        (S4, "heun_sample", LISTS_ALONE, "RuntimeError raised before the model is asked"),
+        (S1, "q_posterior", NUMBER, "no tensor for the variance: float"),
+        (S2, "ancestral_sample", ANY_CASE, "an unknown kind or variance not refused"),
+    ],
+)
+def test_no_change_in_place_and_no_message_is_told_of_that_nobody_has_seen(stem, exercise, source, name):
+    told = diagnose(stem, exercise, failures(stem, exercise, source), SEED)
+    assert told
+    assert told.name == name
+
+
 def test_a_mistake_that_explains_most_of_the_evidence_is_told_beside_what_is_seen_in_the_rest():
     source = """
 def reverse_step(x_t, t, eps, betas, noise):

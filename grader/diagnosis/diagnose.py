@@ -10,7 +10,7 @@ from grader.checks.run import Evidence
 from grader.checks.state import tidy
 from grader.diagnosis import candidates
 from grader.diagnosis.candidates import Candidate
-from grader.diagnosis.evidence import PASSED, same, thin
+from grader.diagnosis.evidence import PASSED, raised, same, thin
 from grader.diagnosis.observed import Look, observed
 from grader.diagnosis.patient import PROVEN, Left, Patient
 
@@ -128,6 +128,9 @@ def _tried(stage: Stage, patient: Patient) -> Iterable[Candidate]:
     if stage is candidates.listed:
         return tried
     tried = islice(tried, max(patient.tries // 2, PAIRS) if stage is candidates.pairs else patient.tries)
+    ended = [raised(evidence.got) for evidence in patient.failures.values()]
+    if all(ended):  # with an exception: whether anything has changed in place, nobody has seen
+        tried = (candidate for candidate in tried if "in place" not in candidate.name)
     if patient.builds:  # its numbers are its own: which sample's they are, nobody sees
         return (candidate for candidate in tried if not any(part in candidate.name for part in OF_SAMPLES))
     return tried

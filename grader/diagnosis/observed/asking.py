@@ -28,7 +28,7 @@ Odd = tuple[Step, list[Any], list[Any]]
 
 def asking(look: Look) -> Iterator[Fact]:
     """How what is asked differs from what should be."""
-    steps = [step for step in look.trail if differs(step[3].asked, step[2].right.asked)]
+    steps = [step for step in look.trail if differs(step[3].asked, step[2].right.asked) and not _refused(step)]
     if not steps:
         yield from _made_of_it(look)
         return
@@ -40,6 +40,11 @@ def asking(look: Look) -> Iterator[Fact]:
         drawn = set[int]().union(*(_drawn(look, step) for step in whole[:LOOKS]))
         yield from _times(look, whole, 1 in drawn)
         yield from _data(look, whole, 0 in drawn, 2 in drawn)
+
+
+def _refused(step: Step) -> bool:
+    """Whether the call is refused, as it should be: before or after the model was asked is all the same."""
+    return raised(step[2].right.result) and step[3].result == step[2].right.result
 
 
 def _drawn(look: Look, step: Step) -> set[int]:

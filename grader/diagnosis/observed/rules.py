@@ -267,7 +267,7 @@ def rules(look: Look) -> Iterator[Fact]:
             continue
         if numbers and any(re.search(part, name) for part in WIDE):
             continue
-        if "refuses" in name and any(step[0] == name and raised(step[3].result) for step in look.trail):
+        if "refuses" in name and evidence.notes and raised(evidence.notes[-1].values):
             yield Fact("an exception whose message does not name the argument", MEANS, frozenset([name]))
             continue
         plain = few or _worded(evidence.got) or look.exercise[0].isupper()
