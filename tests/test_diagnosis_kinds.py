@@ -31,6 +31,7 @@ ROOTS = "    x_t = a.sqrt() * x0 + (1 - a).sqrt() * noise\n"
     [
         (ROOTS + "    return x_t.detach()", "a result cut off from its gradient"),
         ("    x0 *= a.sqrt()\n    x0 += (1 - a).sqrt() * noise\n    return x0", "the argument x0 changed in place"),
+        (ROOTS.replace("* noise", "* noise.detach()") + "    return x_t", "no gradient through noise"),
         (ROOTS + "    return x_t.tolist()", "a list returned, not a tensor"),
         (ROOTS + "    return x_t.double()", "the result always in float64"),
         (ROOTS.replace("+", "-") + "    return x_t", "√(1 - ᾱ) · the noise subtracted, not added"),

@@ -189,7 +189,8 @@ def tensors(got: Any, count: int, why: str, names: Sequence[str] = ()) -> tuple[
         raise Mismatch(why, type(got).__name__, _told(got), f"a tuple of {count} tensors")
     for part, name in zip(got, called, strict=True):
         if not isinstance(part, Tensor):
-            raise Mismatch(why, type(got).__name__, f"{name}: {describe(part)}", f"a tuple of {count} tensors")
+            seen = f"no tensor for {name}: {type(part).__name__}"
+            raise Mismatch(why, seen, f"{name}: {describe(part)}", f"a tuple of {count} tensors")
     PARTS[:] = list(zip(got, called, strict=True))
     return tuple(got)
 
@@ -319,9 +320,7 @@ def gradients(
             wrong[name] = error
     if wrong:
         first = next(iter(wrong.values()))
-        if (
-            len(inputs) > 1
-        ):  # a gradient that is missing looks alike in all of them: it is by the name that they are told apart
+        if len(inputs) > 1:  # one that is missing looks alike in all: they are told apart by their names
             first.got = {name: error.got for name, error in wrong.items()}
         raise first
 
