@@ -26,6 +26,7 @@ WRONG = {
     "too narrow": (0.85 * normal(*SHAPE), "variance"),
     "uniform": (12**0.5 * (torch.rand(SHAPE, generator=Generator().manual_seed(0)) - 0.5), "share"),
     "signs": (normal(*SHAPE).sign(), "share"),
+    "cut off at two deviations": (normal(*SHAPE).clamp(-2, 2), "beyond two"),
     "one step for all": (normal(1, 32, 32).expand(SHAPE), "along the steps"),
     "one sample for all": (normal(4, 1, 32).expand(SHAPE), "along the samples"),
     "one element for all": (normal(4, 32, 1).expand(SHAPE), "along the elements"),
@@ -37,6 +38,15 @@ WRONG = {
 def test_other_numbers_alarm_and_say_what_is_wrong(z, says):
     with pytest.raises(Mismatch, match=says):
         chance.standard_normal(z, "", AXES, of="what was added")
+
+
+def test_bounds_of_a_share_are_where_chernoff_has_them():
+    """Of 10 numbers none has a property of share 1/10 more often than once in 1e10 runs, of 1000 never."""
+    chance._share(0.0, 0.1, 10, "share", "", "z")
+    chance._share(0.1, 0.1, 1000, "share", "", "z")
+    for found in (0.0, 0.02, 0.3, 1.0):
+        with pytest.raises(Mismatch, match="share"):
+            chance._share(found, 0.1, 1000, "share", "", "z")
 
 
 def test_an_alarm_says_of_what_and_has_the_number_of_each_step():
