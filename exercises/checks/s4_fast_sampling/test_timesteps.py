@@ -40,7 +40,7 @@ def test_timesteps_by_hand(code):
 
 def test_timesteps_strides_that_divide_T(code):
     """Where n divides T, every stride is T/n long."""
-    compare(code, [(1000, 4), (12, 3), (1000, 20), (64, 16)])
+    compare(code, [(1000, 4), (12, 3), (1000, 20), (64, 16), (9, 9), (9, 1)])
 
 
 def test_timesteps_rounds_each_step_and_not_the_stride(code):
