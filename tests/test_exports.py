@@ -180,6 +180,19 @@ def test_of_two_marks_of_a_learner_one_that_is_settled_counts_before_one_that_is
     assert [doubt for doubt in doubts if "fault of ours" in doubt] == [told]
 
 
+@pytest.mark.parametrize("names", [("ada", "late"), ("late", "ada")])
+def test_what_one_submission_does_not_have_settles_nothing_of_another(names):
+    """As with `--only`, where each submission has rows of all sections that are asked for."""
+    rows = {
+        "ada": [row(verdict="grader-error")],
+        "late": [row(verdict="not-gradable", message=f"there is no {STEM} in it")],
+    }
+    roster = Roster({"ada": Learner("ada", "Ada", ("late",))})
+    texts, doubts = formats.export(cohort(**{name: rows[name] for name in names}), "canvas", roster, {})
+    assert read(texts[""])[-1][TITLE] == ""
+    assert doubts[-1] == f"ada: {STEM} could not be graded by a fault of ours; the cell is empty"
+
+
 @pytest.mark.parametrize("to", formats.TABLES)
 @pytest.mark.parametrize("separator", list(",;\t|"))
 def test_no_cell_is_a_formula_wherever_a_program_cuts_the_line(to, separator):

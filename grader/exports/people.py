@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from grader.course import sections
 from grader.judging.results import OURS, Document, Graded, Row
+from grader.reports.tally import absent
 from grader.syllabus.roster import Roster
 
 
@@ -21,9 +22,9 @@ class Mark:
         return any(row["verdict"] == OURS and "by_hand" not in row for row in self.rows)
 
     @property
-    def rank(self) -> tuple[bool, float]:
-        """What is greater of the mark that counts, of several."""
-        return not self.open, self.score
+    def rank(self) -> tuple[bool, bool, float]:
+        """What is greater of the mark that counts, of several; of a section that was not handed in it is none."""
+        return not all(map(absent, self.rows)), not self.open, self.score
 
     @property
     def said(self) -> str:
