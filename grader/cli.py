@@ -441,7 +441,7 @@ def _graded(
 
 def _write(document: results.Document, options: argparse.Namespace) -> None:
     if options.json:
-        _tell_who_goes(document, options.json)
+        _tell_what_goes(document, options)
         write_atomically(options.json, json.dumps(document, indent=1) + "\n", named=True)
     if options.html:
         write_atomically(options.html / "index.html", report.html(document))
@@ -449,13 +449,19 @@ def _write(document: results.Document, options: argparse.Namespace) -> None:
         feedback.write_all(document, options.learners)
 
 
-def _tell_who_goes(document: results.Document, path: Path) -> None:
-    """Say who is in the results that stood there and not in these, as where one learner alone was given."""
+def _tell_what_goes(document: results.Document, options: argparse.Namespace) -> None:
+    """Say of the results that stood there who is not in these, as where one learner alone was given, and whether they had another seed."""
+    path = options.json
     try:
         before = load_results(path) if path.is_file() and path.stat().st_size <= LOOKED_INTO else None
     except (OSError, NotResults):  # there are none
         before = None
-    if before is None or hiding.is_hidden(before) != hiding.is_hidden(document):
+    if before is None:
+        return
+    if before["seed"] != document["seed"] and options.before is None:  # a regrade is asked for another one
+        said = f"{path} was by the seed {before['seed']}, and is by {document['seed']} now"
+        print(f"unstatic: {said}; --seed {before['seed']} goes on with the other one", file=sys.stderr)
+    if hiding.is_hidden(before) != hiding.is_hidden(document):
         return
     there = {_whose(one) for one in document["submissions"]}
     if gone := [one["name"] for one in before["submissions"] if _whose(one) not in there]:

@@ -119,6 +119,16 @@ def test_who_was_in_the_results_and_is_not_any_more_is_told(grade, monkeypatch, 
     assert "any more" not in grade.err
 
 
+def test_results_that_were_by_another_seed_are_told_before_it_is_lost(grade):
+    grade()
+    other = json.loads(Path("out.json").read_text()) | {"seed": 77}  # as a regrade left them
+    Path("out.json").write_text(json.dumps(other))
+    grade()
+    assert "out.json was by the seed 77, and is by 1 now; --seed 77 goes on with the other one" in grade.err
+    grade()
+    assert "by the seed" not in grade.err
+
+
 def test_a_roster_may_be_the_table_that_a_platform_exports(grade):
     Path("class.csv").write_text("\ufeffName;Learner;Grade\nAda;ada;\nBob;bob;\nMary;mary;\n", encoding="utf-8")
     found = grade('roster = "class.csv"')
