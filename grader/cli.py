@@ -463,14 +463,15 @@ def _tell_what_goes(document: results.Document, options: argparse.Namespace) -> 
         print(f"unstatic: {said}; --seed {before['seed']} goes on with the other one", file=sys.stderr)
     if hiding.is_hidden(before) != hiding.is_hidden(document):
         return
-    there = {_whose(one) for one in document["submissions"]}
-    if gone := [one["name"] for one in before["submissions"] if _whose(one) not in there]:
+    there = set().union(*map(_called, document["submissions"]))
+    if gone := [one["name"] for one in before["submissions"] if not _called(one) & there]:
         said = f"{path} had {one_line(', '.join(gone), 300)} too, and has not any more; if that is not meant"
         print(f"unstatic: {said}, give all submissions, of which none is judged anew", file=sys.stderr)
 
 
-def _whose(one: results.Graded) -> str:
-    return one.get("learner") or one["name"].rpartition("/")[2]
+def _called(one: results.Graded) -> set[str]:
+    """What a submission and its learner are called, wherever it lies."""
+    return {one["name"].rpartition("/")[2], one.get("learner", one["name"])}
 
 
 if __name__ == "__main__":

@@ -115,6 +115,9 @@ def test_who_was_in_the_results_and_is_not_any_more_is_told(grade, monkeypatch, 
     grade(lines)
     who = r"learner-\w+, learner-\w+" if "hide" in lines else "eve, zoe"
     assert re.search(rf"unstatic: out.json had {who} too, and has not any more; .* give all submissions", grade.err)
+    if "roster" in lines:
+        grade(lines.replace("bob = {}", 'robert = { submissions = ["bob"] }'))
+        assert "any more" not in grade.err
     grade("" if "hide" in lines else "hide_names = true")  # which would say who is who
     assert "any more" not in grade.err
 
