@@ -134,7 +134,7 @@ class _Marker:
         submission, path = self.submissions[name]
         if row["section"] not in submission.sections:
             return row
-        names = (name, path.name if path else name, owner or name, *self._else_called(owner))
+        names = (name, path.name if path else name, *self._else_called(owner))
         received = self.syllabus.receipts.of(names, row["section"], path)
         if received is None:
             self.no_receipt.append(name)
@@ -155,7 +155,7 @@ class _Marker:
         """What else a learner's work is called, but for what another submission goes by, which has a receipt of its own."""
         learner = self.syllabus.roster.learners.get(owner or "", Learner(""))
         there = {plain(name) for name in self.submissions}
-        return [name for name in learner.submissions if plain(name) not in there]
+        return [name for name in filter(None, (owner, *learner.submissions)) if plain(name) not in there]
 
 
 def valued(row: Row, syllabus: Syllabus) -> Row:
