@@ -79,7 +79,7 @@ def test_UNet_keeps_the_dtype_and_takes_any_t_once_it_has_learned(code, rng):
             network.to(dtype)
             x, t = images(rng, *shape, dtype=dtype)
             t[0], t[-1] = 0, 10 * LARGE_T
-            given_values = {"x": x, "t": t} | {"y": labels for labels in y}
+            given_values = dict(zip(("x", "t", "y"), (x, t, *y), strict=False))
             got = expect.untouched(lambda *values, network=network: answer(network, *values), KEEP, **given_values)
             got = got.detach()
             expect.holds(float(got.abs().max()) > 0, "a network that was moved away from its initialisation answers", got=got, want="numbers")  # fmt: skip
