@@ -214,7 +214,9 @@ def pulled(code, n: int, rng: Generator, offset: float) -> tuple[dict[int, list[
                 aim = want[t] - offset * (above + below) / (above - below)
                 whole = bool((aim - aim.median()).abs().median() < 1e-3)
                 aims.setdefault(t, []).append(round(float(aim.nanmedian()), 5) if whole else math.nan)
-                sides.setdefault(t, []).append(bool((above > 0).all() and (below < 0).all()))
+                # apart, whichever is up: an optimiser may be told to maximise, and its way is seen where updates are measured
+                apart = bool((above > 0).all() and (below < 0).all()) or bool((above < 0).all() and (below > 0).all())
+                sides.setdefault(t, []).append(apart)
     return aims, sides
 
 
