@@ -10,6 +10,14 @@ from exercises.checks.s5_flow_matching.worlds import Ends
 FUNCTION = "f(x, σ) = c_skip x + c_out F(c_in x, c_noise), c_in = 1 / √(σ² + σ_data²), c_noise = ln(σ) / 4"
 PARAMETERS = ((0.5, 0.002), (1.3, 0.1))
 """(sigma_data, sigma_min), the defaults first."""
+SHAPES = (
+    ((2, 3), "contiguous"),
+    ((3, 3, 3), "strided"),
+    ((1, 2, 2), "contiguous"),
+    ((3, 2, 3, 4), "expanded"),
+    ((2, 2, 2, 3, 1), "contiguous"),
+)
+"""Of data, each with how it lies in memory."""
 
 
 class Network(Model):

@@ -8,7 +8,7 @@ from exercises.checks.callers import Gain, left_to_the_caller
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.s5_flow_matching import batches
 from exercises.checks.s5_flow_matching.batches import column
-from exercises.checks.s5_flow_matching.consistency import PARAMETERS, Network, Quiet, Teacher, jump, pairs, seen
+from exercises.checks.s5_flow_matching.consistency import PARAMETERS, SHAPES, Network, Quiet, Teacher, jump, pairs, seen
 from exercises.checks.s5_flow_matching.models import left_alone, shown
 from exercises.checks.s5_flow_matching.rules import GRID, KEEP, SINGLE
 from exercises.checks.s5_flow_matching.worlds import Ends
@@ -17,13 +17,6 @@ LOSS = "the loss is the mean over every element of (f(x_hi, σ_hi) - f_ema(x̂_l
 STEP = (
     "x̂_lo = x_hi + (σ_lo - σ_hi) (d_1 + d_2) / 2, Heun's step: d_1 = (x_hi - D(x_hi, σ_hi)) / σ_hi, and"
     " d_2 = (x - D(x, σ_lo)) / σ_lo at x = x_hi + (σ_lo - σ_hi) d_1"
-)
-SHAPES = (
-    ((2, 3), "contiguous"),
-    ((3, 3, 3), "strided"),
-    ((1, 2, 2), "contiguous"),
-    ((3, 2, 3, 4), "expanded"),
-    ((2, 2, 2, 3, 1), "contiguous"),
 )
 CONSTANT = "the low side is a constant: no gradient goes through it, nor to the teacher"
 

@@ -7,7 +7,7 @@ from exercises.checks import cases, expect
 from exercises.checks.callers import Gain, left_to_the_caller
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.s5_flow_matching import batches
-from exercises.checks.s5_flow_matching.consistency import PARAMETERS, Network, Quiet, jump, pairs, seen
+from exercises.checks.s5_flow_matching.consistency import PARAMETERS, SHAPES, Network, Quiet, jump, pairs, seen
 from exercises.checks.s5_flow_matching.models import left_alone, shown
 from exercises.checks.s5_flow_matching.rules import GRID, KEEP, SINGLE
 from exercises.checks.s5_flow_matching.worlds import Ends
@@ -15,13 +15,6 @@ from exercises.checks.s5_flow_matching.worlds import Ends
 LOSS = (
     "the loss is the mean over every element of (f(x_hi, σ_hi) - f_ema(x_lo, σ_lo))², with the same noise on both sides:"
     " x_hi = data + σ_hi noise, x_lo = data + σ_lo noise"
-)
-SHAPES = (
-    ((2, 3), "contiguous"),
-    ((3, 3, 3), "strided"),
-    ((1, 2, 2), "contiguous"),
-    ((3, 2, 3, 4), "expanded"),
-    ((2, 2, 2, 3, 1), "contiguous"),
 )
 CONSTANT = "the low side is a constant: no gradient goes through it"
 
