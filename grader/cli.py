@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from grader.course import CourseError, find_exercise, sections
 from grader.desk import commands as learner
 from grader.exports import commands as exports
+from grader.exports import earlier
 from grader.exports.document import NotResults
 from grader.exports.document import load as load_results
 from grader.files import is_one_of, write_atomically
@@ -38,8 +39,6 @@ from grader.syllabus.grading import Grading, Unknown
 
 STATE = Path(".unstatic")
 """Where results are kept as they come, so that a killed run resumes; in the current folder."""
-LOOKED_INTO = 32 << 20
-"""Bytes that results may have to be looked into for who was there before: of a pipe nothing is read, and of thousands it takes long."""
 
 
 class UsageError(Exception):
@@ -215,7 +214,7 @@ def _regrade(options: argparse.Namespace) -> int:
             f"have `unstatic grade` make it by {kinds[0]} first (nothing is judged anew)"
         )
     options.not_fetched = hiding.owners(STATE, before.get("not_fetched", []))
-    options.only, options.before = _asked(before), before
+    options.only, options.before = earlier.exercises_in(before), before
     if options.seed is None:
         options.seed = before["seed"]
     after = _judged(options)
@@ -237,12 +236,6 @@ def _regrade(options: argparse.Namespace) -> int:
     options.json = options.results
     _write(after, options)
     return _status(after)
-
-
-def _asked(before: results.Document) -> list[str]:
-    """The exercises that results have, as `--only` would name them."""
-    rows = {(row["section"], row["exercise"]) for one in before["submissions"] for row in one["exercises"]}
-    return [name for stem, section in sections().items() for name in section.exercises if (stem, name) in rows]
 
 
 def _status(document: results.Document) -> int:
@@ -289,7 +282,11 @@ def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None)
     judges = None if cluster is None else lambda level: cluster
     hidden = options.hide_names or grading.syllabus.hide_names
     names = hiding.Pseudonyms(STATE, grading.syllabus.roster) if hidden else None
-    before = _graded_before(options, submissions, names) if options.before is not None else None
+    before = None
+    if options.before is not None:
+        before, beside = earlier.sections_in(options.before, submissions, names)
+        for said in beside:
+            _say(f"{said} is not in {options.results}, and stays out of it; `unstatic grade` grades it")
     kept = store.Store(STATE / "results.jsonl")
     terms = cohort.Terms(seed, level, kept, options.force, judges=judges, before=before)
     with _log(STATE / "log.txt"):
@@ -300,22 +297,6 @@ def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None)
     for doubt in terms.store.doubts:
         console.print(doubt, markup=False, highlight=False)
     return document
-
-
-def _graded_before(
-    options: argparse.Namespace, submissions: Sequence[intake.Submission], names: hiding.Pseudonyms | None
-) -> dict[str, set[str]]:
-    """The sections that each submission has in the results that are graded again; those that it has beside them are told."""
-    called = [one.name for one in submissions]
-    shown = hiding.shown(called, names) if names is not None else dict(zip(called, called, strict=True))
-    before = {one["name"]: difference.judged_in(one) for one in options.before["submissions"]}
-    every = set().union(*before.values())
-    for stem in sections():
-        has = [shown[one.name] for one in submissions if stem in one.sections]
-        if who := [name for name in has if stem not in before.get(name, every)]:
-            said = f"{stem} of {one_line(', '.join(who), 300)} is not in {options.results}, and stays out of it"
-            print(f"unstatic: {said}; `unstatic grade` grades it", file=sys.stderr)
-    return {name: before[shown[name]] for name in called if shown[name] in before}
 
 
 @contextlib.contextmanager
@@ -441,7 +422,8 @@ def _graded(
 
 def _write(document: results.Document, options: argparse.Namespace) -> None:
     if options.json:
-        _tell_what_goes(document, options)
+        for said in earlier.what_goes(options.json, document, regraded=options.before is not None):
+            _say(said)
         write_atomically(options.json, json.dumps(document, indent=1) + "\n", named=True)
     if options.html:
         write_atomically(options.html / "index.html", report.html(document))
@@ -449,29 +431,8 @@ def _write(document: results.Document, options: argparse.Namespace) -> None:
         feedback.write_all(document, options.learners)
 
 
-def _tell_what_goes(document: results.Document, options: argparse.Namespace) -> None:
-    """Say of the results that stood there who is not in these, as where one learner alone was given, and whether they had another seed."""
-    path = options.json
-    try:
-        before = load_results(path) if path.is_file() and path.stat().st_size <= LOOKED_INTO else None
-    except (OSError, NotResults):  # there are none
-        before = None
-    if before is None:
-        return
-    if before["seed"] != document["seed"] and options.before is None:  # a regrade is asked for another one
-        said = f"{path} was by the seed {before['seed']}, and is by {document['seed']} now"
-        print(f"unstatic: {said}; --seed {before['seed']} goes on with the other one", file=sys.stderr)
-    if hiding.is_hidden(before) != hiding.is_hidden(document):
-        return
-    there = set().union(*map(_called, document["submissions"]))
-    if gone := [one["name"] for one in before["submissions"] if not _called(one) & there]:
-        said = f"{path} had {one_line(', '.join(gone), 300)} too, and has not any more; if that is not meant"
-        print(f"unstatic: {said}, give all submissions, of which none is judged anew", file=sys.stderr)
-
-
-def _called(one: results.Graded) -> set[str]:
-    """What a submission and its learner are called, wherever it lies."""
-    return {one["name"].rpartition("/")[2], one.get("learner", one["name"])}
+def _say(said: str) -> None:
+    print(f"unstatic: {said}", file=sys.stderr)
 
 
 if __name__ == "__main__":
