@@ -16,7 +16,7 @@ judging, desk    verdicts: one section, a cohort, the store of results; the lear
 syllabus         what a course sets for itself: roster, points, deadlines, checks of its own
 reports          results for people
 exports          results for other programs
-nbgrader         the bridge that has our judge in the place of nbgrader's executor
+grade, nbgrader  the commands that judge, `unstatic grade` and `regrade`; the bridge that has our judge in the place of nbgrader's executor
 cli              the command line, `unstatic`
 ci               what a workflow runs
 """

@@ -89,3 +89,10 @@ def is_one_of(path: Path, others: Iterable[Path]) -> bool:
     """Whether what would be written to a path would take the place of one of these files, by whatever name or link."""
     target = os.path.realpath(path)
     return any(os.path.realpath(other) == target for other in others)
+
+
+def of_the_system(error: OSError) -> str:
+    """What the system said, with the file first and without its number."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"{os.fsdecode(error.filename)}: {error.strerror[:1].lower()}{error.strerror[1:]}"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.intake.reading import Submission, read, read_all
+from grader.intake.reading import read, read_all
+from grader.intake.submission import Submission
 
 STEM = "s1_forward_reverse"
 PY, NB = f"{STEM}.py", f"{STEM}.ipynb"

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from grader.course import ROOT, Section, find_exercise, sections
-from grader.intake import reading as intake
-from grader.intake.reading import fingerprint, read
+from grader.intake import choosing
+from grader.intake.reading import read
+from grader.intake.submission import fingerprint
 from tests.handed_in import CODE, NB, PY, STEM, notebook, only_source, pack, problem, write
 
 
@@ -147,7 +148,7 @@ def test_an_archive_may_write_its_paths_with_a_leading_dot(tmp_path):
 
 def test_a_folder_of_all_sections_gives_each(tmp_path, monkeypatch):
     other = Section("s2_ddpm", "", {"snr": find_exercise("q_sample")})
-    monkeypatch.setattr(intake, "sections", lambda: {**sections(), "s2_ddpm": other})
+    monkeypatch.setattr(choosing, "sections", lambda: {**sections(), "s2_ddpm": other})
     write(tmp_path / PY)
     write(tmp_path / "s2_ddpm.ipynb", notebook("snr = 1", "%%bash\nls"))
     write(tmp_path / "s3_unknown.py")
@@ -161,7 +162,7 @@ def test_a_folder_of_all_sections_gives_each(tmp_path, monkeypatch):
 
 
 def test_one_bad_section_does_not_touch_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(intake, "sections", lambda: {**sections(), "s2_ddpm": Section("s2_ddpm", "", {})})
+    monkeypatch.setattr(choosing, "sections", lambda: {**sections(), "s2_ddpm": Section("s2_ddpm", "", {})})
     write(tmp_path / PY, "def (")
     write(tmp_path / "s2_ddpm.py", "x = 1")
     submission = read(tmp_path)

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from grader.course import section
-from grader.intake.reading import Submission
 from grader.intake.sources import Source
+from grader.intake.submission import Submission
 from grader.judging.results import document, plain_row
 from grader.syllabus import marks
 from grader.syllabus.reading import read

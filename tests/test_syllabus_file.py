@@ -213,7 +213,7 @@ def test_a_check_that_our_own_answer_does_not_pass_is_told_by_course_and_by_grad
     assert main(["course", "course.toml"]) == 1
     said = capsys.readouterr()
     assert told in said.out
-    monkeypatch.setattr("grader.cli._graded", lambda *_: document(1, "none", []))
+    monkeypatch.setattr("grader.grade._graded", lambda *_: document(1, "none", []))
     assert main(["grade", "ada", "--course", "course.toml"]) == 0
     graded = capsys.readouterr()
     assert told in graded.err

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from grader import cli
+from grader import cli, grade
 from grader.ci import badge, cohort, grading, workflow
 from grader.ci.settings import COMMIT, NAME, REPOSITORY, Settings, Unusable
 from grader.ci.take import FOLDER, NotTaken, Taken, kept, take
@@ -146,7 +146,7 @@ def _grade_class(settings: Settings) -> int:
         )
     taken, results = settings.path("TAKEN", "taken"), settings.path("RESULTS", "results")
     if stores := sorted(settings.path("STORES", "stores").glob("**/results.jsonl")):
-        cohort.together(stores, results / cli.STATE / "results.jsonl")
+        cohort.together(stores, results / grade.STATE / "results.jsonl")
     people = sorted(folder for folder in taken.iterdir() if folder.is_dir())
     named = results / "submissions"
     shutil.rmtree(named, ignore_errors=True)  # on a runner of one's own there may be an earlier run's

@@ -13,8 +13,8 @@ from grader.course import find_exercise, sections
 from grader.exports import classroom50, gradescope, junit
 from grader.files import write_atomically
 from grader.intake import reading as intake
-from grader.intake.reading import Submission
 from grader.intake.sources import Source
+from grader.intake.submission import Submission
 from grader.judging import cohort
 from grader.judging.results import OURS, Document, Graded, Row
 from grader.judging.store import Store

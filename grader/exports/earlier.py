@@ -5,7 +5,7 @@ from pathlib import Path
 
 from grader.course import sections
 from grader.exports.document import NotResults, load
-from grader.intake.reading import Submission
+from grader.intake.submission import Submission
 from grader.intake.visible import one_line
 from grader.judging.results import Document, Graded
 from grader.reports.difference import judged_in

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from grader.course import section, sections
 from grader.files import replace_file
-from grader.intake.reading import Submission, fingerprint
+from grader.intake.submission import Submission, fingerprint
 from grader.judging import schedule
 from grader.judging.conditions import OURS, Conditions
 from grader.judging.results import Document, Row, document, plain_row

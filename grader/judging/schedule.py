@@ -15,7 +15,7 @@ from typing import Protocol
 
 from grader.course import section
 from grader.faults import GraderFault
-from grader.intake.reading import Submission
+from grader.intake.submission import Submission
 from grader.judging.conditions import OURS, Conditions
 from grader.judging.process import JudgeProcess
 from grader.judging.results import Row, plain_row

@@ -30,7 +30,7 @@ class Key:
     """What the rows of a unit depend on: the same key, the same rows but for times.
 
     Attributes:
-        content: the submission's `intake.fingerprint` for the section.
+        content: the submission's `intake.submission.fingerprint` for the section.
         section: the section's stem.
         seed: what the inputs are drawn from.
         course: `course_version()`.

@@ -20,7 +20,7 @@ from traitlets import Integer, Unicode
 
 from grader.course import sections
 from grader.faults import GraderFault
-from grader.intake.reading import Submission
+from grader.intake.submission import Submission
 from grader.intake.trees import Refused, read_file
 from grader.judging import cohort, schedule, store
 from grader.judging.results import OURS, Row

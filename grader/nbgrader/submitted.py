@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from grader.intake.notebooks import MOST_CELLS, OBJECTS, cells_in, source_of
-from grader.intake.reading import Submission, read
+from grader.intake.reading import read
 from grader.intake.sources import LIMITS
+from grader.intake.submission import Submission
 from grader.intake.trees import Refused, read_file, require_regular
 from grader.intake.visible import one_line
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 
 from grader.course import section
-from grader.intake.reading import Submission
+from grader.intake.submission import Submission
 from grader.judging.results import Equal
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from grader.course import section, sections
-from grader.intake.reading import Submission
+from grader.intake.submission import Submission
 from grader.judging import cohort
 from grader.judging.cohort import Terms, Told
 from grader.judging.results import Document

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from grader.course import find_exercise, section
-from grader.intake.reading import Submission
+from grader.intake.submission import Submission
 from grader.judging.results import Document, Graded, Row, document, plain_row
 from grader.syllabus.roster import Learner, plain
 from grader.syllabus.rules import HandScore, Syllabus

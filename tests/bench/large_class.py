@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.course import section
-from grader.intake.reading import Submission
 from grader.intake.sources import Source
+from grader.intake.submission import Submission
 from grader.judging import cohort, schedule
 from grader.judging.results import Document, Row, plain_row
 from grader.judging.store import Store

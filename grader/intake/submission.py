@@ -1,0 +1,35 @@
+"""What one learner handed in, as the judge takes it: sections of source text, and sentences about what could not be read."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grader.intake.sources import Source
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What one learner handed in.
+
+    Attributes:
+        name: the file's stem, or the folder's or archive's name.
+        sections: the sections that can be graded, by stem.
+        problems: why a section cannot be read, by stem, a sentence each; under None, why nothing can.
+        notes: what its sender may want to know: files not used, a notebook beside a module, cells left out.
+        path: where it lies by itself; None if it is a part of an archive.
+    """
+
+    name: str
+    sections: dict[str, Source] = field(default_factory=dict)
+    problems: dict[str | None, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    path: Path | None = None
+
+
+def fingerprint(submission: Submission, stem: str) -> str:
+    """What the verdicts on a section depend on, of all that was handed in: its content, or the reason why it has none."""
+    if stem in submission.sections:
+        source = submission.sections[stem]
+        return hashlib.sha256(f"{source.kind} {source.digest}".encode()).hexdigest()
+    reason = submission.problems.get(stem, submission.problems.get(None, ""))
+    return hashlib.sha256(f"unread {reason}".encode()).hexdigest()
