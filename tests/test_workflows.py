@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from grader.course import ROOT
 
@@ -27,8 +28,6 @@ each = pytest.mark.parametrize("path", EVERY, ids=lambda path: path.name)
 
 
 def load(path: Path) -> dict[str, Any]:
-    import yaml
-
     found = yaml.safe_load(path.read_text(encoding="utf-8"))
     found["on"] = found.pop(True, None) or found.get("on")  # YAML 1.1 reads `on` as true
     return found
