@@ -22,7 +22,7 @@ def tidy(seed: int = SEED, threads: int = 1) -> Iterator[None]:
     one thread sums come out the same on every machine. An optimizer alone does not import torch's compiler.
     """
     compiler.import_when_needed()
-    threads_before, dtype, device = torch.get_num_threads(), torch.get_default_dtype(), torch.get_default_device()
+    threads_before, dtype, device = torch.get_num_threads(), torch.get_default_dtype(), torch.empty(0).device
     numbers = torch.get_rng_state(), random.getstate(), np.random.get_state()
     start = global_seed(seed)
     deterministic, anomalies = torch.are_deterministic_algorithms_enabled(), torch.is_anomaly_enabled()
@@ -36,7 +36,10 @@ def tidy(seed: int = SEED, threads: int = 1) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads_before)
         torch.set_default_dtype(dtype)
-        torch.set_default_device(None if device.type == "cpu" else device)
+        if (
+            torch.empty(0).device != device
+        ):  # where it need not be called: once it was, torch 2.6 cannot tell the default device
+            torch.set_default_device(None if device.type == "cpu" else device)
         torch.set_rng_state(numbers[0])
         random.setstate(numbers[1])
         np.random.set_state(numbers[2])

@@ -6,7 +6,10 @@ def switch_back() -> None:
     import torch
 
     torch.set_default_dtype(torch.float32)
-    torch.set_default_device(None)
+    if (
+        torch.empty(0).device.type != "cpu"
+    ):  # where it need not be called: once it was, torch 2.6 cannot tell the default device
+        torch.set_default_device(None)
     if torch.are_deterministic_algorithms_enabled():  # the other call imports torch's compiler
         torch.use_deterministic_algorithms(False)
     torch.set_anomaly_enabled(False)
