@@ -36,9 +36,8 @@ def tidy(seed: int = SEED, threads: int = 1) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads_before)
         torch.set_default_dtype(dtype)
-        if (
-            torch.empty(0).device != device
-        ):  # where it need not be called: once it was, torch 2.6 cannot tell the default device
+        # Only where it is another one: once it was set to none, torch 2.6 cannot tell the default device
+        if torch.empty(0).device != device:
             torch.set_default_device(None if device.type == "cpu" else device)
         torch.set_rng_state(numbers[0])
         random.setstate(numbers[1])

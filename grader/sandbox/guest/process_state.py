@@ -6,9 +6,8 @@ def switch_back() -> None:
     import torch
 
     torch.set_default_dtype(torch.float32)
-    if (
-        torch.empty(0).device.type != "cpu"
-    ):  # where it need not be called: once it was, torch 2.6 cannot tell the default device
+    # Only where it is another one: once it was set to none, torch 2.6 cannot tell the default device
+    if torch.empty(0).device.type != "cpu":
         torch.set_default_device(None)
     if torch.are_deterministic_algorithms_enabled():  # the other call imports torch's compiler
         torch.use_deterministic_algorithms(False)
