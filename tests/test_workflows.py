@@ -20,7 +20,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 CALLERS = sorted((ROOT / "docs" / "ci").glob("*.yml"))
 EVERY = [*WORKFLOWS, *CALLERS]
 STEPS = re.compile(
-    r"true|make gpu|make site|bash (course/)?\.ci/(pinned|jail|run|mark|learner)|make -C course install EXTRAS=instructor"
+    r"true|make gpu|make site|bash (course/)?\.ci/(pinned|jail|run|versions|mark|learner)|make -C course install EXTRAS=instructor"
     r"|make -C course ci DO=(take|grade|plan|take-class|grade-class)"
 )
 """What a step may run: what tests/test_ci*.py, tests/test_make.py and every change run."""
@@ -171,13 +171,26 @@ def test_a_self_hosted_runner_is_never_for_a_pull_request():
             assert set(load(path)["on"]) <= {"workflow_dispatch", "schedule"}, path.name
 
 
-def test_the_learners_job_installs_and_then_runs_the_learners_commands(tmp_path):
-    """With a python that notes what it is asked for: what it is asked for is tested in test_other_systems."""
+def asked_of_python(script: str, tmp_path: Path, **environment: str) -> list[str]:
+    """What a script of the pipelines asks a python for that notes it, and does nothing."""
     python = tmp_path / "python"
     python.write_text('#!/bin/sh\necho "$@" >> "$NOTES"\n', encoding="utf-8")
     python.chmod(0o755)
-    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "NOTES": str(tmp_path / "notes")}
-    subprocess.run(["bash", ROOT / ".ci" / "learner"], env=environment, check=True)
-    asked = (tmp_path / "notes").read_text(encoding="utf-8").splitlines()
+    environment |= {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "NOTES": str(tmp_path / "notes")}
+    subprocess.run(["bash", ROOT / ".ci" / script], env=os.environ | environment, check=True)
+    return (tmp_path / "notes").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize(("torch", "installed"), [("2.6.0", "torch==2.6.0"), ("", "torch")])
+def test_the_job_of_other_versions_installs_them_and_runs_the_tests_that_make_test_runs(torch, installed, tmp_path):
+    install, run = asked_of_python("versions", tmp_path, UNSTATIC_TORCH=torch)
+    assert install == f"-m pip install {installed} -e .[instructor,dev]"
+    for name in run.removeprefix("-m ").split():
+        assert name in (ROOT / "Makefile").read_text(encoding="utf-8"), name
+
+
+def test_the_learners_job_installs_and_then_runs_the_learners_commands(tmp_path):
+    """What python is asked for there is tested in test_other_systems."""
+    asked = asked_of_python("learner", tmp_path)
     assert asked == ["-m pip install -e .", "-m pytest tests/test_other_systems.py"]
     assert (ROOT / "tests" / "test_other_systems.py").is_file()
