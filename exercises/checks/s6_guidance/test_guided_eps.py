@@ -104,6 +104,12 @@ def test_guided_eps_has_a_scale_for_each_sample(code, rng):
         scaled_apart(asking(code), case, y, torch.full_like(y, null), scales(case, rng), LINE)
 
 
+def test_guided_eps_of_a_sample_without_a_label_is_its_guess(code, rng):
+    """Where a sample has no label both guesses are one, and every scale gives it."""
+    case, y = cases.make((3, 2), cases.schedule(4, rng), rng), torch.tensor([5, 0, 5])
+    scaled_apart(asking(code), case, y, torch.full_like(y, 5), numbers(0.0, 2.0, 3.0), LINE)
+
+
 def test_guided_eps_keeps_the_dtype_its_arguments_and_the_model(code, rng):
     """The result has x_t's dtype, whatever the scale's, and neither arguments nor the model are changed."""
     case = cases.gradual(rng)

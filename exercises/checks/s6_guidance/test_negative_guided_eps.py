@@ -81,6 +81,12 @@ def test_negative_guided_eps_has_a_scale_for_each_sample(code, rng):
         scaled_apart(code.negative_guided_eps, case, labels(case, rng), unwanted(case, rng), scales(case, rng), LINE)
 
 
+def test_negative_guided_eps_of_a_label_against_itself_is_its_guess(code, rng):
+    """Where a sample's negative label is its own, too, both guesses are one, and every scale gives it."""
+    case, y = cases.make((3, 2), cases.schedule(4, rng), rng), torch.tensor([3, 0, 4])
+    scaled_apart(code.negative_guided_eps, case, y, torch.tensor([3, 1, 4]), numbers(0.0, 2.0, 3.0), LINE)
+
+
 def test_negative_guided_eps_keeps_the_dtype_its_arguments_and_the_model(code, rng):
     """The result has x_t's dtype, whatever the scale's, and neither arguments nor the model are changed."""
     case = cases.gradual(rng)
