@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from exercises.checks import notes
 from exercises.checks.expect import given
 from exercises.checks.s6_guidance.inputs import column
 
@@ -44,10 +45,12 @@ class Told(nn.Module):
 
     Attributes:
         asked: the calls.
+        noted: whether they are compared with those of known mistakes: where a batch is doubled, either half may come first.
     """
 
-    def __init__(self, weight: float = 0.75, bias: float = 0.25) -> None:
+    def __init__(self, weight: float = 0.75, bias: float = 0.25, noted: bool = False) -> None:
         super().__init__()
+        self.noted = noted
         self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float64))
         self.bias = nn.Parameter(torch.tensor(bias, dtype=torch.float64))
         self.asked: list[Asked] = []
@@ -55,6 +58,8 @@ class Told(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
         call = Asked(_copied(x_t), _copied(t), _copied(y), x_t.requires_grad)
         self.asked.append(call)
+        if self.noted:
+            notes.asked((call.x_t, call.t, call.y))
         given(x_t=call.x_t, t=call.t, y=call.y)
         if not call.tells(t, y):  # the check that looks at the calls says so
             return torch.zeros_like(x_t) * self.weight.to(x_t)
@@ -86,6 +91,7 @@ class Judge(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         call = Asked(_copied(x_t), _copied(t), None, x_t.requires_grad)
         self.asked.append(call)
+        notes.asked((call.x_t, call.t))
         if not call.tells(t):
             return torch.zeros_like(x_t.flatten(1)) @ self.matrix.to(x_t)
         return self.logits(x_t, t)

@@ -64,7 +64,7 @@ def test_cfg_loss_by_hand(code):
 def test_cfg_loss_is_the_mean_squared_error_of_the_guessed_noise(code, rng):
     """With all labels or with none, the loss is the mean squared error of the guessed noise, in any shape and layout."""
     for number, case in enumerate(corners(rng)):
-        y, null, p, model = labels(case, rng), NULLS[number % 3], float(number % 2), Told()
+        y, null, p, model = labels(case, rng), NULLS[number % 3], float(number % 2), Told(noted=True)
         got = code.cfg_loss(model, case.x0, y, case.t, case.noise, case.alpha_bar, null, p, apart(number))
         expect.close(got, mse(case, told(y, null, p)).detach(), f"{KEPT[p]}; {MEAN}")
 
@@ -72,7 +72,7 @@ def test_cfg_loss_is_the_mean_squared_error_of_the_guessed_noise(code, rng):
 def test_cfg_loss_calls_the_model_once_with_noised_data_levels_and_labels(code, rng):
     """The model is called once, with the noised data, its levels, and what is left of its labels."""
     for number, case in enumerate(corners(rng)):
-        y, null, p, model = labels(case, rng), NULLS[number % 3], float(number % 2), Told()
+        y, null, p, model = labels(case, rng), NULLS[number % 3], float(number % 2), Told(noted=True)
         code.cfg_loss(model, case.x0, y, case.t, case.noise, case.alpha_bar, null, p, apart(number))
         once(model, case)
         expect.close(model.asked[0].y, told(y, null, p), KEPT[p])
@@ -118,7 +118,7 @@ def test_cfg_loss_lets_gradients_through_to_model_and_data(code, rng):
     case = cases.gradual(rng)
     y = labels(case, rng)
     for p in (0.0, 1.0):
-        model = Told()
+        model = Told(noted=True)
         x0, noise = tracked(case.x0, case.noise)
         own = Case(x0, case.x_t, case.eps, noise, case.t, case.betas, case.alpha_bar)
         error = (noise - model.guess(jump(own), case.t, told(y, 5, p))).square().mean()
@@ -140,7 +140,7 @@ def test_cfg_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
     for case in cases.precisions(rng):
         y = labels(case, rng)
         for p in (0.0, 1.0):
-            model = Told().train(p == 0)
+            model = Told(noted=True).train(p == 0)
             got = expect.untouched(
                 lambda *arguments, model=model, p=p: code.cfg_loss(model, *arguments, 5, p, apart(0)),
                 KEEP, x0=case.x0, y=y, t=case.t, noise=case.noise, alpha_bar=case.alpha_bar,

@@ -1,5 +1,6 @@
 """What the models are asked: how often, about which data, at which times, with which labels."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -332,16 +333,20 @@ def _noised(look: Look, odd: list[tuple[Step, int, Any, Any]], covered: list[Ste
             yield look.fact(f"the model is not shown {called(name)} first", MEANS, covered)
             return
     rows: list[tuple[Tensor, Tensor]] = []
+    levels: list[float] = []
     for step, _, mine, right in odd if names and len(names) <= 3 else []:
         assert names
         values = [given(step[2])[name].detach().double() for name in names]
+        t = given(step[2]).get("t")
         for at in range(len(right)):
             matrix = torch.stack([value[at].flatten() for value in values], dim=1)
             one, other = (solve(matrix, data.detach().double()[at].flatten()) for data in (mine, right))
             if one is not None and other is not None:
                 rows.append((one, other))
+                levels.append(float(t[at]) if isinstance(t, Tensor) and t.shape == right.shape[:1] else math.nan)
     if rows and names:
-        yield from _mixed(look, names, rows, covered)
+        rows, where = _at_0(rows, levels)
+        yield from _mixed(look, names, rows, covered, where)
         return
     yield look.fact("the model is shown other data than it should be", MEANS, covered, False)
 
@@ -357,7 +362,17 @@ RULES: list[tuple[str, Callable[[Tensor], Tensor]]] = [
 ]
 
 
-def _mixed(look: Look, names: list[str], rows: list[tuple[Tensor, Tensor]], covered: list[Step]) -> Iterator[Fact]:
+def _at_0(rows: list[tuple[Tensor, Tensor]], levels: list[float]) -> tuple[list[tuple[Tensor, Tensor]], str]:
+    """The samples at t = 0, if they alone are shown wrongly, and where that is in words; else all of them."""
+    wrong = [not torch.allclose(one, other, rtol=NEAR, atol=NEAR) for one, other in rows]
+    if all(level == 0 for level, is_wrong in zip(levels, wrong, strict=True) if is_wrong) and not all(wrong):
+        return [row for row, is_wrong in zip(rows, wrong, strict=True) if is_wrong], ", where t is 0"
+    return rows, ""
+
+
+def _mixed(
+    look: Look, names: list[str], rows: list[tuple[Tensor, Tensor]], covered: list[Step], where: str
+) -> Iterator[Fact]:
     mine, right = (torch.stack(list(side)) for side in zip(*rows, strict=True))
     said, unknown, fine = [], [], []
     for at, name in enumerate(names):
@@ -371,13 +386,13 @@ def _mixed(look: Look, names: list[str], rows: list[tuple[Tensor, Tensor]], cove
         else:
             unknown.append(called(name))
     if len(names) == 2 and torch.allclose(mine, right.flip(1), rtol=NEAR, atol=NEAR):
-        yield look.fact("the weights exchanged in what the model is shown", MEANS, covered)
+        yield look.fact(f"the weights exchanged in what the model is shown{where}", MEANS, covered)
         return
     if unknown and not fine and not said:
-        yield look.fact("other weights in what the model is shown", MEANS, covered, sure=False)
+        yield look.fact(f"other weights in what the model is shown{where}", MEANS, covered, sure=False)
         return
     said += [f"another weight of {name} in" for name in unknown]
     if 0 < len(said) <= 2:
         first, *more = said
         head = first if not more else f"{first.removesuffix(' in').removesuffix(' of')} and {more[0]}"
-        yield look.fact(f"{head} what the model is shown", MEANS, covered)
+        yield look.fact(f"{head} what the model is shown{where}", MEANS, covered)
