@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from grader.checks.collect import collect
-from grader.diagnosis.evidence import raised
+from grader.diagnosis.evidence import differs, raised
 from grader.diagnosis.observed.facts import Fact, Look
 from grader.diagnosis.reference import reference
 
@@ -139,6 +139,8 @@ BROKEN = {
     "asks_for_both_guesses_whatever_the_scale": "not both guesses asked for whatever the scale",
     "asks_for_both_guesses_whatever_the_scales_of_the_samples": "not both guesses asked for whatever the scale",
     "has_a_scale_for_each_sample": "wrong where each sample has its own scale",
+    "of_a_label_against_itself_is_its_guess": "wrong where a sample's two labels are the same",
+    "of_a_sample_without_a_label_is_its_guess": "wrong where a sample has no label",
     "decodes_once_at_the_end_what_it_has_unscaled": "not decoded once, at the end, after the scale is taken out",
     "clamps_the_picture_and_nothing_else": "the picture not clamped, or more than the picture",
     "of_equal_levels_and_networks_is_zero": "not zero for equal levels and networks",
@@ -206,6 +208,8 @@ ASKING = {
     "walks_from_the_given_noise_by_euler": "not Euler's walk from the given noise",
 }
 """Checks of what models are asked, and what is said where they fail."""
+BOTH = "asks_for_both_guesses_whatever_the_scale"
+"""The check of what is asked at scales at which one of both guesses has no effect: others may pass where it fails."""
 IN_PART = {
     "asks_the_teacher_along_one_step_of_heun", "asks_the_network_for_scaled_input_and_level",
     "jumps_once_a_level_and_returns_the_last_answer", "asks_once_a_step_at_the_times_where_the_steps_begin",
@@ -216,6 +220,7 @@ IN_PART = {
 """Those of them that pass where some of what is asked may be wrong."""
 ZERO = r"of_a_perfect_model.*zero.*|of_a_model_that_knows.*zero|of_equal_levels.*zero|has_a_loss_of_0.*|of_a_perfect_guess.*"
 """Checks of losses that have nothing to learn left."""
+KEPT = "a dtype that is not kept, or an argument that is changed"
 PATTERNS = [
     (r"refuses_(.*)", "{} not refused"),
     (r"lets_gradients_through.*", "a gradient that is wrong or missing"),
@@ -223,7 +228,7 @@ PATTERNS = [
     (r"(?:at|from)_the_end_of_a_schedule", "wrong where next to nothing of the data is left, at the end of a schedule"),
     (r"at_the_beginning_of_a_schedule", "wrong where hardly any noise is added, at the beginning of a schedule"),
     (r"draws_where_no_gradient_is_recorded", "another result where no gradient is recorded"),
-    (r"keeps?_the_dtype.*", "a dtype that is not kept, or an argument that is changed"),
+    (r"keeps?_the_dtype.*", KEPT),
     (
         r"by_default.*|defaults?_to.*|has_its_defaults.*|starts_at_1e_5_by_default",
         "another default, or wrong numbers with the defaults",
@@ -247,6 +252,8 @@ WIDE = (
     "floats",
 )
 """Checks that fail too where the numbers are wrong everywhere: beside a check of numbers alone they tell nothing."""
+CERTAIN = {"changes_a_label_to_null_or_leaves_it"}
+"""Checks that fail for what they are called after, and for nothing else, however many others fail."""
 FEW = 2
 """Of so many checks that fail, each tells what is wrong though the numbers are."""
 
@@ -263,14 +270,15 @@ def rules(look: Look) -> Iterator[Fact]:
     for name, evidence in look.failures.items():
         if dark and not look.passed:
             return
-        if name not in known or (name in telling and not few):
+        certain = _suffix(name, look.exercise) in CERTAIN and not raised(evidence.got)
+        if name not in known or (name in telling and not few and not certain):
             continue
         if numbers and any(re.search(part, name) for part in WIDE):
             continue
         if "refuses" in name and evidence.notes and raised(evidence.notes[-1].values):
             yield Fact("an exception whose message does not name the argument", MEANS, frozenset([name]))
             continue
-        plain = few or _worded(evidence.got) or look.exercise[0].isupper()
+        plain = few or certain or _worded(evidence.got) or look.exercise[0].isupper()
         for says, sure in _broken(name, evidence.got, look.exercise, name in telling):
             yield Fact(says, MEANS, frozenset([name]), sure and plain)
 
@@ -300,16 +308,21 @@ def _methods(look: Look) -> Iterator[Fact]:
 
 def _asked(look: Look) -> Iterator[Fact]:
     """Where models note nothing: what the checks say of that which they are asked, and of a model that knows all."""
-    if not look.telling or any(step[2].right.asked for step in look.trail):
-        return
+    if not look.telling or any(differs(step[3].asked, step[2].right.asked) for step in look.trail):
+        return  # `asking` tells how
     failed = {n for name in look.failures if (n := _suffix(name, look.exercise)) in ASKING}
     passed = [n for name in look.passed if (n := _suffix(name, look.exercise)) in ASKING and n not in IN_PART]
     perfect = any(re.fullmatch(ZERO, _suffix(name, look.exercise)) for name in look.passed)
+    if failed and any(step[2].right.asked for step in look.trail):
+        return  # of what is noted nothing differs: that check looks at more
     covers = frozenset(step[0] for step in look.telling)
-    for name in look.failures:
-        if (n := _suffix(name, look.exercise)) in failed:
+    for name, evidence in look.failures.items():
+        if (n := _suffix(name, look.exercise)) in failed and not raised(evidence.got):
             yield Fact(ASKING[n], MEANS, covers | {name}, not failed - {n})
-    if passed and not failed and perfect:
+    halved = {name for name, evidence in look.failures.items() if BOTH in name and not raised(evidence.got)}
+    if passed and not failed and halved:
+        yield Fact(BROKEN[BOTH], MEANS, covers | halved)
+    elif passed and not failed and perfect:
         says = "asked rightly, and zero for a perfect model: errors are weighed or averaged in another way"
         yield Fact(says, MEANS, covers, False)
     elif passed and not failed:
@@ -348,7 +361,7 @@ def _broken(name: str, got: Any, exercise: str, telling: bool) -> Iterator[tuple
     elif isinstance(got, str) and got.startswith("torch."):
         if not telling:
             yield f"{got.removeprefix('torch.')} where the data have another dtype", True
-    elif says and not (isinstance(got, Tensor) and any(part in name for part in TELLS)):
+    elif says and not (isinstance(got, Tensor) and (says == KEPT or any(part in name for part in TELLS))):
         yield says, True
 
 
@@ -358,7 +371,7 @@ RAISING = (
 )  # fmt: skip
 """Checks where an exception is what it means that they fail."""
 TELLS = ("tells_one", "knows_where")
-"""Checks that compare answers: with numbers, something else has failed there."""
+"""Checks that compare answers: with numbers, something else has failed there, as in those of dtypes, which are compared first."""
 
 
 def said_of(name: str, exercise: str) -> str:
