@@ -13,7 +13,7 @@ from exercises.checks.rules import KEEP, SINGLE
 from exercises.checks.s6_guidance.asked import asks_both, doubled
 from exercises.checks.s6_guidance.formulas import between
 from exercises.checks.s6_guidance.models import Told
-from exercises.checks.s6_guidance.rules import APART, DOUBLED, FLOW
+from exercises.checks.s6_guidance.rules import ANY, APART, DOUBLED, FLOW
 
 Ask = Callable[[Told, Tensor, Tensor, Tensor, Tensor, float | Tensor], Tensor]
 """The code under test: (model, x_t, t, y, the other labels, scale) to a guess."""
@@ -66,6 +66,14 @@ def scaled_apart(ask: Ask, case: Case, y: Tensor, other: Tensor, own: Tensor, li
     for scale in (own, 2.5):
         got = ask(Told(), case.x_t, case.t, y, other, scale)
         expect.close(got, point(case, y, other, scale), f"{APART}; {line}")
+
+
+def of_any_size(ask: Ask, y: Tensor, other: Tensor, line: str, rng: torch.Generator) -> None:
+    """Far beyond both guesses, on either side: one scale for all, and one for each of three samples."""
+    case = cases.make((3, 2), cases.schedule(4, rng), rng)
+    for scale in (20.0, -5.0, numbers(20.0, -5.0, 0.25)):
+        got = ask(Told(), case.x_t, case.t, y, other, scale)
+        expect.close(got, point(case, y, other, scale), f"{ANY}; {line}")
 
 
 def keeps_types(ask: Ask, case: Case, y: Tensor, other: Tensor, scale: Tensor, line: str) -> None:

@@ -1,6 +1,7 @@
 """What the checks of section 6 say again and again: the rules of the course, and how near is near."""
 
 APART = "each sample has its own scale and level: a value (B,) must become (B, 1, ..., 1) before it multiplies (B, *S)"
+ANY = "the scale may be any number: nothing bounds it, on either side"
 DOUBLED = "how it is asked, not the guess: the model is called once, whatever the scale, on a batch of 2B: each sample with its label and without"
 TOLD = "each of the 2B samples goes to the model with its own t and y, both int64 of shape (2B,)"
 BOTH = "each label is asked about, and {other} as often"

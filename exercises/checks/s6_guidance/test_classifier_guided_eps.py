@@ -9,7 +9,7 @@ from exercises.checks import cases, expect
 from exercises.checks.cases import Case, numbers, tracked
 from exercises.checks.rules import FLOW, KEEP, SINGLE
 from exercises.checks.s6_guidance.inputs import column, corners, labels, scales
-from exercises.checks.s6_guidance.rules import APART
+from exercises.checks.s6_guidance.rules import ANY, APART
 from exercises.checks.s6_guidance.worlds import labelled
 
 GUIDED = "⟦an eps at level t is minus the score times √(1-ᾱ_t), and ⟧the guided score is the model's plus scale times the classifier's"
@@ -61,6 +61,14 @@ def test_classifier_guided_eps_has_a_level_and_a_scale_for_each_sample(code, rng
         expect.close(got, guided(case, scale), f"{APART}; {GUIDED}")
         got = code.classifier_guided_eps(case.eps, case.noise, case.t, case.alpha_bar, 1.5)
         expect.close(got, guided(case, 1.5), f"{APART}; {GUIDED}")
+
+
+def test_classifier_guided_eps_takes_a_scale_of_any_size(code, rng):
+    """No scale is too large, or too small."""
+    case = cases.make((3, 2), cases.schedule(4, rng), rng)
+    for scale in (20.0, -5.0, numbers(20.0, -5.0, 0.25)):
+        got = code.classifier_guided_eps(case.eps, case.noise, case.t, case.alpha_bar, scale)
+        expect.close(got, guided(case, scale), f"{ANY}; {GUIDED}")
 
 
 def test_classifier_guided_eps_keeps_the_dtype_and_its_arguments(code, rng):

@@ -16,6 +16,7 @@ from exercises.checks.s6_guidance.lines import (
     asked_once,
     keeps_types,
     lets_gradients_through,
+    of_any_size,
     point,
     rows,
     scaled_apart,
@@ -108,6 +109,12 @@ def test_guided_eps_of_a_sample_without_a_label_is_its_guess(code, rng):
     """Where a sample has no label both guesses are one, and every scale gives it."""
     case, y = cases.make((3, 2), cases.schedule(4, rng), rng), torch.tensor([5, 0, 5])
     scaled_apart(asking(code), case, y, torch.full_like(y, 5), numbers(0.0, 2.0, 3.0), LINE)
+
+
+def test_guided_eps_takes_a_scale_of_any_size(code, rng):
+    """The line has no end on either side: no scale is too large, or too small."""
+    y = torch.tensor([3, 0, 4])
+    of_any_size(asking(code), y, torch.full_like(y, 5), LINE, rng)
 
 
 def test_guided_eps_keeps_the_dtype_its_arguments_and_the_model(code, rng):

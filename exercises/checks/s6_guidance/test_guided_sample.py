@@ -124,9 +124,9 @@ def test_guided_sample_of_two_bells_goes_to_a_bell_beyond(code, rng):
         return torch.where(label, own.eps(x_t, t, alpha_bar), without.eps(x_t, t, alpha_bar))
 
     for n in (1, 2, 3, 6):
-        x_T, scale = cases.normal((4, 2), rng), numbers(0.0, 1.0, 3.0, 7.5)
-        got = code.guided_sample(model, x_T, torch.tensor([2, 2, 2, 2]), alpha_bar, 0, scale, n)
-        mean = between(numbers(*[without.mean] * 4), numbers(*[own.mean] * 4), scale)[:, None]
+        x_T, scale = cases.normal((5, 2), rng), numbers(0.0, 1.0, 3.0, 7.5, 20.0)
+        got = code.guided_sample(model, x_T, torch.tensor([2, 2, 2, 2, 2]), alpha_bar, 0, scale, n)
+        mean = between(numbers(*[without.mean] * 5), numbers(*[own.mean] * 5), scale)[:, None]
         rest = x_T - alpha_bar[-1].sqrt() * mean
         for level, following in pairwise([*levels(6, n), -1]):
             a, after = alpha_bar[level].item(), alpha_bar[following].item() if following >= 0 else 1.0

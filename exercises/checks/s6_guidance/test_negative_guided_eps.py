@@ -15,6 +15,7 @@ from exercises.checks.s6_guidance.lines import (
     asked_once,
     keeps_types,
     lets_gradients_through,
+    of_any_size,
     point,
     rows,
     scaled_apart,
@@ -85,6 +86,12 @@ def test_negative_guided_eps_of_a_label_against_itself_is_its_guess(code, rng):
     """Where a sample's negative label is its own, too, both guesses are one, and every scale gives it."""
     case, y = cases.make((3, 2), cases.schedule(4, rng), rng), torch.tensor([3, 0, 4])
     scaled_apart(code.negative_guided_eps, case, y, torch.tensor([3, 1, 4]), numbers(0.0, 2.0, 3.0), LINE)
+
+
+def test_negative_guided_eps_takes_a_scale_of_any_size(code, rng):
+    """The line has no end on either side: no scale is too large, or too small."""
+    y = torch.tensor([3, 0, 4])
+    of_any_size(code.negative_guided_eps, y, torch.tensor([1, 6, 2]), LINE, rng)
 
 
 def test_negative_guided_eps_keeps_the_dtype_its_arguments_and_the_model(code, rng):

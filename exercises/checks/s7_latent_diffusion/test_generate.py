@@ -106,7 +106,7 @@ def test_generate_asks_the_model_at_trailing_times_twice_for_each_latent(code, r
 
 def test_generate_shows_the_model_the_latents_on_their_way(code, rng):
     """The first state is z_T itself, and each next one a DDIM step further."""
-    for T, n, guidance in ((10, 3, 2.5), (6, 6, -1.0), (8, 5, 2.5)):
+    for T, n, guidance in ((10, 3, 2.5), (6, 6, -1.0), (8, 5, 20.0)):
         draw, model = Draw(rng, T, n), Listener()
         draw.guidance = guidance
         draw.draw(code, model, Toy())
