@@ -77,12 +77,14 @@ class Judge(nn.Module):
 
     Attributes:
         asked: the calls.
+        noted: whether they are compared with those of known mistakes: a gradient may be asked for in one call or several.
     """
 
     CLASSES = 5
 
-    def __init__(self, dims: int, rng: torch.Generator) -> None:
+    def __init__(self, dims: int, rng: torch.Generator, noted: bool = False) -> None:
         super().__init__()
+        self.noted = noted
         matrix = torch.randn(dims, self.CLASSES, dtype=torch.float64, generator=rng)
         self.matrix = nn.Parameter(matrix / (2 * dims**0.5))
         self.slope = nn.Parameter(torch.randn(self.CLASSES, dtype=torch.float64, generator=rng) / 10)
@@ -91,7 +93,8 @@ class Judge(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         call = Asked(_copied(x_t), _copied(t), None, x_t.requires_grad)
         self.asked.append(call)
-        notes.asked((call.x_t, call.t))
+        if self.noted:
+            notes.asked((call.x_t, call.t))
         if not call.tells(t):
             return torch.zeros_like(x_t.flatten(1)) @ self.matrix.to(x_t)
         return self.logits(x_t, t)

@@ -42,11 +42,11 @@ def test_noisy_classifier_loss_by_hand(code):
 def test_noisy_classifier_loss_is_the_cross_entropy_of_noised_data(code, rng):
     """The loss is the mean cross entropy of what the classifier says of the noised data, in any shape and layout."""
     for case in corners(rng):
-        judge, y = Judge(case.x0[0].numel(), rng), labels(case, rng)
+        judge, y = Judge(case.x0[0].numel(), rng, noted=True), labels(case, rng)
         got = code.noisy_classifier_loss(judge, case.x0, y, case.t, case.noise, case.alpha_bar)
         expect.close(got, price(judge, case, y).mean(), f"{CROSS}; {NOISED}", **UNSURE)
     case, y = cases.make((5, 2), cases.schedule(5, rng), rng), torch.tensor([1, 3, 1, 1, 0])
-    judge = Judge(2, rng)
+    judge = Judge(2, rng, noted=True)
     got = code.noisy_classifier_loss(judge, case.x0, y, case.t, case.noise, case.alpha_bar)
     why = "every sample counts alike, those of a label that is seldom no more than the others"
     expect.close(got, price(judge, case, y).mean(), f"{why}; {CROSS}; {NOISED}", **UNSURE)
@@ -55,7 +55,7 @@ def test_noisy_classifier_loss_is_the_cross_entropy_of_noised_data(code, rng):
 def test_noisy_classifier_loss_shows_the_classifier_noised_data_and_its_levels(code, rng):
     """The classifier is shown each sample at its own level, and told that level."""
     for case in corners(rng):
-        judge, y = Judge(case.x0[0].numel(), rng), labels(case, rng)
+        judge, y = Judge(case.x0[0].numel(), rng, noted=True), labels(case, rng)
         code.noisy_classifier_loss(judge, case.x0, y, case.t, case.noise, case.alpha_bar)
         whole = bool(judge.asked) and all(call.tells(call.t) for call in judge.asked)
         why = "the classifier is told a level for each sample that it is shown"
@@ -82,7 +82,7 @@ def test_noisy_classifier_loss_teaches_a_classifier_that_is_sure_and_wrong(code)
 def test_noisy_classifier_loss_lets_gradients_through_to_classifier_and_data(code, rng):
     """Gradients reach the classifier's parameters, the data and the noise."""
     case = cases.gradual(rng)
-    judge, y = Judge(4, rng), labels(case, rng)
+    judge, y = Judge(4, rng, noted=True), labels(case, rng)
     x0, noise = tracked(case.x0, case.noise)
     own = Case(x0, case.x_t, case.eps, noise, case.t, case.betas, case.alpha_bar)
     want = torch.autograd.grad(price(judge, own, y).mean(), (judge.matrix, judge.slope, x0, noise))
@@ -102,7 +102,7 @@ def test_noisy_classifier_loss_lets_gradients_through_to_classifier_and_data(cod
 def test_noisy_classifier_loss_keeps_the_dtype_its_arguments_and_the_classifier(code, rng):
     """The classifier works in the data's dtype, and no argument is changed."""
     for case in cases.precisions(rng):
-        judge, y = Judge(4, rng).train(case.x0.dtype == torch.float32), labels(case, rng)
+        judge, y = Judge(4, rng, noted=True).train(case.x0.dtype == torch.float32), labels(case, rng)
         got = expect.untouched(
             lambda *arguments, judge=judge: code.noisy_classifier_loss(judge, *arguments),
             KEEP, x0=case.x0, y=y, t=case.t, noise=case.noise, alpha_bar=case.alpha_bar,
