@@ -10,7 +10,7 @@ from grader.checks.run import Evidence
 from grader.checks.state import tidy
 from grader.diagnosis import candidates
 from grader.diagnosis.candidates import Candidate
-from grader.diagnosis.evidence import PASSED, raised, same, thin
+from grader.diagnosis.evidence import PASSED, nothing, raised, same, thin
 from grader.diagnosis.observed import Look, observed
 from grader.diagnosis.patient import PROVEN, Left, Patient
 
@@ -84,6 +84,8 @@ def _repeated(left: Left) -> Any:
     repeated = (found for found in _own(left) if left.repeated_by(found))
     exact = next(repeated, None)
     little = all(thin(evidence.got) for evidence in left.failures.values())
+    if all(nothing(evidence.got) for evidence in left.failures.values()):
+        return None  # many mistakes come to zero: what each call gave says more
     return exact.known if exact and not (little and next(repeated, None)) else None
 
 

@@ -14,6 +14,7 @@ from grader.diagnosis.reference import reference
 
 MEANS = "It is what the check has seen; its message tells with which values."
 
+DEPENDENT = "labels not dropped independently of each other"
 BROKEN = {
     # every network
     "treats_each_sample_by_itself_in_training_too": "an answer that depends on the batch's other samples, or on chance",
@@ -113,7 +114,7 @@ BROKEN = {
     "adds_fresh_noise_of_the_size_of_the_diffusion_to_each_step": "not fresh noise of the diffusion's size in each step",
     "adds_fresh_noise_of_size_sigma_to_each_step": "not fresh noise of size σ in each step",
     "adds_fresh_noise_up_to_each_level": "not fresh noise up to each level",
-    "drops_each_label_independently": "labels not dropped independently of each other",
+    "drops_each_label_independently": DEPENDENT,
     "drops_labels_at_the_rate_p": "labels not dropped at the rate p",
     "drops_at_the_rate_p": "labels not dropped at the rate p",
     "drops_none_at_0_and_all_at_1": "not none dropped at p = 0 and all at p = 1",
@@ -139,6 +140,7 @@ BROKEN = {
     "asks_for_both_guesses_whatever_the_scale": "not both guesses asked for whatever the scale",
     "asks_for_both_guesses_whatever_the_scales_of_the_samples": "not both guesses asked for whatever the scale",
     "has_a_scale_for_each_sample": "wrong where each sample has its own scale",
+    "takes_a_scale_of_any_size": "wrong for a large or a negative scale",
     "of_a_label_against_itself_is_its_guess": "wrong where a sample's two labels are the same",
     "of_a_sample_without_a_label_is_its_guess": "wrong where a sample has no label",
     "decodes_once_at_the_end_what_it_has_unscaled": "not decoded once, at the end, after the scale is taken out",
@@ -252,6 +254,8 @@ WIDE = (
     "floats",
 )
 """Checks that fail too where the numbers are wrong everywhere: beside a check of numbers alone they tell nothing."""
+WITHIN = {"has_a_scale_for_each_sample": "takes_a_scale_of_any_size"}
+"""Checks that fail, beside others, for what another one looks at alone: if that fails too they tell nothing."""
 CERTAIN = {"changes_a_label_to_null_or_leaves_it"}
 """Checks that fail for what they are called after, and for nothing else, however many others fail."""
 FEW = 2
@@ -273,6 +277,10 @@ def rules(look: Look) -> Iterator[Fact]:
         certain = _suffix(name, look.exercise) in CERTAIN and not raised(evidence.got)
         if name not in known or (name in telling and not few and not certain):
             continue
+        failed = {_suffix(other, look.exercise): other for other in look.failures}
+        if WITHIN.get(_suffix(name, look.exercise)) in failed:
+            continue
+        covered = {name, *(other for n, other in failed.items() if WITHIN.get(n) == _suffix(name, look.exercise))}
         if numbers and any(re.search(part, name) for part in WIDE):
             continue
         if "refuses" in name and evidence.notes and raised(evidence.notes[-1].values):
@@ -280,7 +288,7 @@ def rules(look: Look) -> Iterator[Fact]:
             continue
         plain = few or certain or _worded(evidence.got) or look.exercise[0].isupper()
         for says, sure in _broken(name, evidence.got, look.exercise, name in telling):
-            yield Fact(says, MEANS, frozenset([name]), sure and plain)
+            yield Fact(says, MEANS, frozenset(look.failures if certain else covered), sure and plain)
 
 
 def _worded(got: Any) -> bool:
@@ -348,6 +356,8 @@ def _by_name(got: Any) -> bool:
 def _broken(name: str, got: Any, exercise: str, telling: bool) -> Iterator[tuple[str, bool]]:
     """What is said of a check that failed with this, and whether it tells what is wrong."""
     says = said_of(name, exercise)
+    if says == DEPENDENT and isinstance(got, list) and got and not {0.0, 1.0} & set(got):
+        says = BROKEN["drops_at_the_rate_p"]  # single calls have other shares, and none of them drops all or nothing
     if which := _parts(got):
         yield f"wrong in {which} alone", True
     if raised(got):
