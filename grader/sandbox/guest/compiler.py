@@ -61,6 +61,7 @@ class Dormant(ModuleType):
             __file__=spec.origin,
             graph_break=lambda *args, **options: None,
             disable=_left_alone,
+            is_compiling=lambda: False,  # what torch.func of torch 2.6 asks
             compiled_autograd=DormantPart("compiled_autograd", _disable=contextlib.nullcontext),
         )
 
