@@ -19,7 +19,7 @@ NEEDY = {
         "with ThreadPoolExecutor(2) as pool:\n"
         "    assert all(pool.map(lambda _: callable(torch._dynamo.reset), range(2)))"
     ),
-    "torch itself": "torch.use_deterministic_algorithms(True)",
+    "torch itself": "torch.compiler.reset()",
 }
 PROGRAM = """
 import json, os, sys, traceback
