@@ -36,7 +36,7 @@ def test_cfm_loss_by_hand(code):
 def test_cfm_loss_asks_the_model_once_at_the_point_of_the_line_and_its_time(code, rng):
     """The model sees x_t and t, each sample its own, once."""
     for batch in batches.corners(rng):
-        model = Model()
+        model = Model(noted=True)
         got = code.cfm_loss(model, batch.noise, batch.data, batch.t)
         expect.equal(len(model.seen), 1, "one call of the model is enough", of="calls of the model")
         expect.close(model.seen[0].x, line(batch), f"the model sees x_t = (1-t) noise + t data; {ENDS}")
@@ -67,11 +67,11 @@ def test_cfm_loss_of_the_best_model_of_normal_ends_is_its_floor(code):
 
 def test_cfm_loss_lets_gradients_through_to_the_model_and_both_ends(code, rng):
     """The loss can be followed down: in the model's parameters, in noise and in data."""
-    batch, model = batches.make((3, 2, 2), rng), Model()
+    batch, model = batches.make((3, 2, 2), rng), Model(noted=True)
     noise, data = tracked(batch.noise, batch.data)
     got = code.cfm_loss(model, noise, data, batch.t)
     expect.tensor(got, "a loss is a scalar", shape=(), dtype=torch.float64)
-    mine, (other_noise, other_data) = Model(), tracked(batch.noise, batch.data)
+    mine, (other_noise, other_data) = Model(noted=True), tracked(batch.noise, batch.data)
     x_t = other_noise + batch.clock * (other_data - other_noise)
     want = (mine(x_t, batch.t) - other_data + other_noise).square().mean()
     weight, bias, to_noise, to_data = torch.autograd.grad(want, [mine.weight, mine.bias, other_noise, other_data])
@@ -86,7 +86,7 @@ def test_cfm_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
     """float32 stays float32, and the model is only asked: no gradient is left on it."""
     for batch in batches.precisions(rng):
         for training in (True, False):
-            model = Model().to(batch.data.dtype).train(training)
+            model = Model(noted=True).to(batch.data.dtype).train(training)
             got = expect.untouched(
                 lambda noise, data, t, model=model: code.cfm_loss(model, noise, data, t),
                 KEEP, noise=batch.noise, data=batch.data, t=batch.t,

@@ -55,7 +55,7 @@ class Batch:
 def test_latent_loss_shows_the_model_the_noised_latent_its_levels_and_labels(code, rng):
     """One call, with the scaled mean noised to each sample's level, and with t and y as they are."""
     for samples, height, width in ((3, 8, 12), (1, 4, 4), (2, 8, 8)):
-        batch, model = Batch(rng, samples, height, width), Listener()
+        batch, model = Batch(rng, samples, height, width), Listener(noted=True)
         batch.lose(code, model, Toy())
         expect.equal(len(model.calls), 1, "one call of the model is enough", of="calls of the model")
         (call,) = model.calls
@@ -69,14 +69,14 @@ def test_latent_loss_shows_the_model_the_noised_latent_its_levels_and_labels(cod
 @given(samples=st.integers(1, 4), channels=st.integers(1, 3), scale=st.floats(0.1, 3), seed=st.integers(0, 2**32 - 1))
 def test_latent_loss_is_the_mean_squared_error_of_the_noise_in_a_scaled_latent(code, samples, channels, scale, seed):
     """Encode, scale, noise, ask the model, compare with the noise: the mean over every element."""
-    batch, model = Batch(Generator().manual_seed(seed), samples, channels=channels), Listener()
+    batch, model = Batch(Generator().manual_seed(seed), samples, channels=channels), Listener(noted=True)
     batch.scale = scale
     close(batch.lose(code, model, Toy()), batch.loss(Toy(), model).detach(), f"{MEAN}; {SEEN}")
 
 
 def test_latent_loss_takes_the_scale_as_a_float_or_a_tensor_and_any_callable(code, rng):
     """The scale may be what latent_scale gives, and the model a plain function."""
-    batch, model = Batch(rng), Listener()
+    batch, model = Batch(rng), Listener(noted=True)
     want = batch.loss(Toy(), model).detach()
     for scale in (batch.scale, torch.tensor(batch.scale, dtype=torch.float64), torch.tensor(batch.scale)):
         got = batch.lose(code, lambda z_t, t, y: model(z_t, t, y), Toy(), scale)
@@ -97,13 +97,13 @@ def test_latent_loss_lets_gradients_through_to_the_model_and_not_to_the_autoenco
 
 
 def _teaches_the_model_alone(code, batch: Batch, scale: Tensor | None) -> None:
-    model, autoencoder = Listener(), Toy()
+    model, autoencoder = Listener(noted=True), Toy()
     loss = batch.lose(code, model, autoencoder, scale)
     expect.tensor(loss, MEAN, shape=(), dtype=torch.float64)
     why = "the model's parameters learn from the loss: no_grad is for the encoder alone"
     expect.holds(loss.requires_grad, why, got="a loss without a gradient", want="a loss with one")
     frozen = list(autoencoder.parameters())
-    mirror = Listener()
+    mirror = Listener(noted=True)
     weights, exact = [model.weight, model.bias], [mirror.weight, mirror.bias]
     wanted = torch.autograd.grad(batch.loss(Toy(), mirror), exact)
     found = torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True)
@@ -119,7 +119,7 @@ def _teaches_the_model_alone(code, batch: Batch, scale: Tensor | None) -> None:
 
 def test_latent_loss_is_differentiable_in_the_noise(code, rng):
     """The noise is in the target and in what the model sees."""
-    batch, model = Batch(rng), Listener()
+    batch, model = Batch(rng), Listener(noted=True)
     noise = batch.noise.clone().requires_grad_()
     (want,) = torch.autograd.grad(_of_noise(batch, model, noise), noise)
     batch.noise = batch.noise.clone().requires_grad_()
@@ -138,13 +138,13 @@ def test_latent_loss_keeps_the_dtype_its_arguments_and_the_model(code, rng):
     """The loss and what the model sees have the picture's dtype, whatever the tables come in."""
     for data in (torch.float32, torch.float64):
         for tables in (torch.float32, torch.float64):
-            batch, model = Batch(rng).to(data, tables), Listener()
+            batch, model = Batch(rng).to(data, tables), Listener(noted=True)
             got = expect.untouched(
                 lambda x, y, t, noise, a, model=model, s=batch.scale: code.latent_loss(model, Toy(), x, y, t, noise, a, s),
                 KEEP, x=batch.x, y=batch.y, t=batch.t, noise=batch.noise, alpha_bar=batch.alpha_bar,
             )  # fmt: skip
             pair = f"{data} pictures and a table in {tables}"
-            in_its_dtype(got, batch.loss(Toy(), Listener()).detach().to(data), KEEP, pair, **SINGLE)
+            in_its_dtype(got, batch.loss(Toy(), Listener(noted=True)).detach().to(data), KEEP, pair, **SINGLE)
             expect.equal(len(model.calls), 1, "one call of the model is enough", of="calls of the model")
             expect.tensor(model.calls[0].z_t, "the model works in the data's dtype: z_t keeps it", dtype=data)
             left_alone(model)

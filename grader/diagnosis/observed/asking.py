@@ -346,8 +346,9 @@ def _noised(look: Look, odd: list[tuple[Step, int, Any, Any]], covered: list[Ste
                 levels.append(float(t[at]) if isinstance(t, Tensor) and t.shape == right.shape[:1] else math.nan)
     if rows and names:
         rows, where = _at_0(rows, levels)
-        yield from _mixed(look, names, rows, covered, where)
-        return
+        if told := list(_mixed(look, names, rows, covered, where)):
+            yield from told
+            return
     yield look.fact("the model is shown other data than it should be", MEANS, covered, False)
 
 
@@ -365,7 +366,7 @@ RULES: list[tuple[str, Callable[[Tensor], Tensor]]] = [
 def _at_0(rows: list[tuple[Tensor, Tensor]], levels: list[float]) -> tuple[list[tuple[Tensor, Tensor]], str]:
     """The samples at t = 0, if they alone are shown wrongly, and where that is in words; else all of them."""
     wrong = [not torch.allclose(one, other, rtol=NEAR, atol=NEAR) for one, other in rows]
-    if all(level == 0 for level, is_wrong in zip(levels, wrong, strict=True) if is_wrong) and not all(wrong):
+    if {level == 0 for level, is_wrong in zip(levels, wrong, strict=True) if is_wrong} == {True} and not all(wrong):
         return [row for row, is_wrong in zip(rows, wrong, strict=True) if is_wrong], ", where t is 0"
     return rows, ""
 
