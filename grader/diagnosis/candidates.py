@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import chain, combinations, count
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 from grader.diagnosis.edits import Edit, edits_of
 from grader.diagnosis.kinds import BATCH, Kind, kinds_of
@@ -67,7 +67,26 @@ def listed(stem: str, exercise: str) -> tuple[Candidate, ...]:
     for known in (*own, *others):
         code = {known.exercise: _code(stem, known.definition())}
         found.append(Candidate(known.name, known.explanation, _maker(stem, exercise, code), known, sure=True))
-    return tuple(found)
+    return (*found, *_over_n(stem, exercise, own))
+
+
+def _over_n(stem: str, exercise: str, own: list[Misconception]) -> Iterator[Candidate]:
+    """The exercise's own listed mistakes with deviations over n, where the reference takes them over n - 1: both are right."""
+    if not any(map(_over_n_less_1, ast.walk(reference(stem).definitions[exercise]))):
+        return
+    for known in own:
+        tree = reference(stem).parsed(known.definition())
+        if calls := [node for node in ast.walk(tree) if _over_n_less_1(node)]:
+            for call in calls:
+                call.keywords.append(ast.keyword("correction", ast.Constant(0)))
+            code = {exercise: reference(stem).compiled(ast.fix_missing_locations(tree))}
+            yield Candidate(known.name, known.explanation, _maker(stem, exercise, code), known, sure=True)
+
+
+def _over_n_less_1(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Whether it is a call of a tensor's deviation or variance with torch's own correction."""
+    measures = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"std", "var"}
+    return measures and not any(keyword.arg in {"correction", "unbiased"} for keyword in node.keywords)
 
 
 def _code(stem: str, text: str) -> CodeType:
@@ -223,7 +242,7 @@ def _listed_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
             both = merged(one.plain(), one.definition(), other.definition())
             if both is not None:
                 yield _together((one, other), stem, exercise, {exercise: both})
-    for one, other in combinations([c.known for c in listed(stem, exercise) if c.known], 2):
+    for one, other in combinations(dict.fromkeys(c.known for c in listed(stem, exercise) if c.known), 2):
         if one.exercise != other.exercise:
             texts = {known.exercise: known.definition() for known in (one, other)}
             yield _together((one, other), stem, exercise, texts)

@@ -81,20 +81,20 @@ def _named(left: Left) -> Any:
 
 def _repeated(left: Left) -> Any:
     """The exercise's own listed mistake that leaves the very same; none if what is left is little, and another leaves it too."""
-    repeated = (found for found in _own(left) if left.repeated_by(found))
+    repeated = (found.known for found in _own(left) if left.repeated_by(found))
     exact = next(repeated, None)
     little = all(thin(evidence.got) for evidence in left.failures.values())
     if all(nothing(evidence.got) for evidence in left.failures.values()):
         return None  # many mistakes come to zero: what each call gave says more
-    return exact.known if exact and not (little and next(repeated, None)) else None
+    return exact if exact and not (little and any(other is not exact for other in repeated)) else None
 
 
 def _nearly(left: Left) -> Any:
     """The only one of the exercise's own listed mistakes that leaves the same in every check, as near as the checks look."""
     if sum(not thin(evidence.got) for evidence in left.failures.values()) < PROVEN:
         return None
-    near = [found for found in _own(left) if left.repeated_by(found, nearly=True)]
-    return near[0].known if len(near) == 1 else None
+    near = {found.known for found in _own(left) if left.repeated_by(found, nearly=True)}
+    return near.pop() if len(near) == 1 else None
 
 
 def _own(left: Left) -> Iterable[Candidate]:
