@@ -85,8 +85,10 @@ def _over_n(stem: str, exercise: str, own: list[Misconception]) -> Iterator[Cand
 
 def _over_n_less_1(node: ast.AST) -> TypeGuard[ast.Call]:
     """Whether it is a call of a tensor's deviation or variance with torch's own correction."""
-    measures = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"std", "var"}
-    return measures and not any(keyword.arg in {"correction", "unbiased"} for keyword in node.keywords)
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return False
+    told = {keyword.arg for keyword in node.keywords}
+    return node.func.attr in {"std", "var"} and not told & {"correction", "unbiased"}
 
 
 def _code(stem: str, text: str) -> CodeType:
