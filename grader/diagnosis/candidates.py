@@ -76,7 +76,8 @@ def _over_n(stem: str, exercise: str, own: list[Misconception]) -> Iterator[Cand
         return
     for known in own:
         tree = reference(stem).parsed(known.definition())
-        if calls := [node for node in ast.walk(tree) if _over_n_less_1(node)]:
+        calls: list[ast.Call] = [node for node in ast.walk(tree) if _over_n_less_1(node)]
+        if calls:
             for call in calls:
                 call.keywords.append(ast.keyword("correction", ast.Constant(0)))
             code = {exercise: reference(stem).compiled(ast.fix_missing_locations(tree))}

@@ -35,7 +35,9 @@ def factors(look: Look) -> Iterator[Fact]:
         part = part_name(look, wrong[0][0][2], index)
         where = f" ({part})" if part else ""
         steps = [step for step, _, _ in wrong]
-        for says, means in _said(wrong):
+        for says, means in (*_over_axes(look, wrong), *_said(wrong)):
+            if says in CONSTANT and _right_elsewhere(look, wrong):
+                continue
             yield look.fact(says + where, means, steps)
             break
         if len(wrong) > 1:
@@ -80,6 +82,49 @@ def _apart(look: Look, wrong: list[Pair], where: str) -> Iterator[Fact]:
     if shaped and len(shaped) < len(wrong):
         for says, means in _shapes(shaped):
             yield look.fact(says + where, means, [step for step, _, _ in shaped])
+
+
+CONSTANT = ("the result doubled", "the result halved")
+"""Rules of one number, which may be the length of an axis by chance."""
+
+
+def _right_elsewhere(look: Look, wrong: list[Pair]) -> bool:
+    """Whether the result is right, and not zero, in calls with fewer axes: a constant factor would show there too."""
+    fewest = min(len(_lengths(step)) for step, _, _ in wrong)
+    return any(
+        len(_lengths(step)) < fewest
+        and any(bool(part.any()) for part in parts(step[3].result) if isinstance(part, Tensor))
+        for step in look.right
+    )
+
+
+def _lengths(step: Step) -> tuple[int, ...]:
+    """The axes of the first tensor of more than one axis that a call was given."""
+    values = (*step[2].args, *step[2].kwargs.values())
+    return next((tuple(value.shape) for value in values if isinstance(value, Tensor) and value.ndim > 1), ())
+
+
+INNER: list[tuple[str, Callable[[tuple[int, ...]], int]]] = [
+    ("a sample's last axis", lambda axes: axes[-1]),
+    ("a sample's first axis", lambda axes: axes[1]),
+    ("all axes of a sample but the last", lambda axes: math.prod(axes[1:-1])),
+    ("all axes of a sample but the first", lambda axes: math.prod(axes[2:])),
+]
+
+
+def _over_axes(look: Look, wrong: list[Pair]) -> Iterator[tuple[str, str]]:
+    """A mean over some of a sample's axes, where a sum is due, if where there are no such axes the result is right."""
+    if not _right_elsewhere(look, wrong) or any(mine.shape != right.shape for _, mine, right in wrong):
+        return
+    ratios = [_ratio(mine, right) for _, mine, right in wrong]
+    axes = [_lengths(step) for step, _, _ in wrong]
+    if any(ratio is None for ratio in ratios) or min(map(len, axes)) <= SEVERAL:
+        return
+    for which, count in INNER:
+        counts = list(map(count, axes))
+        if all(abs(ratio * n - 1) <= NEAR for ratio, n in zip(ratios, counts, strict=True) if ratio is not None):
+            yield f"a mean over {which}, where the sum is due", "Where a sample has fewer axes, the result is right."
+            return
 
 
 def _said(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
