@@ -149,3 +149,13 @@ def afresh(draw: Callable[[None], Tensor], what: str) -> None:
     once, again = draw(None), draw(None)
     why = f"without a generator each {what} is drawn afresh: a seed of its own, always the same, would give one again and again"
     expect.holds(not torch.equal(once, again), why, got=f"the same {what} twice", want=f"another {what}")
+
+
+def nothing_drawn(call: Callable[[], Tensor], given: str) -> None:
+    """Two calls with the same arguments give the same result: of randomness there is what is given, and no other."""
+    first, second = call(), call()
+    if not (isinstance(first, Tensor) and isinstance(second, Tensor) and first.shape == second.shape):
+        return  # no numbers to compare: other checks tell
+    alike = torch.allclose(first.detach(), second.detach(), rtol=1e-4, atol=1e-4, equal_nan=True)
+    why = f"randomness comes in by {given} alone: the same arguments give the same result"
+    expect.holds(alike, why, got="another result from the same arguments", want="the same result")

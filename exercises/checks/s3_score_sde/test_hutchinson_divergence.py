@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from torch import Generator, Tensor, nn
 
-from exercises.checks import cases, expect
+from exercises.checks import cases, chance, expect
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.expect import left_alone
 from exercises.checks.s3_score_sde.inputs import seeds, shapes, times
@@ -20,14 +20,18 @@ class Field(nn.Module):
 
     Attributes:
         pulls: how often a gradient was sent back through it.
+        places: where it was asked, of ordinary tensors.
     """
 
     def __init__(self, dims: int, gains: Tensor, rng: Generator, pitch: float = 1.0, offset: float = 0.0) -> None:
         super().__init__()
         self.matrix = nn.Parameter(cases.normal((dims, dims), rng).to(gains.dtype))
         self.gains, self.pitch, self.offset, self.pulls = gains, pitch, offset, 0
+        self.places: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:
+        if not torch._C._functorch.is_functorch_wrapped_tensor(x):
+            self.places.append(x.detach().clone())
         waves = torch.sin(self.pitch * x.flatten(1)) @ self.matrix.T
         answer = (self.gains[:, None] * waves).reshape(x.shape) + self.offset
         if answer.requires_grad:
@@ -37,10 +41,27 @@ class Field(nn.Module):
     def _pulled(self, grad: Tensor) -> None:
         self.pulls += 1
 
+    def asked_beside(self, x: Tensor) -> bool:
+        """Whether it was asked at x and at places near it, as for differences of its values."""
+        apart = [float((place - x).abs().max()) for place in self.places if place.shape == x.shape]
+        return len(apart) > 1 and 1e-6 < max(apart) < 1
+
     def estimate(self, x: Tensor, probe: Tensor) -> Tensor:
         """Of each sample probe · J probe, with J_ij = gain M_ij pitch cos(pitch x_j)."""
         slopes, probe = self.pitch * torch.cos(self.pitch * x.flatten(1)), probe.flatten(1)
         return self.gains.to(x) * (probe * ((slopes * probe) @ self.matrix.detach().to(x).T)).sum(1)
+
+
+def _right(field: Field, x: Tensor, got: Tensor, want: Tensor, why: str, **near: float) -> None:
+    """The estimate is right; of one that is not, because it is made of differences, that is told."""
+    try:
+        expect.close(got, want, why, **near)
+    except expect.Mismatch:
+        beside = "differences of fn's values in place of a vector-Jacobian product"
+        expect.holds(
+            not field.asked_beside(x), PROBE, got=beside, want="one vector-Jacobian product, with fn asked at x"
+        )
+        raise
 
 
 def test_hutchinson_divergence_by_hand(code):
@@ -74,7 +95,8 @@ def test_hutchinson_divergence_goes_backward_once(code, rng):
     """It goes backward once, whatever the dimension."""
     x, probe = cases.normal((2, 5, 4), rng), cases.normal((2, 5, 4), rng)
     field = Field(20, times(2, rng), rng, pitch=30.0, offset=1e8)  # differences of values would lose their digits
-    expect.close(code.hutchinson_divergence(field, x, probe), field.estimate(x, probe), PROBE)
+    got, want = code.hutchinson_divergence(field, x, probe), field.estimate(x, probe)
+    _right(field, x, got, want, PROBE)
     why = "one vector-Jacobian product is enough: the Jacobian itself costs one for each of a sample's numbers"
     expect.holds(
         field.pulls <= 1, why, got=field.pulls, want="one backward pass", told=f"{field.pulls} backward passes"
@@ -90,7 +112,7 @@ def test_hutchinson_divergence_keeps_the_dtype_and_leaves_no_trace(code, rng):
             flag, aim = start.requires_grad, probe.clone()
             got = code.hutchinson_divergence(field, start, aim)
             expect.tensor(got, KEEP, shape=(3,), dtype=dtype)
-            expect.close(got, field.estimate(x.double(), probe.double()).to(dtype), KEEP, **SINGLE)
+            _right(field, x, got, field.estimate(x.double(), probe.double()).to(dtype), KEEP, **SINGLE)
             expect.unchanged(KEEP, x=(x, start.detach()), probe=(probe, aim))
             expect.equal(start.requires_grad, flag, "x is the caller's: whether it takes gradients is not changed")
             expect.equal(start.grad is None, True, "no gradient is left on x: it is the caller's")
@@ -111,3 +133,10 @@ def test_hutchinson_divergence_works_where_recording_is_off(code, rng):
             nothing = torch.full((2,), float("nan"), dtype=torch.float64)
             raise expect.Mismatch(why, nothing, f"an error: {error}", "the estimate") from None
     expect.close(got, field.estimate(x, probe), why)
+
+
+def test_hutchinson_divergence_draws_nothing_of_its_own(code, rng):
+    """The same arguments give the same estimate: the probe is given, and nothing else is drawn."""
+    x, probe = cases.normal((3, 4), rng), cases.normal((3, 4), rng)
+    field = Field(4, times(3, rng), rng)
+    chance.nothing_drawn(lambda: code.hutchinson_divergence(field, x, probe), "the probe")

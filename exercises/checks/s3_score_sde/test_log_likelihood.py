@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
-from exercises.checks import expect
+from exercises.checks import cases, chance, expect
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.expect import left_alone
 from exercises.checks.s3_score_sde.formulas import affine_score
@@ -73,6 +73,24 @@ def test_log_likelihood_follows_the_flow_with_one_probe_to_second_order(code, rn
     got = code.log_likelihood(MILD, Asked(world, MILD), x, STEPS, probe)
     why = "the same probe at all times, and path and divergence to second order; "
     expect.close(got, limit(world, MILD, x, probe, 1e-5), why + ALONG, **ORDER_2)
+
+
+def test_log_likelihood_takes_the_divergence_along_the_path(code, rng):
+    """The divergence is that where the path is, in a velocity that bends."""
+    (axes, _), probe = torch.linalg.qr(cases.normal((3, 3), rng)), probes((6, 3), rng)
+    start = (0.3 + 2 * torch.rand(6, 3, dtype=torch.float64, generator=rng)) * torch.tensor([1.0, -1.0, 1.0])
+    speed = 1.5
+
+    def score(x: Tensor, t: Tensor) -> Tensor:
+        """That for which along `STEEP`, without drift and with g² = 1 + 16 t, each axis y moves by dy/dt = speed sin y."""
+        return torch.sin(x @ axes) @ axes.T * (-2 * speed / (1 + 16 * t))[:, None]
+
+    got = code.log_likelihood(STEEP, score, start @ axes.T, STEPS, probe, t_start=0.2)
+    end = 2 * torch.atan(torch.tan(start / 2) * math.exp(0.8 * speed))
+    growth = torch.log(torch.sin(end) / torch.sin(start))  # along the path v changes as d log v / dt = v'
+    want = torch.distributions.Normal(0, 3).log_prob(end).sum(1) + ((probe @ axes) ** 2 * growth).sum(1)
+    why = "the velocity is no straight line in x: path and divergence are to be followed together; "
+    expect.close(got, want, why + ALONG, **ORDER_2)
 
 
 def test_log_likelihood_starts_at_t_start_and_ends_in_the_prior_of_the_sde(code, rng):
@@ -164,3 +182,10 @@ def test_log_likelihood_keeps_the_dtype_its_arguments_and_the_model(code, rng):
             expect.equal(start.requires_grad, flag, "x is the caller's: whether it takes gradients is not changed")
             expect.equal(start.grad is None, True, "no gradient is left on x: it is the caller's")
             left_alone(model)
+
+
+def test_log_likelihood_draws_nothing_of_its_own(code, rng):
+    """The same arguments give the same number: the probe is given, and nothing else is drawn."""
+    world, probe = turned(rng, 3), probes((3, 3), rng)
+    x, model = within(world, 3, rng), Asked(world, MILD)
+    chance.nothing_drawn(lambda: code.log_likelihood(MILD, model, x, 4, probe), "the probe")

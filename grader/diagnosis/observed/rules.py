@@ -78,6 +78,7 @@ BROKEN = {
     # loops, losses and samplers
     "takes_its_randomness_from_the_generator_alone": "randomness that does not come from the generator alone",
     "take_their_randomness_from_the_generator_alone": "randomness that does not come from the generator alone",
+    "draws_nothing_of_its_own": "another result from the same arguments: something of its own is drawn",
     "without_a_generator_still_adds_fresh_noise": "no fresh noise without a generator",
     "with_eta_0_is_the_same_whatever_the_generator": "randomness where eta is 0",
     "takes_any_callable_as_its_model": "fails for a plain function in the model's place",
@@ -256,7 +257,7 @@ WIDE = (
 """Checks that fail too where the numbers are wrong everywhere: beside a check of numbers alone they tell nothing."""
 WITHIN = {"has_a_scale_for_each_sample": "takes_a_scale_of_any_size"}
 """Checks that fail, beside others, for what another one looks at alone: if that fails too they tell nothing."""
-CERTAIN = {"changes_a_label_to_null_or_leaves_it"}
+CERTAIN = {"changes_a_label_to_null_or_leaves_it", "draws_nothing_of_its_own"}
 """Checks that fail for what they are called after, and for nothing else, however many others fail."""
 FEW = 2
 """Of so many checks that fail, each tells what is wrong though the numbers are."""
