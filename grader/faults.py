@@ -61,6 +61,15 @@ class Raised(CheckFault):
     innermost: bool
 
 
+CALLED = "a tensor called as a function"
+
+
+def ended(error: BaseException) -> str:
+    """What is kept of an exception: its class, and of the one that says what is wrong in every case, that too."""
+    kind, text = (error.kind, error.text) if isinstance(error, Raised) else (type(error).__name__, str(error))
+    return f"raised {kind}" + (f": {CALLED}" if text == "'Tensor' object is not callable" else "")
+
+
 class Crashed(CheckFault):
     """The submission's process ended, or it raised SystemExit or the like."""
 

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 from exercises.checks.expect import LAST_CALL, Mismatch
 from exercises.checks.notes import NOTES, Note
 from grader.checks.collect import Check
-from grader.faults import Raised, verdict_of
+from grader.faults import Raised, ended, verdict_of
 
 
 class Evidence(NamedTuple):
     """What an answer left behind in a check that it failed.
 
     Attributes:
-        got: what came back instead of the right answer (`Mismatch.got`), or "raised <class>".
+        got: what came back instead of the right answer (`Mismatch.got`), or "raised <class>" (`faults.ended`).
         notes: what each call of the answer returned, and what it asked the models.
         near: the relative and the absolute tolerance with which the check compared, where it did.
     """
@@ -68,7 +68,7 @@ def got_of(error: BaseException) -> Any:
     """What an exception raised by a check says that the code under test gave."""
     if isinstance(error, Mismatch):
         return error.got
-    return f"raised {error.kind if isinstance(error, Raised) else type(error).__name__}"
+    return ended(error)
 
 
 def evidence_of(error: BaseException) -> Evidence:

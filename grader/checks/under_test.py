@@ -15,7 +15,7 @@ from exercises.checks.describe import MADE, Call, argument_names, network_called
 from exercises.checks.expect import GIVEN, LAST_CALL, ORDINALS, PARTS, Mismatch, unchanged
 from exercises.checks.notes import NOTES, a_call, note
 from grader.course import sections
-from grader.faults import Missing, Raised
+from grader.faults import Missing, ended
 
 KEEP = "a function leaves its arguments as they are: whoever called may need them again"
 
@@ -50,7 +50,7 @@ def _noting(name: str, target: Callable) -> Callable:
             with a_call():
                 result = target(*args, **kwargs)
         except Exception as error:
-            note(name, f"raised {error.kind if isinstance(error, Raised) else type(error).__name__}")
+            note(name, ended(error))
             raise
         note(name, result)
         # Checks compute what they expect from what they hand out: it must be what it was

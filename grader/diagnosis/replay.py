@@ -26,6 +26,7 @@ from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.diagnosis.evidence import same
 from grader.diagnosis.reference import reference
+from grader.faults import ended
 
 CALLS = 40
 """So many calls of a check are kept; by then, mistakes differ."""
@@ -240,7 +241,7 @@ def replay(call: Call, module: ModuleType) -> Done:
                 with notes.a_call(), _bounds(call):
                     result = kept(getattr(module, call.function)(*copied(call.args), **copied(call.kwargs)))
             except Exception as error:
-                result = f"raised {type(error).__name__}"
+                result = ended(error)
         return Done(tuple(event.values for event in notes.NOTES), result)
     finally:
         torch.set_default_dtype(dtype)  # a mistake that is tried may be just that it is changed

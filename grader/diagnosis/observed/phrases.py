@@ -10,6 +10,7 @@ from exercises.checks.expect import ORDINALS
 from grader.diagnosis.observed.facts import Fact, Look, Step
 from grader.diagnosis.observed.rules import said_of
 from grader.diagnosis.reference import reference
+from grader.faults import CALLED
 
 LONGEST = 72
 """A phrase with more characters is no name."""
@@ -41,6 +42,8 @@ def phrases(look: Look) -> Iterator[Fact]:
 def _phrase(got: Any, look: Look, trail: list[Step]) -> str:
     """What came back in words, if it is such that it can be a name."""
     if isinstance(got, str):
+        if got.endswith(CALLED):
+            return CALLED
         if got.startswith("changed "):
             return f"the argument {_argument(got.removeprefix('changed '), look)} changed in place"
         if got.startswith("torch."):
