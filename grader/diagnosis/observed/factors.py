@@ -245,6 +245,7 @@ def _counts(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
         ("a sum over all elements, not a mean", lambda batch, size: size),
         ("a mean over each sample, not a sum", lambda batch, size: batch / size),
         ("a mean over the batch, not a sum", lambda batch, size: 1 / batch),
+        ("a mean over all elements, not a sum", lambda batch, size: 1 / size),
         ("bits per dimension where nats are due", lambda batch, size: batch / size / math.log(2)),
         ("bits per dimension where nats are due, and the sign turned", lambda batch, size: -batch / size / math.log(2)),
         ("nats where bits per dimension are due", lambda batch, size: size / batch * math.log(2)),

@@ -321,6 +321,8 @@ def _told(look: Look, names: list[str], samples: list[Sample], steps: list[Step]
         phrases = [next(iter(said)).replace("the weight of {}", "the result") + " as it should be"]
     sure = bool(right or said or len(names) == 1 or not unknown)
     if unknown and len(names) > 1 and len(unknown) == len(names) and _by_one_factor(samples):
+        if _alike_in_each_call(samples):
+            return None  # the calls differ and not the levels: `factors` counts their elements
         phrases, sure = ["the result off by a factor, another at each level"], True
     elif unknown:
         phrases.append(_of_unknown([names[at] for at in unknown], right, bool(said), names))
@@ -334,6 +336,16 @@ def _by_one_factor(samples: list[Sample]) -> bool:
     ratios = torch.stack([sample.mine / sample.right for sample in samples])
     apart = (ratios - ratios[:, :1]).abs().max()
     return bool(torch.isfinite(ratios).all() and apart <= NEAR * ratios.abs().max())
+
+
+def _alike_in_each_call(samples: list[Sample]) -> bool:
+    """Whether the samples of a call are off by the same factor, in calls of several samples with weights of their own."""
+    calls: dict[int, list[Sample]] = {}
+    for sample in samples:
+        calls.setdefault(id(sample.step), []).append(sample)
+    rich = [here for here in calls.values() if any((one.right != here[0].right).any() for one in here)]
+    ratios = [torch.stack([one.mine[0] / one.right[0] for one in here]) for here in rich]
+    return bool(ratios) and all((one - one[0]).abs().max() <= NEAR * one.abs().max() for one in ratios)
 
 
 def _of_unknown(unknown: list[str], right: list[str], said: bool, names: list[str]) -> str:
