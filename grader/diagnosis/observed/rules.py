@@ -308,7 +308,11 @@ def _methods(look: Look) -> Iterator[Fact]:
     wrong = [m for m in methods if any(name in look.failures for name in of[m])]
     right = [m for m in methods if of[m] and not any(name in look.failures for name in of[m])]
     if len(wrong) == 1 and right:
-        says = f"the {wrong[0]} wrong, the {' and the '.join(right)} right"
+        shapes = all(
+            isinstance(e.got, tuple) and all(isinstance(n, int) for n in e.got) for e in look.failures.values()
+        )
+        what = f"{wrong[0]}: a result in another shape" if shapes else f"the {wrong[0]} wrong"
+        says = f"{what}, the {' and the '.join(right)} right"
         yield Fact(says, MEANS, frozenset(look.failures))
     elif len(wrong) == len(methods) == FEW and any("tell_of_the_same" in name for name in look.passed):
         says = f"{' and '.join(wrong)} wrong alike: they tell of the same process, and it is another"
