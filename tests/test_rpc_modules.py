@@ -55,6 +55,18 @@ def test_train_eval_and_requires_grad_reach_the_owner(code):
     assert not any(p.requires_grad for p in model.parameters())
 
 
+def test_gradients_that_are_there_when_a_module_crosses_cross_with_it(code):
+    model = nn.Linear(2, 2)
+    for parameter in model.parameters():
+        parameter.grad = torch.full_like(parameter, 2.0)
+    code.clear_gradients(model)
+    assert all(parameter.grad is None for parameter in model.parameters())
+    theirs = code.with_gradients(2)
+    assert all(parameter.grad.eq(2).all() for parameter in theirs.parameters())
+    code.clear_gradients(theirs)
+    assert all(parameter.grad is None for parameter in theirs.parameters())
+
+
 def test_modules_are_handles_with_parameters_of_their_own(code):
     net = code.Net(2)
     x = torch.randn(5, 2)

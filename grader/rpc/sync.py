@@ -240,11 +240,13 @@ def share(module: nn.Module, number: Number) -> tuple[SharedModule, dict]:
                 persistent = name not in part._non_persistent_buffers_set
                 slots.append([index, kind, name, persistent, tensor.requires_grad, number(tensor.detach())])
     shared = SharedModule(module, [part for _, part in paths], places)
+    graded = [(k, place.tensor.grad) for k, place in enumerate(places) if place.told_grad and place.tensor is not None]
     description = {
         "class": type(module).__name__,
         "parts": [path for path, _ in paths],
         "slots": slots,
         "ties": ties,
+        "grads": [[k, number(grad.detach())] for k, grad in graded if grad is not None],
         "training": shared.told_training,
     }
     return shared, description
@@ -271,9 +273,11 @@ def build_proxy(root: nn.Module, description: Any, tensors: list[Tensor]) -> Sha
             raise Violation("train/eval flags for another module")
         for part, flag in zip(parts, training, strict=True):
             part.training = flag is True
+        shared = SharedModule(root, parts, places)
+        shared.apply({"grads": description.get("grads")}, tensors)
     except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
         raise Violation("a module described in no known way") from error
-    return SharedModule(root, parts, places)
+    return shared
 
 
 def _tree(root: nn.Module, paths: list) -> list[nn.Module]:
