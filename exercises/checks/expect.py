@@ -195,6 +195,23 @@ def tensors(got: Any, count: int, why: str, names: Sequence[str] = ()) -> tuple[
     return tuple(got)
 
 
+def losses(got: Any, count: int, why: str) -> list[float]:
+    """`got` is a list of `count` losses, each a plain float; returns it."""
+    if not isinstance(got, tuple | list):
+        raise Mismatch(why, type(got).__name__, _told(got), f"a list of {count} floats")
+    if strange := sorted({_kind(loss) for loss in got} - {"floats"}):
+        said = f"losses as {' and '.join(strange)}, not as floats"
+        raise Mismatch(why, said, said, f"a list of {count} floats")
+    equal(len(got), count, why, of="losses")
+    return list(got)
+
+
+def _kind(loss: Any) -> str:
+    if isinstance(loss, Tensor):
+        return "tensors with a gradient" if loss.requires_grad else "tensors"
+    return "floats" if isinstance(loss, float) else type(loss).__name__
+
+
 def equal(got: Any, want: Any, why: str, *, of: str = "") -> None:
     """`got` is exactly `want`: counts, names, shapes, flags, lists of them; counts are `of` something, in words."""
     if isinstance(got, Tensor) or type(got) is not type(want) or got != want:

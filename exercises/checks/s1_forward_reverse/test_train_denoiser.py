@@ -25,12 +25,7 @@ SHOWN = "each step shows the model batch_size noised rows, in the data's dtype, 
 def school(code, generator: Generator | None, model: nn.Module, data: Tensor, steps: int, **rest: float) -> list[float]:
     """Train the model on data at `LEVELS`; the losses."""
     losses = code.train_denoiser(model, data, numbers(*LEVELS), steps, generator=generator, **rest)
-    whole = isinstance(losses, list | tuple)
-    kinds = {"float" if isinstance(loss, float) else type(loss).__name__ for loss in losses} if whole else set()
-    came = [type(losses).__name__, *sorted(kinds)]
-    expect.holds(kinds == {"float"}, FLOATS, got=came, want=f"a list of {steps} floats")
-    expect.equal(len(losses), steps, FLOATS, of="losses")
-    return list(losses)
+    return expect.losses(losses, steps, FLOATS)
 
 
 def far_apart(rng: Generator, *shape: int, rows: int = ROWS) -> Tensor:

@@ -35,24 +35,12 @@ AIM = (
 FLOATS = "the losses come back as a list of one float an update"
 
 
-def kind(loss: Any) -> str:
-    """What a loss is, in words."""
-    if isinstance(loss, Tensor):
-        return "Tensor with a gradient" if loss.requires_grad else "Tensor"
-    return "float" if isinstance(loss, float) else type(loss).__name__
-
-
 def school(
     code, teacher: Any, student: nn.Module, data: Tensor, n: int, steps: int, rng: Any = None, **rest
 ) -> list[float]:
     """Distil on `table`; the losses."""
     losses = code.distill(teacher, student, data, table(), n, steps, generator=rng, **rest)
-    whole = isinstance(losses, list | tuple)
-    kinds = set(map(kind, losses)) if whole else set()
-    came = [type(losses).__name__, *sorted(kinds)]
-    expect.holds(kinds == {"float"}, FLOATS, got=came, want=f"a list of {steps} floats")
-    expect.equal(len(losses), steps, FLOATS, of="losses")
-    return list(losses)
+    return expect.losses(losses, steps, FLOATS)
 
 
 def far_apart(rng: Generator, *shape: int, rows: int = ROWS) -> Tensor:

@@ -45,13 +45,17 @@ def independent(draw: Callable[[int], Tensor]) -> None:
 
     Of 48 rows of 64 no two are alike, nor two columns, no row has a share below 0.05 or above 0.95, and no column is all
     or nothing: 1128 pairs agree with a chance of 2^-64 each, 2016 with one of 2^-48, 48 rows are so far off with one of
-    5e-15, 64 columns with one of 2^-47, together once in 1e11 runs. Of 24 rows of 512 each has a share of 1/2 ± 0.15
+    5e-15, 64 columns with one of 2^-47, together once in 1e11 runs; that the rows' numbers of drops lie within 1 has one of 1e-33. Of 24 rows of 512 each has a share of 1/2 ± 0.15
     (Hoeffding), and not all have the same number: by chance less than once in (1 / 0.035)^23 = 1e33 runs.
     """
     rows = torch.stack([draw(64) for _ in range(48)])
     shares = sorted({round(float(row.double().mean()), 1) for row in rows})
     why = f"{INDEPENDENT}: of 64 labels some are, and some are not (the shares of single calls)"
     expect.holds(not {0.0, 1.0} & set(shares), why, got=shares, want="shares near 0.5")
+    counts = rows.sum(dim=1)
+    even = int(counts.max() - counts.min()) <= 1 and len(rows.unique(dim=0)) > 1
+    why = f"{INDEPENDENT}: how many of 64 are dropped is a matter of chance, too"
+    expect.holds(not even, why, got="as many labels dropped in each call", want="now more, now less than 32 of 64")
     same = "the first labels dropped in two calls" if _of_a_piece(rows[0]) else "the same labels dropped in two calls"
     _all_unlike(rows, f"{INDEPENDENT}: each call draws afresh", same)
     sure = [place for place in range(64) if int(rows[:, place].sum()) in (0, 48)]

@@ -176,6 +176,7 @@ BROKEN = {
     "of_a_step_that_leaves_nothing": "wrong for a step that leaves nothing",
     "is_exact_next_to_1_and_next_to_0": "digits lost next to 0 or next to 1",
     "clips_the_betas_at_the_end": "the betas not clipped at max_beta",
+    "leaves_both_ends_where_they_are": "the ends do not stay where they are",
     "of_pure_static_is_zero": "not zero for pure static",
     "of_one_level_is_its_start": "wrong for one level",
     "of_integer_t_of_any_size_is_float32": "wrong for whole numbers t, or not in float32",
@@ -259,6 +260,8 @@ WITHIN = {"has_a_scale_for_each_sample": "takes_a_scale_of_any_size"}
 """Checks that fail, beside others, for what another one looks at alone: if that fails too they tell nothing."""
 CERTAIN = {"changes_a_label_to_null_or_leaves_it", "draws_nothing_of_its_own"}
 """Checks that fail for what they are called after, and for nothing else, however many others fail."""
+SHARES = {"drops_labels_at_the_rate_p", "drops_at_the_rate_p"}
+"""The same where what they have seen is a number."""
 FEW = 2
 """Of so many checks that fail, each tells what is wrong though the numbers are."""
 
@@ -275,7 +278,8 @@ def rules(look: Look) -> Iterator[Fact]:
     for name, evidence in look.failures.items():
         if dark and not look.passed:
             return
-        certain = _suffix(name, look.exercise) in CERTAIN and not raised(evidence.got)
+        suffix = _suffix(name, look.exercise)
+        certain = (suffix in CERTAIN and not raised(evidence.got)) or (suffix in SHARES and isinstance(evidence.got, float))
         if name not in known or (name in telling and not few and not certain):
             continue
         failed = {_suffix(other, look.exercise): other for other in look.failures}
