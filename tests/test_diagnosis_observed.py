@@ -232,6 +232,69 @@ def test_calls_exceptions_rules_and_places_are_told(stem, exercise, source, name
     assert seen(stem, exercise, source) == name
 
 
+AXES = "\n_right = prior_kl\ndef prior_kl(x0, alpha_bar):\n    return _right(x0, alpha_bar) * x0.mean(dim=[1, 2, 3])\n"
+AT_ONCE = """
+_right = dpmpp_2m_step
+def dpmpp_2m_step(x, x0_pred, x0_prev, lam_prev, lam_s, lam_t):
+    return _right(x, x0_pred, x0_prev, lam_prev, lam_s, lam_t) + 0 * (lam_s - lam_prev)
+"""
+SCALED_CLOCK = """
+_right = ancestral_sample
+def ancestral_sample(model, x_T, betas, *a, **k):
+    return _right(lambda x, t: model(x, t * 1000.0 / len(betas)), x_T, betas, *a, **k)
+"""
+OTHER_DECAY = (
+    "\n_right = ema_update\ndef ema_update(ema_model, model, decay):\n    _right(ema_model, model, min(decay, 0.17))\n"
+)
+STALE = """
+def ema_update(ema_model, model, decay):
+    with torch.no_grad():
+        for ours, theirs in zip(ema_model.parameters(), model.parameters(), strict=True):
+            ours.lerp_(theirs, decay)
+        for ours, theirs in zip(ema_model.buffers(), model.buffers(), strict=True):
+            ours.lerp_(theirs, decay) if ours.is_floating_point() else None
+"""
+SQUARES = "\ndef timesteps(T, n):\n    return torch.tensor([int((T - 1) * (i / n) ** 2) for i in range(n, 0, -1)])\n"
+ON_SQUARES = """
+def ddim_sample(model, x_T, alpha_bar, n, eta=0.0, generator=None):
+    x, levels = x_T, [int((len(alpha_bar) - 1) * (i / n) ** 2) for i in range(n, 0, -1)]
+    with torch.no_grad():
+        for t, t_prev in pairwise([*levels, -1]):
+            noise = torch.randn(x.shape, dtype=x.dtype, generator=generator) if eta else None
+            x = ddim_step(x, model(x, torch.full((len(x),), t)), t, t_prev, alpha_bar, eta, noise)
+    return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("stem", "exercise", "source", "name"),
+    [
+        (S2, "prior_kl", AXES, "an axis asked for that the data do not have"),
+        (S4, "dpmpp_2m_step", AT_ONCE, "TypeError raised where x0_prev is None"),
+        (S2, "ancestral_sample", SCALED_CLOCK, "the model told t in floating point, not as whole numbers"),
+        (S2, "ema_update", OTHER_DECAY, "parameters and floating buffers averaged with another decay than is given"),
+        (
+            S2, "ema_update", STALE,
+            "parameters and floating buffers averaged with decay and 1 - decay exchanged"
+            " and whole-number buffers left as they are",
+        ),
+        (S4, "timesteps", SQUARES, "no ValueError for n that makes no sense and quadratic spacing, squares of evenly spaced numbers"),
+        (S4, "ddim_sample", ON_SQUARES, "the model visited at other times: quadratic spacing, squares of evenly spaced numbers"),
+    ],
+)  # fmt: skip
+def test_what_is_told_is_what_was_seen_where_another_cause_may_be_behind_it(stem, exercise, source, name):
+    """Costs 5 s."""
+    assert seen(stem, exercise, source) == name
+
+
+def test_a_mistake_in_numbers_is_not_told_where_no_number_is_seen_to_be_wrong():
+    """At T = 1 the only t is 0, whatever it is multiplied by. Costs 3 s."""
+    found = failures(S2, "ancestral_sample", SCALED_CLOCK)
+    assert (
+        diagnose(S2, "ancestral_sample", found, SEED).name == "the model told t in floating point, not as whole numbers"
+    )
+
+
 LISTS_ALONE = """
 levels_down = heun_sample
 def heun_sample(denoiser, x, sigmas):

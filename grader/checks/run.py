@@ -4,10 +4,15 @@ import linecache
 import traceback
 from typing import Any, NamedTuple
 
+from torch import Tensor
+
 from exercises.checks.expect import LAST_CALL, Mismatch
 from exercises.checks.notes import NOTES, Note
 from grader.checks.collect import Check
 from grader.faults import Raised, ended, verdict_of
+
+SAID = 200
+"""So much is kept of an exception's message."""
 
 
 class Evidence(NamedTuple):
@@ -17,11 +22,15 @@ class Evidence(NamedTuple):
         got: what came back instead of the right answer (`Mismatch.got`), or "raised <class>" (`faults.ended`).
         notes: what each call of the answer returned, and what it asked the models.
         near: the relative and the absolute tolerance with which the check compared, where it did.
+        given: the shapes of the tensors that the answer was last called with.
+        said: the beginning of the message of the exception that ended it; "" where a check found it wrong.
     """
 
     got: Any
     notes: tuple[Note, ...] = ()
     near: tuple[float, float] = (0.0, 0.0)
+    given: tuple[tuple[int, ...], ...] = ()
+    said: str = ""
 
 
 class Outcome(NamedTuple):
@@ -74,7 +83,11 @@ def got_of(error: BaseException) -> Any:
 def evidence_of(error: BaseException) -> Evidence:
     """What the answer left behind in the check that just raised this."""
     near = error.near if isinstance(error, Mismatch) else (0.0, 0.0)
-    return Evidence(got_of(error), tuple(NOTES), near)
+    values = (*LAST_CALL[-1].args, *LAST_CALL[-1].kwargs.values()) if LAST_CALL else ()
+    given = tuple(tuple(value.shape) for value in values if isinstance(value, Tensor))
+    text = error.text if isinstance(error, Raised) else str(error)
+    said = "" if isinstance(error, Mismatch) else text[:SAID]
+    return Evidence(got_of(error), tuple(NOTES), near, given, said)
 
 
 def from_stub(error: BaseException) -> bool:

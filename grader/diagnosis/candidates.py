@@ -2,7 +2,8 @@
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import chain, combinations, count
@@ -13,10 +14,17 @@ from grader.diagnosis.edits import Edit, edits_of
 from grader.diagnosis.kinds import BATCH, Kind, kinds_of
 from grader.diagnosis.listed import Misconception, MisconceptionError, load
 from grader.diagnosis.merging import merged
-from grader.diagnosis.mistaken import SHAPES
+from grader.diagnosis.mistaken import NUMBERS, SHAPES, UNBATCHED
 from grader.diagnosis.reference import reference
 from grader.diagnosis.words import words
 
+GUARD = r"(a guard of \S+ added .*), to .*"
+PLACES = {
+    "under the root": "under {} root{}",
+    "in the logarithm": "in {} logarithm{}",
+    "in the quotient": "in {} quotient{}",
+}
+"""Where a guard is added, in one place and in several."""
 SIMPLE = 70
 """So many of the simplest derived mistakes are tried two at a time."""
 TRIPLES = 12
@@ -36,6 +44,7 @@ class Candidate:
         known: the entry of the list, for a listed one.
         sure: whether it is made of listed ones alone.
         parts: of several mistakes at once, each alone.
+        number: the number that it hangs on, if it is one that may be a size as well: two, or so many levels.
     """
 
     name: str
@@ -44,6 +53,7 @@ class Candidate:
     known: Misconception | None = None
     sure: bool = False
     parts: tuple["Candidate", ...] = ()
+    number: float | None = None
 
     def module(self) -> ModuleType | None:
         """A fresh module; None if what the edit makes is no Python."""
@@ -157,19 +167,41 @@ def derived(stem: str, exercise: str) -> tuple[Candidate, ...]:
             found.append((edit.rank + 3 * bool(distance), _edited(stem, exercise, name, definition, (edit,))))
         alike: dict[tuple[str, str], list[Edit]] = {}
         for edit in edits:
+            if guard := re.fullmatch(GUARD, edit.says):  # who guards one quotient or logarithm guards the others
+                alike.setdefault((guard[1], GUARD), []).append(edit)
             if edit.says in SHAPES:  # how one value a sample is shaped, it is shaped everywhere
                 alike.setdefault((edit.says, ""), []).append(edit)
             elif edit.index is None:
                 alike.setdefault((edit.says, words(edit.parent)), []).append(edit)
-        for group in alike.values():  # what somebody takes for another thing, they take so wherever it stands
+        for (said, _), group in alike.items():  # what somebody takes for another thing, they take so wherever it stands
             several = [group, *([pair for pair in combinations(group, 2)] if 2 < len(group) < 6 else [])]
             for together in several:
                 if len(together) > 1 and len({id(edit.parent) for edit in together}) == len(together):
                     candidate = _edited(stem, exercise, name, definition, tuple(together))
-                    candidate.name, candidate.explanation = together[0].says, explained()
+                    guarded = len({edit.says for edit in together}) > 1
+                    candidate.name = _guarding(said, together) if guarded else together[0].says
+                    candidate.explanation = explained()
                     found.append((together[0].rank + 1 + 3 * bool(distance), candidate))
     found.sort(key=lambda pair: pair[0])
+    if exercise not in reference(stem).batched:
+        for _, candidate in found:
+            candidate.name = _without_a_batch(candidate.name)
     return tuple(candidate for _, candidate in found)
+
+
+def _without_a_batch(says: str) -> str:
+    """The same of a function that knows no batch."""
+    for one, other in UNBATCHED.items():
+        says = says.replace(one, other)
+    return says
+
+
+def _guarding(said: str, edits: Sequence[Edit]) -> str:
+    """The same guard in several places."""
+    every = "both" if len(edits) == 2 else "every"
+    for one, other in PLACES.items():
+        said = said.replace(one, other.format(every, "s" if every == "both" else ""))
+    return said
 
 
 def _edited(stem: str, exercise: str, name: str, definition: Any, edits: tuple[Edit, ...]) -> Candidate:
@@ -183,7 +215,19 @@ def _edited(stem: str, exercise: str, name: str, definition: Any, edits: tuple[E
         return reference(stem).module(exercise, {name: code})
 
     says = " and ".join(edit.says for edit in edits)
-    return Candidate(says, explained(len(edits)), make)
+    numbers = [found for edit in edits if (found := _number_of(edit)) is not None]
+    return Candidate(says, explained(len(edits)), make, number=numbers[0] if numbers else None)
+
+
+def _number_of(edit: Edit) -> float | None:
+    """The number that an edit hangs on."""
+    if isinstance(edit.new, ast.Constant) and isinstance(edit.old, ast.Constant):
+        new, old = edit.new.value, edit.old.value
+        whole = isinstance(new, int) and not isinstance(new, bool) and isinstance(old, int)
+        return float(new) if whole and abs(new) > 1 else None  # type: ignore[arg-type]
+    return next(
+        (number for words, number in NUMBERS.items() if edit.says.startswith(words) or edit.says.endswith(words)), None
+    )
 
 
 def explained(edits: int = 1) -> str:

@@ -11,6 +11,7 @@ from grader.checks.state import tidy
 from grader.diagnosis import candidates
 from grader.diagnosis.candidates import Candidate
 from grader.diagnosis.evidence import PASSED, nothing, raised, same, thin
+from grader.diagnosis.mistaken import SHAPES
 from grader.diagnosis.observed import Look, observed
 from grader.diagnosis.patient import PROVEN, Left, Patient
 
@@ -109,19 +110,32 @@ def _explained(patient: Patient) -> Any:
     for stage in stages:
         if not _is_worth_trying(stage, patient):
             continue
-        for candidate in patient.agreeing(_tried(stage, patient), patient.patience(stage)):
-            if patient.explained_by(candidate):
-                found = patient.needed(candidate)
-                return found.known or Named(found.name, found.explanation)
+        agreeing = patient.agreeing(_tried(stage, patient), patient.patience(stage))
+        explaining = (
+            patient.needed(candidate)
+            for candidate in agreeing
+            if patient.explained_by(candidate) and not patient.says_too_much(candidate)
+        )
+        found = next(explaining, None)
+        if (
+            found
+            and patient.formal
+            and found.name not in SHAPES
+            and any(other.name != found.name for other in explaining)
+        ):
+            return None  # what is seen is too little to tell the one from the other
+        if found:
+            return found.known or Named(found.name, found.explanation)
     return None
 
 
 def _is_worth_trying(stage: Stage, patient: Patient) -> bool:
-    if stage is candidates.pairs and (patient.builds or not (patient.telling or patient.a_class)):
+    if patient.dark:
         return False
-    if patient.raises and stage in (candidates.derived, candidates.pairs):  # any slip may end with the same exception
+    if stage is candidates.pairs and (patient.builds or not (patient.telling or patient.a_class or patient.in_place)):
         return False
-    return stage is candidates.listed or not patient.dark
+    # any slip may end with the same exception
+    return not (patient.raises and stage in (candidates.derived, candidates.pairs))
 
 
 def _tried(stage: Stage, patient: Patient) -> Iterable[Candidate]:
@@ -129,7 +143,10 @@ def _tried(stage: Stage, patient: Patient) -> Iterable[Candidate]:
     tried = stage(patient.stem, patient.exercise)
     if stage is candidates.listed:
         return tried
-    tried = islice(tried, max(patient.tries // 2, PAIRS) if stage is candidates.pairs else patient.tries)
+    most = max(patient.tries // 2, PAIRS) if stage is candidates.pairs else patient.tries
+    tried = islice(tried, min(most, 2 * PAIRS) if patient.in_place and stage is candidates.pairs else most)
+    if patient.in_place:  # what it is called with is no model that is asked
+        tried = (candidate for candidate in tried if "model called" not in candidate.name)
     ended = [raised(evidence.got) for evidence in patient.failures.values()]
     if all(ended):  # with an exception: whether anything has changed in place, nobody has seen
         tried = (candidate for candidate in tried if "in place" not in candidate.name)

@@ -10,6 +10,8 @@ RTOL, ATOL = 1e-5, 1e-6
 """How near two wrong answers must be: the same mistake, written otherwise, differs in the last digits."""
 SINGLE = 1e-4
 """The same where one of them was computed in float32 and the other was not."""
+ROUGH = {torch.float16: 5e-3, torch.bfloat16: 4e-2}
+"""The same in half precision."""
 FINER = 0.02
 """Two answers that are wrong in the same way differ from each other by less than this share of what they differ from the right one."""
 ROUNDED = 0.01
@@ -50,6 +52,7 @@ def _same_tensors(one: Tensor, other: Tensor, near: tuple[float, float]) -> bool
     if one.dtype != other.dtype and not (one.is_floating_point() and other.is_floating_point()):
         return False
     single = 0.0 if one.dtype == other.dtype == torch.float64 else SINGLE
+    single = max(single, ROUGH.get(one.dtype, 0.0), ROUGH.get(other.dtype, 0.0))
     rtol, atol = max(RTOL, near[0], single), max(ATOL, near[1], single)
     return torch.allclose(one.double(), other.double(), rtol=rtol, atol=atol, equal_nan=True)
 
@@ -154,6 +157,16 @@ def thin(got: Any) -> bool:
     if isinstance(got, dict):
         return all(map(thin, got.values()))
     return not isinstance(got, float)
+
+
+def valued(one: Any, right: Any) -> bool:
+    """Whether two results differ in their numbers, and not only in form: in shape or dtype, or by an exception."""
+    if isinstance(one, tuple | list) and isinstance(right, tuple | list):
+        return len(one) == len(right) and any(map(valued, one, right))
+    if not (_is_number(one) and _is_number(right)):
+        return False
+    one, right = _as_tensor(one).double(), _as_tensor(right).double()
+    return one.shape == right.shape and not torch.allclose(one, right, rtol=SINGLE, atol=SINGLE, equal_nan=True)
 
 
 def nothing(got: Any) -> bool:

@@ -126,6 +126,23 @@ ALTERED = [
     (7, "a quarter of {}", "X / 4"),
     (7, "fresh normal numbers in place of {}", "torch.randn_like(X)"),
 ]  # fmt: skip
+UNBATCHED = {
+    "the batch in the reverse order": "the result in the reverse order",
+    "over the batch": "over the first axis",
+    "divided by the batch": "divided by the first axis",
+    "of the first sample for the whole batch": "of the first place for all",
+    "of the last sample for the whole batch": "of the last place for all",
+}
+"""What is said where the first axis is no batch."""
+NUMBERS = {
+    " doubled": 2.0,
+    " halved": 2.0,
+    "4 times ": 4.0,
+    "a quarter of ": 4.0,
+    "10 times ": 10.0,
+    "a tenth of ": 10.0,
+}
+"""What begins or ends with this hangs on a number."""
 SHAPED = {
     "extract": [
         (2, "one value a sample, without axes for the sample's shape", "A0.to(A2)[A1]"),

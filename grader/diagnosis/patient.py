@@ -15,9 +15,21 @@ from grader.checks.state import tidy
 from grader.checks.under_test import UnderTest
 from grader.diagnosis import candidates
 from grader.diagnosis.candidates import Candidate
-from grader.diagnosis.evidence import PASSED, alike, broken, differs, near, raised, same, shape_of, single
+from grader.diagnosis.evidence import (
+    PASSED,
+    alike,
+    broken,
+    differs,
+    near,
+    raised,
+    same,
+    shape_of,
+    single,
+    thin,
+    valued,
+)
 from grader.diagnosis.reference import reference
-from grader.diagnosis.replay import Call, Done, calls_of, cost_of, replay, seconds_of, segments, unrepeated
+from grader.diagnosis.replay import Call, Done, calls_of, cost_of, replay, seconds_of, segments, sizes, unrepeated
 
 CONFIRMED = 12
 """Of a stage's candidates that agree call by call, at most so many are tried on all of the exercise's checks."""
@@ -37,6 +49,8 @@ PROVEN = 2
 """In so many checks an answer must agree, once at least in double precision, if it may part from a candidate elsewhere."""
 MOSTLY = 0.65
 """In such a share of the checks in which numbers are wrong they must agree."""
+MANY = 8
+"""So many calls of a check are looked at, to see whether a candidate changes numbers."""
 RICH = 12
 """So many numbers in which they agree show that it is no chance."""
 
@@ -92,8 +106,10 @@ class Patient(Left):
         a_class: whether the exercise is a class: what its methods do shows in the checks alone.
         builds: whether it is a module, of which the numbers are its own.
         dark: whether nothing is known but that each check ends with an exception.
+        formal: whether no number shows what is wrong, but shapes, dtypes and exceptions alone: many mistakes have them in common.
         raises: whether nothing is known but which checks end with an exception, and it is not the one that torch has for shapes.
         tried: listed mistakes that have been compared with the answer call by call.
+        in_place: whether the function returns nothing, so that what it did shows in the checks alone.
         proven: whether that is so in double precision often enough for single precision to be no matter.
     """
 
@@ -120,10 +136,15 @@ class Patient(Left):
         )
         telling = [single(mine.result) for _, _, call, mine in self.trail if _differ(mine, call.right)]
         self.proven = not all(telling)
+        self.in_place = bool(self.trail) and all(call.right.result is None for _, _, call, _ in self.trail)
         self.tried: list[Candidate] = []
         exceptions = {e.got if raised(e.got) else "" for e in failures.values()}
         self.raises = not exceptions & {"", "raised RuntimeError"}
         self.dark = "" not in exceptions and len(failures) == len(self.checks)
+        self.formal = all(thin(evidence.got) for evidence in failures.values()) and not any(
+            valued(mine.result, call.right.result) or valued(mine.asked, call.right.asked)
+            for _, _, call, mine in self.trail
+        )
 
     def _follow(self, name: str, done: list[tuple[str, Done]]) -> None:
         """Compare the answer's calls with the reference's until they part: there the inputs may part too."""
@@ -240,6 +261,25 @@ class Patient(Left):
             ):
                 return False
         return True
+
+    def says_too_much(self, candidate: Candidate) -> bool:
+        """Whether the candidate says more than was seen.
+
+        That is so if it changes numbers, in a call of a check that failed, where of the answer's none is seen to be wrong;
+        or if its number is the size of something, or the number of levels, in every call that is wrong.
+        """
+        if candidate.number is not None and self.telling:
+            wrong = [call for _, _, call, mine in self.trail if _differ(mine, call.right)]
+            if all(candidate.number in sizes(call) for call in wrong):
+                return True
+        if not self.formal:
+            return False
+        for name in self.failures:
+            for index, call in enumerate(calls_of(self.stem, self.exercise, name, self.seed)[:MANY]):
+                theirs, right = self._does(candidate, name, index), call.right.small()
+                if theirs and (valued(theirs.result, right.result) or valued(theirs.asked, right.asked)):
+                    return True
+        return False
 
     @staticmethod
     def _lenient(candidate: Candidate, mine: Any, theirs: Any) -> bool:

@@ -1,6 +1,7 @@
 """A section's reference solution as syntax trees, of which copies with other code in them are made quickly."""
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator
 from functools import cache
@@ -35,11 +36,16 @@ class Reference:
     Attributes:
         stem: the section.
         definitions: their trees by name, without annotations and docstrings.
+        batched: the names of those that are given a batch, or return one.
     """
 
     def __init__(self, stem: str) -> None:
         self.stem = stem
-        tree = _Bare().visit(ast.parse(section(stem).solution.read_text(encoding="utf-8")))
+        tree = ast.parse(section(stem).solution.read_text(encoding="utf-8"))
+        self.batched = {
+            node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and _batched(node)
+        }
+        tree = _Bare().visit(tree)
         ast.fix_missing_locations(tree)
         self.definitions: dict[str, Definition] = {
             node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)
@@ -87,6 +93,13 @@ class Reference:
 def reference(stem: str) -> Reference:
     """The reference of a section, read once."""
     return Reference(stem)
+
+
+def _batched(node: Definition) -> bool:
+    """Whether a shape in its annotations begins with B, as that of a batch does, or it is told how large a batch is."""
+    shapes = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    names = {part.arg for part in ast.walk(node) if isinstance(part, ast.arg)}
+    return "batch_size" in names or any(re.match(r"B( |$)", shape) for shape in shapes)
 
 
 class _Bare(ast.NodeTransformer):

@@ -92,6 +92,19 @@ class Call(NamedTuple):
         return any(isinstance(value, Generator) for value in (*self.args, *self.kwargs.values()))
 
 
+def sizes(call: Call) -> set[float]:
+    """The numbers that may stand for a batch, an axis, a number of levels or of steps in a call."""
+    found = set[float]()
+    for value in (*call.args, *call.kwargs.values()):
+        if isinstance(value, Tensor):
+            found |= set(map(float, value.shape))
+        elif isinstance(value, int) and not isinstance(value, bool):
+            found.add(float(value))
+        elif isinstance(value, list | tuple):
+            found.add(float(len(value)))
+    return found
+
+
 def segments(found: Sequence[Note]) -> list[tuple[str, Done]]:
     """The notes of a check, call by call."""
     calls, asked = [], []

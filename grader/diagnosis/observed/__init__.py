@@ -11,11 +11,13 @@ from typing import NamedTuple
 from grader.diagnosis.observed.asking import asking
 from grader.diagnosis.observed.factors import alone, exchanged, factors
 from grader.diagnosis.observed.facts import Fact, Look
+from grader.diagnosis.observed.following import following
 from grader.diagnosis.observed.passing import passing
 from grader.diagnosis.observed.phrases import phrases
 from grader.diagnosis.observed.places import places
 from grader.diagnosis.observed.raising import raising
 from grader.diagnosis.observed.rules import rules
+from grader.diagnosis.observed.spacing import spacing
 from grader.diagnosis.observed.weights import weights
 
 __all__ = ["Look", "Seen", "observed"]
@@ -23,7 +25,7 @@ SOME = 0.4
 """What tells only where it is wrong is told if it was seen in such a share of the checks that failed."""
 MOST = 24
 """So many facts are looked at: there are hardly ever more."""
-SIDES = (raising, phrases, exchanged, weights, factors, asking, places, alone, rules, passing)
+SIDES = (raising, phrases, following, exchanged, weights, factors, spacing, asking, places, alone, rules, passing)
 """What is looked at, in this order: what tells most comes first."""
 
 

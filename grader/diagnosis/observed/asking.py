@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from grader.diagnosis.evidence import differs, raised
 from grader.diagnosis.observed.facts import Fact, Look, Step, called, given, numbers
+from grader.diagnosis.observed.spacing import QUADRATIC, quadratic
 from grader.diagnosis.observed.weights import solve
 from grader.diagnosis.reference import reference
 from grader.diagnosis.replay import replay
@@ -157,7 +158,7 @@ def _times(look: Look, steps: list[Step], drawn: bool) -> Iterator[Fact]:
         dtypes = {str(a.dtype).removeprefix("torch.") for a, _ in tensors}
         if len(dtypes) == 1:
             yield look.fact(f"the model told t in {dtypes.pop()}", MEANS, covered)
-    elif says := _instead(same):
+    elif says := _instead(same, {_count(step) for step in covered}):
         yield look.fact(says, MEANS, covered)
     else:
         yield from _schedule(look, odd, covered)
@@ -182,20 +183,33 @@ def _form(first: list[tuple[Any, Any]]) -> str:
     if tensors[0][1].is_floating_point():
         return "the model told whole numbers for t"
     scaled = [float((a.double() / b.double()).nanmedian()) for a, b in tensors if (b != 0).any()]
-    if scaled and all(abs(s - 1) < NEAR for s in scaled):
+    if all(abs(s - 1) < NEAR for s in scaled):  # also where all of them are 0: of scale nothing is seen
         return "the model told t in floating point, not as whole numbers"
+    if max(map(abs, scaled)) > 1:
+        return "the model told other times, and in floating point, not as whole numbers"
     return "the model told t as a fraction, not a whole number"
 
 
-def _instead(same: list[tuple[Tensor, Tensor]]) -> str:
-    """What the models are told in place of t: one of those that people take for it, or a multiple; "" if none is seen."""
+def _count(step: Step) -> int:
+    """How many levels the schedule has that a call is given; 0 if it is given none."""
+    here = given(step[2])
+    table = here.get("alpha_bar", here.get("betas"))
+    return len(table) if isinstance(table, Tensor) and table.ndim == 1 else 0
+
+
+def _instead(same: list[tuple[Tensor, Tensor]], counts: set[int]) -> str:
+    """What the models are told in place of t: one of those that people take for it, or a multiple; "" if none is seen.
+
+    A multiple may follow from the number of levels, if there is one such number.
+    """
     varied = len(torch.unique(torch.cat([b.flatten() for _, b in same]))) > 1 if same else False
     for says, holds in TOLD:
         if varied and all(holds(a, b) for a, b in same):
             return says
     ratios = [float(x) for a, b in same for x in (a / b).flatten() if torch.isfinite(x)]
     if len(ratios) > 1 and max(ratios) - min(ratios) <= NEAR * max(map(abs, ratios)):
-        return f"the model told {ratios[0]:.4g} t"
+        where = f" where T = {next(iter(counts))}" if len(counts) == 1 and 0 not in counts else ""
+        return f"the model told {ratios[0]:.4g} t{where}"
     return ""
 
 
@@ -265,6 +279,8 @@ def _schedule(look: Look, odd: list[Odd], covered: list[Step]) -> Iterator[Fact]
         yield look.fact("each time that of the next call", MEANS, covered)
     elif all(len(mine) == len(right) and alike(mine[1:], right[:-1]) for mine, right in rows if len(right) > 1):
         yield look.fact("each time that of the call before", MEANS, covered)
+    elif quadratic([mine for mine, _ in rows]):
+        yield look.fact(f"the model visited at other times: {QUADRATIC}", MEANS, covered)
     elif all(mine[0] != right[0] for mine, right in rows):
         yield look.fact("the model visited at other times, from the first one on", MEANS, covered)
     else:

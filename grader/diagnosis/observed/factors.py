@@ -9,6 +9,7 @@ from torch import Tensor
 
 from grader.diagnosis.evidence import differs
 from grader.diagnosis.observed.facts import Fact, Look, Step, part_name, parts, wrong_parts
+from grader.diagnosis.replay import sizes
 
 Pair = tuple[Step, Tensor, Tensor]
 NEAR = 1e-6
@@ -38,6 +39,8 @@ def factors(look: Look) -> Iterator[Fact]:
         for says, means in (*_over_axes(look, wrong), *_said(wrong)):
             if says in CONSTANT and _right_elsewhere(look, wrong):
                 continue
+            if says in CONSTANT and _is_size(2, steps):
+                says = f"{says}, or divided or multiplied by a size that is 2"
             yield look.fact(says + where, means, steps)
             break
         if len(wrong) > 1:
@@ -86,6 +89,11 @@ def _apart(look: Look, wrong: list[Pair], where: str) -> Iterator[Fact]:
 
 CONSTANT = ("the result doubled", "the result halved")
 """Rules of one number, which may be the length of an axis by chance."""
+
+
+def _is_size(number: float, steps: list[Step]) -> bool:
+    """Whether in every call something has this size: a batch, an axis, a number of levels."""
+    return all(any(abs(number - size) <= NEAR * size for size in sizes(step[2])) for step in steps)
 
 
 def _right_elsewhere(look: Look, wrong: list[Pair]) -> bool:
@@ -266,8 +274,10 @@ def _counts(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
             yield says, "In every call the result is the right one times so many."
     steady = max(found) - min(found) <= 1e-5 * max(map(abs, found))
     if len(wrong) >= SEVERAL and steady and min(abs(found[0] - 1), abs(found[0])) > 1e-4:
+        size = max(found[0], 1 / found[0])
+        where = f", or off by a size that is {size:.4g}" if _is_size(size, [step for step, _, _ in wrong]) else ""
         yield (
-            f"the result {found[0]:.4g} times as large as it should be",
+            f"the result {found[0]:.4g} times as large as it should be{where}",
             "In every call the result is the right one times this number. Look for a factor in the equation.",
         )
     yield from _each_call(wrong)

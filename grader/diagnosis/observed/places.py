@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from grader.diagnosis.evidence import raised
 from grader.diagnosis.observed.facts import Fact, Look, Step, called, given, parts
 from grader.diagnosis.reference import reference
 
@@ -32,7 +33,10 @@ def places(look: Look) -> Iterator[Fact]:
     if not look.telling or not look.whole:
         return
     yield from islice(_samples(look), 1)
-    if {step[0] for step in look.telling} == set(look.failures):
+    broken = any(raised(step[3].result) and not raised(step[2].right.result) for step in look.telling)
+    if {step[0] for step in look.telling} == set(
+        look.failures
+    ) and not broken:  # `raising` tells where something is raised
         yield from _calls(look)
 
 
@@ -181,7 +185,9 @@ def _calls(look: Look) -> Iterator[Fact]:
     """The calls that are wrong are those of one kind."""
     wrong = [step[2] for step in look.telling]
     right = [step[2] for step in look.right]
-    yield from _by_value(look, wrong, right)
+    found = by_value(look, wrong, right)
+    if len(found) == 1:  # of several, nobody knows which it is
+        yield look.fact(f"{found[0]} alone", "With other values it is the other way round.")
     if len(wrong) >= SEVERAL and len(right) >= SEVERAL:
         for says, holds in FEATURES.items():
             if all(map(holds, wrong)) and not any(map(holds, right)):
@@ -189,10 +195,10 @@ def _calls(look: Look) -> Iterator[Fact]:
                 return
 
 
-def _by_value(look: Look, wrong: list[Any], right: list[Any]) -> Iterator[Fact]:
-    """The calls that are wrong are those in which an argument has one value, or another than one."""
+def by_value(look: Look, wrong: list[Any], right: list[Any]) -> list[str]:
+    """The calls that are wrong are those in which an argument has one value, or another than one: each way to say it."""
     if len(wrong) < SEVERAL or len(right) < SEVERAL:
-        return
+        return []
     found: list[str] = []
     names = [name for name in wrong[0].names if all(_plain(_value(look, call, name)) for call in (*wrong, *right))]
     for name in names:
@@ -206,12 +212,11 @@ def _by_value(look: Look, wrong: list[Any], right: list[Any]) -> Iterator[Fact]:
             if len(values) == 1 and (kind == "wrong where" or enough):
                 (value,) = values
                 said = f"{what} is not given" if value is None else f"{what} = {_written(value)}"
-                found.append(f"{kind} {said} alone")
+                found.append(f"{kind} {said}")
                 break
     if not found and len(right) >= MANY:
         found = _both(look, wrong, right, names)
-    if len(found) == 1:  # of several, nobody knows which it is
-        yield look.fact(found[0], "With other values it is the other way round.")
+    return found
 
 
 def _both(look: Look, wrong: list[Any], right: list[Any], names: list[str]) -> list[str]:
@@ -226,7 +231,7 @@ def _both(look: Look, wrong: list[Any], right: list[Any], names: list[str]) -> l
         elif None not in values and any(_value(look, call, name) is None for call in right):
             tests.append((name, f"{called(name)} is given", lambda v: v is not None))
     return [
-        f"wrong where {says} and {other_says} alone"
+        f"wrong where {says} and {other_says}"
         for (one, says, holds), (other, other_says, other_holds) in combinations(tests, 2)
         if not any(holds(_value(look, c, one)) and other_holds(_value(look, c, other)) for c in right)
     ]

@@ -1,7 +1,8 @@
 """What is raised, or not raised where it should be."""
 
 import inspect
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -9,9 +10,9 @@ from torch import Tensor
 
 from grader.diagnosis.evidence import raised
 from grader.diagnosis.observed.facts import Fact, Look, Step, called, given
-from grader.diagnosis.observed.places import FEATURES
+from grader.diagnosis.observed.places import FEATURES, by_value
 from grader.diagnosis.reference import reference
-from grader.diagnosis.replay import copied
+from grader.diagnosis.replay import Call, calls_of, copied
 
 
 def raising(look: Look) -> Iterator[Fact]:
@@ -33,8 +34,8 @@ def raising(look: Look) -> Iterator[Fact]:
                 other,
             )
     loud = [step for step in look.trail if raised(step[3].result) and not raised(step[2].right.result)]
-    if loud:
-        yield from _breaking(look, loud)
+    found = [*(_breaking(look, loud) if loud else ()), *_of_pictures(look)]
+    yield from found or _by_message(look)
 
 
 def _missing(look: Look, steps: list[Step]) -> Fact:
@@ -64,13 +65,67 @@ def _named(look: Look, step: Step) -> str:
     return ""
 
 
+def _by_message(look: Look) -> Iterator[Fact]:
+    """What the message says of it, if it says the same in every check that ends with an exception."""
+    loud = {name: evidence.said for name, evidence in look.failures.items() if raised(evidence.got)}
+    means = "It is what the message says in every check that ends with an exception: read it to the end."
+    for pattern, says in MESSAGES.items():
+        if loud and look.whole and all(re.search(pattern, said) for said in loud.values()):
+            yield Fact(says, means, frozenset(loud))
+            return
+
+
+MESSAGES = {
+    "Dimension out of range": "an axis asked for that the data do not have",
+    "must match the (?:existing )?size|shapes cannot be multiplied|invalid for input of size|not broadcastable": "shapes that do not fit",
+    "index .* out of (?:bounds|range)": "an index beyond the end of a table",
+    "same dtype|expected scalar type|[Ee]xpected .*type .* but found": "tensors of two dtypes in one operation",
+    r"'(?:float|int)' object has no attribute|argument 'input' .* must be Tensor, not (?:float|int)": "a plain number used as a tensor",
+    "'list' object has no attribute|must be Tensor, not list": "a list used as a tensor",
+    "NoneType": "None used as a number or a tensor",
+    "keyword argument|positional argument": "something called with other arguments than it takes",
+    "name '.*' is not defined": "a name that is not defined",
+}
+"""What messages of torch and of Python mean."""
+
+
+def _of_pictures(look: Look) -> Iterator[Fact]:
+    """Of a network: an exception for pictures whose sides differ, where other checks pass."""
+    loud = {name: e for name, e in look.failures.items() if raised(e.got)}
+    kinds = {str(evidence.got).removeprefix("raised ") for evidence in loud.values()}
+    pictures = [next((shape for shape in e.given if len(shape) == PICTURE), ()) for e in loud.values()]
+    if len(kinds) != 1 or not all(pictures) or not look.passed or (look.trail and _gives(look.trail)):
+        return
+    sides = {shape[2:] for shape in pictures}
+    means = "In every check that ends with this exception it was such pictures that the network was given last; checks with others pass."
+    even = any(height & (height - 1) == width & (width - 1) == 0 for height, width in sides)
+    if len(sides) >= SEVERAL and even and all(height != width for height, width in sides):
+        yield Fact(f"{kinds.pop()} raised for pictures whose height and width differ", means, frozenset(loud))
+
+
+def _gives(trail: list[Step]) -> bool:
+    """Whether the calls give numbers: of a network, they give a module."""
+    return not any("a module" in str(step[3].result) for step in trail)
+
+
+PICTURE = 4
+"""A tensor with so many axes is a batch of pictures."""
+SEVERAL = 2
+"""So many sizes must show it; and one of them of powers of two, which a network can halve as often as it likes."""
+
+
 def _breaking(look: Look, steps: list[Step]) -> Iterator[Fact]:
     """Exceptions where a result is due: for which arguments."""
     kinds = {str(step[3].result).removeprefix("raised ") for step in steps}
     kind = kinds.pop() if len(kinds) == 1 else "an exception"
     fine = [step[2] for step in look.trail if not raised(step[3].result)]
     wrong = [step[2] for step in steps]
+    if not inspect.isclass(getattr(reference(look.stem).module(look.exercise), look.exercise)):
+        fine += [call for name in look.passed for call in _made(look, name)]
     means = "In every call of this kind, and in no other, the function ends with this exception: the message says which line raised it."
+    if says := _by_type(wrong, fine):
+        yield look.fact(f"{kind} raised where {says}", means, steps)
+        return
     for says, holds in FEATURES.items():
         if all(map(holds, wrong)) and fine and not any(map(holds, fine)):
             where = says.removeprefix("wrong ").removeprefix("right ").removesuffix(" alone")
@@ -78,12 +133,39 @@ def _breaking(look: Look, steps: list[Step]) -> Iterator[Fact]:
                 where = f"for all but {where.removeprefix('for ')}"
             yield look.fact(f"{kind} raised {where}", means, steps)
             return
+    found = [says.removeprefix("wrong ") for says in by_value(look, wrong, fine) if says.startswith("wrong ")]
+    if len(found) == 1:
+        yield look.fact(f"{kind} raised {found[0]}", means, steps)
+        return
     for name in wrong[0].names:
         mine = {_kind_of(given(call).get(name, inspect.Parameter.empty)) for call in wrong}
         theirs = {_kind_of(given(call).get(name, inspect.Parameter.empty)) for call in fine}
         if len(mine) == 1 and "" not in mine and theirs and not mine & theirs:
             yield look.fact(f"{kind} raised where {called(name)} is {mine.pop()}", means, steps)
             return
+
+
+def _by_type(wrong: list[Call], fine: list[Call]) -> str:
+    """Which argument is None, or a plain number, in these calls and in no other; "" if none is."""
+    for name in wrong[0].names:
+        mine, theirs = ([given(call).get(name, inspect.Parameter.empty) for call in calls] for calls in (wrong, fine))
+        for says, holds in TYPES.items():
+            if all(map(holds, mine)) and theirs and not any(map(holds, theirs)):
+                return f"{called(name)} is {says}"
+    return ""
+
+
+TYPES: dict[str, Callable[[Any], bool]] = {
+    "None": lambda value: value is None,
+    "a plain number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "a list": lambda value: isinstance(value, list | tuple),
+}
+"""Types of arguments that a contract allows beside another one."""
+
+
+def _made(look: Look, name: str) -> list[Call]:
+    """The calls that a check makes which the answer passes: none of them raised what it should not."""
+    return [call for call in calls_of(look.stem, look.exercise, name, look.seed) if not raised(call.right.result)]
 
 
 def _kind_of(value: Any) -> str:

@@ -254,6 +254,8 @@ WIDE = (
     "on_any_shape",
     "lets_grad",
     "floats",
+    "averages_parameters",
+    "closes_in_on",
 )
 """Checks that fail too where the numbers are wrong everywhere: beside a check of numbers alone they tell nothing."""
 WITHIN = {"has_a_scale_for_each_sample": "takes_a_scale_of_any_size"}
