@@ -276,7 +276,7 @@ def ddim_sample(model, x_T, alpha_bar, n, eta=0.0, generator=None):
         (
             S2, "ema_update", STALE,
             "parameters and floating buffers averaged with decay and 1 - decay exchanged"
-            " and whole-number buffers left as they are",
+            " and buffers of whole numbers or flags left as they are",
         ),
         (S4, "timesteps", SQUARES, "no ValueError for n that makes no sense and quadratic spacing, squares of evenly spaced numbers"),
         (S4, "ddim_sample", ON_SQUARES, "the model visited at other times: quadratic spacing, squares of evenly spaced numbers"),

@@ -32,6 +32,8 @@ OF_SAMPLES = (
     "in the reverse order",
 )
 """What is said of mistakes by which samples of a batch are mixed up."""
+OF_RESULTS = ("in place", "the result")
+"""What is said of mistakes by what is returned, or left behind."""
 PARTLY = 5
 """So many mistakes that explain a part of the evidence are tried on the checks."""
 BESIDE = "It explains most of the checks that fail, and not all: there is something else beside it."
@@ -111,19 +113,19 @@ def _explained(patient: Patient) -> Any:
         if not _is_worth_trying(stage, patient):
             continue
         agreeing = patient.agreeing(_tried(stage, patient), patient.patience(stage))
-        explaining = (
-            patient.needed(candidate)
-            for candidate in agreeing
-            if patient.explained_by(candidate) and not patient.says_too_much(candidate)
-        )
+        explaining = (patient.needed(candidate) for candidate in agreeing if patient.explained_by(candidate))
+        if patient.formal:
+            explaining = (candidate for candidate in explaining if not patient.says_too_much(candidate))
         found = next(explaining, None)
         if (
             found
-            and patient.formal
+            and patient.scant
             and found.name not in SHAPES
             and any(other.name != found.name for other in explaining)
         ):
             return None  # what is seen is too little to tell the one from the other
+        while found and patient.says_too_much(found):
+            found = next(explaining, None)
         if found:
             return found.known or Named(found.name, found.explanation)
     return None
@@ -148,8 +150,10 @@ def _tried(stage: Stage, patient: Patient) -> Iterable[Candidate]:
     if patient.in_place:  # what it is called with is no model that is asked
         tried = (candidate for candidate in tried if "model called" not in candidate.name)
     ended = [raised(evidence.got) for evidence in patient.failures.values()]
-    if all(ended):  # with an exception: whether anything has changed in place, nobody has seen
-        tried = (candidate for candidate in tried if "in place" not in candidate.name)
+    if all(
+        ended
+    ):  # with an exception: whether anything has changed in place, or what came of a result, nobody has seen
+        tried = (candidate for candidate in tried if not any(part in candidate.name for part in OF_RESULTS))
     if patient.builds:  # its numbers are its own: which sample's they are, nobody sees
         return (candidate for candidate in tried if not any(part in candidate.name for part in OF_SAMPLES))
     return tried

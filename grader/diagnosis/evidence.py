@@ -169,6 +169,17 @@ def valued(one: Any, right: Any) -> bool:
     return one.shape == right.shape and not torch.allclose(one, right, rtol=SINGLE, atol=SINGLE, equal_nan=True)
 
 
+def differing(one: Any, right: Any) -> list[tuple[float, float]]:
+    """Each number that is not the right one, beside the right one."""
+    if isinstance(one, tuple | list) and isinstance(right, tuple | list):
+        return [pair for parts in zip(one, right, strict=False) for pair in differing(*parts)]
+    if not valued(one, right):
+        return []
+    one, right = _as_tensor(one).double(), _as_tensor(right).double()
+    off = ~torch.isclose(one, right, rtol=SINGLE, atol=SINGLE, equal_nan=True)
+    return list(zip(one[off].tolist(), right[off].tolist(), strict=True))
+
+
 def nothing(got: Any) -> bool:
     """Whether what came back is zeros alone."""
     return isinstance(got, Tensor) and got.is_floating_point() and not bool(got.any())

@@ -4,7 +4,7 @@ import inspect
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from torch import Tensor
@@ -19,6 +19,7 @@ from grader.diagnosis.evidence import (
     PASSED,
     alike,
     broken,
+    differing,
     differs,
     near,
     raised,
@@ -49,6 +50,8 @@ PROVEN = 2
 """In so many checks an answer must agree, once at least in double precision, if it may part from a candidate elsewhere."""
 MOSTLY = 0.65
 """In such a share of the checks in which numbers are wrong they must agree."""
+FEW = 3
+"""So many pairs of numbers, the wrong one and the right one, show what has become of numbers."""
 MANY = 8
 """So many calls of a check are looked at, to see whether a candidate changes numbers."""
 RICH = 12
@@ -106,6 +109,7 @@ class Patient(Left):
         a_class: whether the exercise is a class: what its methods do shows in the checks alone.
         builds: whether it is a module, of which the numbers are its own.
         dark: whether nothing is known but that each check ends with an exception.
+        scant: whether that is so, or numbers so few that another mistake may make the same of them.
         formal: whether no number shows what is wrong, but shapes, dtypes and exceptions alone: many mistakes have them in common.
         raises: whether nothing is known but which checks end with an exception, and it is not the one that torch has for shapes.
         tried: listed mistakes that have been compared with the answer call by call.
@@ -145,6 +149,15 @@ class Patient(Left):
             valued(mine.result, call.right.result) or valued(mine.asked, call.right.asked)
             for _, _, call, mine in self.trail
         )
+
+    @cached_property
+    def scant(self) -> bool:
+        if self.formal:
+            return True
+        if not all(thin(evidence.got) for evidence in self.failures.values()):
+            return False
+        pairs = [pair for _, _, call, mine in self.trail for pair in differing(tuple(mine), tuple(call.right))]
+        return len(set(pairs)) < FEW
 
     def _follow(self, name: str, done: list[tuple[str, Done]]) -> None:
         """Compare the answer's calls with the reference's until they part: there the inputs may part too."""

@@ -15,7 +15,7 @@ from grader.diagnosis.observed.following import following
 from grader.diagnosis.observed.passing import passing
 from grader.diagnosis.observed.phrases import phrases
 from grader.diagnosis.observed.places import places
-from grader.diagnosis.observed.raising import raising
+from grader.diagnosis.observed.raising import messages, raising
 from grader.diagnosis.observed.rules import rules
 from grader.diagnosis.observed.spacing import spacing
 from grader.diagnosis.observed.weights import weights
@@ -26,7 +26,7 @@ SOME = 0.4
 MOST = 24
 """So many facts are looked at: there are hardly ever more."""
 SIDES = (raising, phrases, following, exchanged, weights, factors, spacing, asking, places, alone, rules, passing)
-"""What is looked at, in this order: what tells most comes first."""
+"""What is looked at, in this order: what tells most comes first. Of exceptions' messages it is told where nothing else tells what is wrong."""
 
 
 class Seen(NamedTuple):
@@ -48,7 +48,9 @@ def observed(look: Look) -> Seen | None:
 
 def _all(look: Look) -> Iterator[Fact]:
     merged: dict[tuple[str, str, bool], frozenset[str]] = {}
-    for side in SIDES:
+    for side in (*SIDES, messages):
+        if side is messages and any(sure for _, _, sure in merged):
+            break
         for fact in side(look):
             key = (fact.says, fact.means, fact.sure)
             merged[key] = merged.get(key, frozenset()) | fact.covers

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from grader.diagnosis.evidence import differs, raised
 from grader.diagnosis.observed.facts import Fact, Look, Step, called, given, numbers
-from grader.diagnosis.observed.spacing import QUADRATIC, quadratic
+from grader.diagnosis.observed.spacing import QUADRATIC, even_in_lambda, quadratic
 from grader.diagnosis.observed.weights import solve
 from grader.diagnosis.reference import reference
 from grader.diagnosis.replay import replay
@@ -161,7 +161,8 @@ def _times(look: Look, steps: list[Step], drawn: bool) -> Iterator[Fact]:
     elif says := _instead(same, {_count(step) for step in covered}):
         yield look.fact(says, MEANS, covered)
     else:
-        yield from _schedule(look, odd, covered)
+        unseen = [step for step in look.telling if not step[2].right.asked and not step[3].asked]
+        yield from _schedule(look, odd, [*covered, *unseen])
 
 
 def _form(first: list[tuple[Any, Any]]) -> str:
@@ -247,8 +248,9 @@ def _schedule(look: Look, odd: list[Odd], covered: list[Step]) -> Iterator[Fact]
     def heads(column: list[Any]) -> list[float]:
         return [float(v.flatten()[0]) for v in column if isinstance(v, Tensor) and v.numel()]
 
-    rows = [(heads(mine), heads(right)) for _, mine, right in odd]
-    rows = [(mine, right) for mine, right in rows if mine and right]
+    found = [(heads(mine), heads(right), given(step[2]).get("alpha_bar")) for step, mine, right in odd]
+    found = [row for row in found if row[0] and row[1]]
+    rows = [(mine, right) for mine, right, _ in found]
     if not rows or all(len(right) < 2 for _, right in rows):
         yield look.fact("the model told another t", MEANS, covered)
         return
@@ -281,6 +283,8 @@ def _schedule(look: Look, odd: list[Odd], covered: list[Step]) -> Iterator[Fact]
         yield look.fact("each time that of the call before", MEANS, covered)
     elif quadratic([mine for mine, _ in rows]):
         yield look.fact(f"the model visited at other times: {QUADRATIC}", MEANS, covered)
+    elif even_in_lambda(found):
+        yield look.fact("the model visited at other times, evenly spaced in λ", MEANS, covered)
     elif all(mine[0] != right[0] for mine, right in rows):
         yield look.fact("the model visited at other times, from the first one on", MEANS, covered)
     else:

@@ -85,9 +85,9 @@ def given(call: Call) -> dict[str, Any]:
     return dict(zip(call.names, call.args, strict=False)) | call.kwargs
 
 
-def called(name: str) -> str:
-    """An argument in the field's words."""
-    return words(ast.Name(name, ast.Load()))
+def called(name: str, value: Any = None) -> str:
+    """An argument in the field's words; by its own name if it is told that its value is text, which no symbol stands for."""
+    return name if isinstance(value, str) else words(ast.Name(name, ast.Load()))
 
 
 def parts(result: Any) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ NEAR = {torch.float64: 1e-6, torch.float32: 1e-4}
 """By so much the share of the old value may differ from element to element."""
 SOME = 0.2
 """The old value and the model's must differ by so much that a share can be told."""
-KINDS = ("parameters", "floating buffers", "whole-number buffers")
+KINDS = ("parameters", "floating buffers", "buffers of whole numbers or flags")
 KEPT, COPIED = "left as they are", "copied, not averaged"
 BLENDED = "averaged, not copied"
 EXCHANGED, TWICE = "averaged with decay and 1 - decay exchanged", "averaged more than once"
@@ -40,6 +40,9 @@ def following(look: Look) -> Iterator[Fact]:
         for kind, rule, is_all in _told(steps[-1], evidence.got):
             became.setdefault(kind, set()).add(rule)
             some |= set() if is_all else {kind}
+    for rules in became.values():
+        if OTHERWISE in rules:  # with one decay it may look like another rule
+            rules &= {OTHERWISE}
     if not became or any(len(rules) > 1 for rules in became.values()):
         return
     kinds: dict[str, list[str]] = {}

@@ -206,11 +206,11 @@ def by_value(look: Look, wrong: list[Any], right: list[Any]) -> list[str]:
         fine = {_key(_value(look, call, name)) for call in right}
         if mine & fine:
             continue
-        what = called(name)
         for kind, values, others in (("wrong where", mine, fine), ("right where", fine, mine)):
             enough = len(right) >= MANY and len(others) >= SEVERAL
             if len(values) == 1 and (kind == "wrong where" or enough):
                 (value,) = values
+                what = called(name, value)
                 said = f"{what} is not given" if value is None else f"{what} = {_written(value)}"
                 found.append(f"{kind} {said}")
                 break
@@ -227,7 +227,7 @@ def _both(look: Look, wrong: list[Any], right: list[Any], names: list[str]) -> l
         if len(values) == 1:
             (value,) = values
             said = "is not given" if value is None else f"= {_written(value)}"
-            tests.append((name, f"{called(name)} {said}", lambda v, value=value: _key(v) == value))  # type: ignore[misc]
+            tests.append((name, f"{called(name, value)} {said}", lambda v, value=value: _key(v) == value))  # type: ignore[misc]
         elif None not in values and any(_value(look, call, name) is None for call in right):
             tests.append((name, f"{called(name)} is given", lambda v: v is not None))
     return [

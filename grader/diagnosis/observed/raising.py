@@ -34,8 +34,9 @@ def raising(look: Look) -> Iterator[Fact]:
                 other,
             )
     loud = [step for step in look.trail if raised(step[3].result) and not raised(step[2].right.result)]
-    found = [*(_breaking(look, loud) if loud else ()), *_of_pictures(look)]
-    yield from found or _by_message(look)
+    if loud:
+        yield from _breaking(look, loud)
+    yield from _of_pictures(look)
 
 
 def _missing(look: Look, steps: list[Step]) -> Fact:
@@ -45,8 +46,10 @@ def _missing(look: Look, steps: list[Step]) -> Fact:
     if len(names) == 1 and (name := names.pop()):
         values = {_short(given(step[2]).get(name)) for step in steps}
         if len(values) == 1 and (value := values.pop()):
-            return look.fact(f"no {kind} for {called(name)} = {value}", means, steps)
-        return look.fact(f"no {kind} for {called(name)} that makes no sense", means, steps)
+            return look.fact(f"no {kind} for {called(name, given(steps[0][2]).get(name))} = {value}", means, steps)
+        return look.fact(
+            f"no {kind} for {called(name, given(steps[0][2]).get(name))} that makes no sense", means, steps
+        )
     return look.fact(f"no {kind} for arguments that make no sense", means, steps)
 
 
@@ -65,8 +68,8 @@ def _named(look: Look, step: Step) -> str:
     return ""
 
 
-def _by_message(look: Look) -> Iterator[Fact]:
-    """What the message says of it, if it says the same in every check that ends with an exception."""
+def messages(look: Look) -> Iterator[Fact]:
+    """What the message of an exception says, if it says the same in every check that ends with one."""
     loud = {name: evidence.said for name, evidence in look.failures.items() if raised(evidence.got)}
     means = "It is what the message says in every check that ends with an exception: read it to the end."
     for pattern, says in MESSAGES.items():
@@ -79,9 +82,12 @@ MESSAGES = {
     "Dimension out of range": "an axis asked for that the data do not have",
     "must match the (?:existing )?size|shapes cannot be multiplied|invalid for input of size|not broadcastable": "shapes that do not fit",
     "index .* out of (?:bounds|range)": "an index beyond the end of a table",
+    "cannot be converted to Scalar|[Oo]nly one element tensors": "a tensor taken for a single number",
+    "with more than one value is ambiguous": "a tensor taken for a single yes or no",
     "same dtype|expected scalar type|[Ee]xpected .*type .* but found": "tensors of two dtypes in one operation",
     r"'(?:float|int)' object has no attribute|argument 'input' .* must be Tensor, not (?:float|int)": "a plain number used as a tensor",
     "'list' object has no attribute|must be Tensor, not list": "a list used as a tensor",
+    "values to unpack": "something taken apart into more or fewer parts than it has",
     "NoneType": "None used as a number or a tensor",
     "keyword argument|positional argument": "something called with other arguments than it takes",
     "name '.*' is not defined": "a name that is not defined",
@@ -141,7 +147,9 @@ def _breaking(look: Look, steps: list[Step]) -> Iterator[Fact]:
         mine = {_kind_of(given(call).get(name, inspect.Parameter.empty)) for call in wrong}
         theirs = {_kind_of(given(call).get(name, inspect.Parameter.empty)) for call in fine}
         if len(mine) == 1 and "" not in mine and theirs and not mine & theirs:
-            yield look.fact(f"{kind} raised where {called(name)} is {mine.pop()}", means, steps)
+            yield look.fact(
+                f"{kind} raised where {called(name, given(wrong[0]).get(name))} is {mine.pop()}", means, steps
+            )
             return
 
 
