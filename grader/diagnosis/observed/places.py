@@ -188,6 +188,8 @@ def _calls(look: Look) -> Iterator[Fact]:
     found = by_value(look, wrong, right)
     if len(found) == 1:  # of several, nobody knows which it is
         yield look.fact(f"{found[0]} alone", "With other values it is the other way round.")
+    if len(wrong) >= SEVERAL and not found and (says := equal_arguments(wrong, right)):
+        yield look.fact(f"wrong where {says} alone", "All other calls gave the right results.")
     if len(wrong) >= SEVERAL and len(right) >= SEVERAL:
         for says, holds in FEATURES.items():
             if all(map(holds, wrong)) and not any(map(holds, right)):
@@ -217,6 +219,21 @@ def by_value(look: Look, wrong: list[Any], right: list[Any]) -> list[str]:
     if not found and len(right) >= MANY:
         found = _both(look, wrong, right, names)
     return found
+
+
+def equal_arguments(wrong: list[Any], right: list[Any]) -> str:
+    """Two arguments that are equal in the calls that are wrong, and in no other; "" if there are none."""
+    if len(right) < MANY:
+        return ""
+    for one, other in combinations(wrong[0].names, 2):
+
+        def equal(call: Any, one: str = one, other: str = other) -> bool:
+            a, b = given(call).get(one), given(call).get(other)
+            return type(a) is type(b) is int and a == b
+
+        if all(map(equal, wrong)) and not any(map(equal, right)):
+            return f"{called(other)} = {called(one)}"
+    return ""
 
 
 def _both(look: Look, wrong: list[Any], right: list[Any], names: list[str]) -> list[str]:

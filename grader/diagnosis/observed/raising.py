@@ -10,7 +10,7 @@ from torch import Tensor
 
 from grader.diagnosis.evidence import raised
 from grader.diagnosis.observed.facts import Fact, Look, Step, called, given
-from grader.diagnosis.observed.places import FEATURES, by_value
+from grader.diagnosis.observed.places import FEATURES, by_value, equal_arguments
 from grader.diagnosis.reference import reference
 from grader.diagnosis.replay import Call, calls_of, copied
 
@@ -129,7 +129,7 @@ def _breaking(look: Look, steps: list[Step]) -> Iterator[Fact]:
     if not inspect.isclass(getattr(reference(look.stem).module(look.exercise), look.exercise)):
         fine += [call for name in look.passed for call in _made(look, name)]
     means = "In every call of this kind, and in no other, the function ends with this exception: the message says which line raised it."
-    if says := _by_type(wrong, fine):
+    if says := _by_type(wrong, fine) or equal_arguments(wrong, fine):
         yield look.fact(f"{kind} raised where {says}", means, steps)
         return
     for says, holds in FEATURES.items():
