@@ -34,6 +34,8 @@ class Note(NamedTuple):
 ASKED = "a model is asked"
 NOTES: list[Note] = []
 """Since the check began, in the order in which it happened."""
+FORWARDS: list[str] = []
+"""The networks of the code under test that a check has called since it began, by their classes."""
 
 
 _calls = 0

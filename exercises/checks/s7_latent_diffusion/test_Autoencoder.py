@@ -149,8 +149,9 @@ def bounds(values: Tensor) -> str:
     """Within which bounds the outputs of a network with huge parameters lie, in words."""
     ends = [round(float(end), 3) for end in (values.min(), values.max())]
     known = {(-30.0, 20.0): "-30 to 20", (-20.0, 30.0): "-20 to 30"}
-    if max(map(abs, ends)) > 60:
-        return "without bounds" if ends[0] < -60 else "positive"
+    low, high = ends[0] < -60, ends[1] > 60
+    if low or high:
+        return "without bounds" if low and high else "without a lower bound" if low else "positive" if ends[0] >= 0 else "without an upper bound"  # fmt: skip
     return known.get(tuple(ends), "other bounds")
 
 

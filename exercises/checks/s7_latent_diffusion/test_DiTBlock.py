@@ -15,6 +15,7 @@ from exercises.checks.s7_latent_diffusion.networks import (
     by_default,
     grows,
     honest_slopes,
+    leaves_alone,
     made,
     twins_agree,
     unlike,
@@ -56,6 +57,13 @@ def awry(network: nn.Module, dim: int, rng: Generator) -> list[str]:
         *of_the_condition,
         *(f"without {what}" for what in idle(dim, rng, network)[:2] if what in ("attention", "an MLP")),
     ]
+
+
+def test_DiTBlock_leaves_its_arguments_alone_once_its_gates_are_open(code, rng):
+    """Tokens and condition are as they were: what is added to x is no change of x."""
+    network = block(code, rng, 8, 2)
+    x, c = cases.normal((3, 4, 8), rng), cases.normal((3, 8), rng)
+    leaves_alone(lambda *inputs: answer(network, *inputs), network, KEEP, x=x, c=c)
 
 
 def test_DiTBlock_is_alive_after_one_update(code, rng):

@@ -13,6 +13,7 @@ from exercises.checks.s7_latent_diffusion.networks import (
     grows,
     heads_count,
     honest_slopes,
+    leaves_alone,
     made,
     trained,
     twins_agree,
@@ -38,6 +39,13 @@ def test_SpatialTransformer_gives_back_a_map_of_xs_shape(code, rng):
             network.to(dtype)
             x, context = (cases.normal(of, rng).to(dtype) for of in (shape, (shape[0], words, arguments[2])))
             expect.untouched(lambda *inputs, network=network: answer(network, *inputs), KEEP, x=x, context=context)
+
+
+def test_SpatialTransformer_leaves_its_arguments_alone_once_it_has_learned(code, rng):
+    """Map and context are as they were, where the last map is not zero."""
+    network = transformer(code, rng, 8, 2, 5)
+    x, context = cases.normal((2, 8, 3, 3), rng), cases.normal((2, 3, 5), rng)
+    leaves_alone(lambda *inputs: answer(network, *inputs), network, KEEP, x=x, context=context)
 
 
 def test_SpatialTransformer_reads_every_token_of_its_own_context(code, rng):
