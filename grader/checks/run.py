@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from exercises.checks.expect import LAST_CALL, Mismatch
-from exercises.checks.notes import NOTES, Note
+from exercises.checks.notes import FORWARDS, NOTES, Note
 from grader.checks.collect import Check
 from grader.faults import Raised, ended, verdict_of
 
@@ -24,6 +24,7 @@ class Evidence(NamedTuple):
         near: the relative and the absolute tolerance with which the check compared, where it did.
         given: the shapes of the tensors that the answer was last called with.
         said: the beginning of the message of the exception that ended it; "" where a check found it wrong.
+        forwards: how often the check had called a network of the answer.
     """
 
     got: Any
@@ -31,6 +32,7 @@ class Evidence(NamedTuple):
     near: tuple[float, float] = (0.0, 0.0)
     given: tuple[tuple[int, ...], ...] = ()
     said: str = ""
+    forwards: int = 0
 
 
 class Outcome(NamedTuple):
@@ -87,7 +89,7 @@ def evidence_of(error: BaseException) -> Evidence:
     given = tuple(tuple(value.shape) for value in values if isinstance(value, Tensor))
     text = error.text if isinstance(error, Raised) else str(error)
     said = "" if isinstance(error, Mismatch) else text[:SAID]
-    return Evidence(got_of(error), tuple(NOTES), near, given, said)
+    return Evidence(got_of(error), tuple(NOTES), near, given, said, len(FORWARDS))
 
 
 def from_stub(error: BaseException) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from exercises.checks.describe import MADE, Call, argument_names, network_called
 from exercises.checks.expect import GIVEN, LAST_CALL, ORDINALS, PARTS, Mismatch, unchanged
-from exercises.checks.notes import NOTES, a_call, note
+from exercises.checks.notes import FORWARDS, NOTES, a_call, note
 from grader.course import sections
 from grader.faults import Missing, ended
 
@@ -36,7 +36,7 @@ class UnderTest:
 
 def forget() -> None:
     """Keep nothing of a check: what it handed out and was given may be large."""
-    for noted in (LAST_CALL, NOTES, GIVEN, PARTS):
+    for noted in (LAST_CALL, NOTES, FORWARDS, GIVEN, PARTS):
         noted.clear()
 
 
@@ -99,4 +99,5 @@ def _tensors(called: str, args: tuple, kwargs: dict[str, Any]) -> Iterator[tuple
 
 
 def _note_forward(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
+    FORWARDS.append(type(module).__name__)
     LAST_CALL[:] = [Call(network_called(module), args, kwargs, module.forward)]

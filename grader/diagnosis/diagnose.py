@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from itertools import islice
+from itertools import combinations, islice
 from typing import Any, NamedTuple
 
 from grader.checks.run import Evidence
@@ -12,7 +12,7 @@ from grader.diagnosis import candidates
 from grader.diagnosis.candidates import Candidate
 from grader.diagnosis.evidence import PASSED, nothing, raised, same, thin
 from grader.diagnosis.mistaken import SHAPES
-from grader.diagnosis.observed import Look, observed
+from grader.diagnosis.observed import Look, leaves_nothing_to_conclude, observed
 from grader.diagnosis.patient import PROVEN, Left, Patient
 
 LOG = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def _named(left: Left) -> Any:
     if repeated := _repeated(left):
         return repeated
     patient = Patient(left.stem, left.exercise, left.failures, left.seed)
-    return _explained(patient) or _nearly(left) or _partly(patient) or seen_of(patient)
+    return _explained(patient) or _nearly(left) or _side_by_side(patient) or _partly(patient) or seen_of(patient)
 
 
 def _repeated(left: Left) -> Any:
@@ -98,6 +98,32 @@ def _nearly(left: Left) -> Any:
         return None
     near = {found.known for found in _own(left) if left.repeated_by(found, nearly=True)}
     return near.pop() if len(near) == 1 else None
+
+
+def _side_by_side(patient: Patient) -> Named | None:
+    """Of a network, the only two listed mistakes that leave together what the answer left, each of them the very same in all that it breaks.
+
+    None where what is seen leaves nothing to conclude from other checks, or where one alone could be told.
+    """
+    if not patient.a_network or leaves_nothing_to_conclude(patient.failures):
+        return None
+    broken: dict[frozenset[str], list[Candidate]] = {}
+    for candidate in _own(patient):
+        failed = [check for check in patient.checks if patient.gets(check, candidate) is not PASSED]
+        if all(check.name in patient.failures and patient.leaves(check, candidate) for check in failed):
+            broken.setdefault(frozenset(check.name for check in failed), []).append(candidate)
+    alone = {
+        names: found[0] for names, found in broken.items() if len(found) == 1 and len(names) < len(patient.failures)
+    }
+    pairs = [
+        (alone[one], alone[other])
+        for one, other in combinations(alone, 2)
+        if one | other == patient.failures.keys() and not (one <= other or other <= one)
+    ]
+    if len(pairs) != 1:
+        return None
+    parts = pairs[0]
+    return Named(" and ".join(part.name for part in parts), " ".join(part.explanation.strip() for part in parts))
 
 
 def _own(left: Left) -> Iterable[Candidate]:
@@ -132,8 +158,8 @@ def _explained(patient: Patient) -> Any:
 
 
 def _is_worth_trying(stage: Stage, patient: Patient) -> bool:
-    if patient.dark:
-        return False
+    if patient.dark:  # of a network it is compared how far the checks came with it
+        return patient.builds and stage is candidates.listed
     if stage is candidates.pairs and (patient.builds or not (patient.telling or patient.a_class or patient.in_place)):
         return False
     # any slip may end with the same exception

@@ -4,10 +4,12 @@ A weight squared, a result cut off from its gradient, a model told another time,
 more than the evidence does, and so is never wrong. Each module here looks at one side of it.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import combinations, islice
 from typing import NamedTuple
 
+from grader.checks.run import Evidence
 from grader.diagnosis.observed.asking import asking
 from grader.diagnosis.observed.factors import alone, exchanged, factors
 from grader.diagnosis.observed.facts import Fact, Look
@@ -20,11 +22,16 @@ from grader.diagnosis.observed.rules import rules
 from grader.diagnosis.observed.spacing import spacing
 from grader.diagnosis.observed.weights import weights
 
-__all__ = ["Look", "Seen", "observed"]
+__all__ = ["Look", "Seen", "leaves_nothing_to_conclude", "observed"]
 SOME = 0.4
 """What tells only where it is wrong is told if it was seen in such a share of the checks that failed."""
 MOST = 24
 """So many facts are looked at: there are hardly ever more."""
+IN_PLACE = "changed in place"
+EITHER = "in either mode"
+"""How that ends which is said of a network whose samples mix, or that answers otherwise each time, whatever its mode."""
+MADE = r"refuses_|is_as_wide|is_as_large|layers_as_wide|learns_no_positions"
+"""Checks that make networks and do not call them."""
 SIDES = (raising, phrases, following, exchanged, weights, factors, spacing, asking, places, alone, rules, passing)
 """What is looked at, in this order: what tells most comes first. Of exceptions' messages it is told where nothing else tells what is wrong."""
 
@@ -39,11 +46,29 @@ class Seen(NamedTuple):
 def observed(look: Look) -> Seen | None:
     """What was seen in the checks that failed, one thing or two; None if that is nothing that tells."""
     facts = list(dict.fromkeys(islice(_all(look), MOST)))
-    told = _chosen(facts, frozenset(look.failures), 2 if look.whole else 1)
+    told = _underlying(look, facts) or _chosen(facts, frozenset(look.failures), 2 if look.whole else 1)
     if not told:
         return None
     names = list(dict.fromkeys(fact.says for fact in told))
     return Seen(" and ".join(names), " ".join(dict.fromkeys(fact.means for fact in told)))
+
+
+def leaves_nothing_to_conclude(failures: dict[str, Evidence]) -> bool:
+    """Whether a network changes its arguments, or its samples mix, whatever its mode: its other checks may fail for that."""
+    told = [evidence.got for evidence in failures.values() if isinstance(evidence.got, str)]
+    return any(said.startswith("changed ") or said.endswith(EITHER) for said in told)
+
+
+def _underlying(look: Look, facts: list[Fact]) -> list[Fact]:
+    """Of a network, what leaves nothing to conclude from its other checks: these call it more than once, and lay side by side in a batch what they compare."""
+    if not look.exercise[0].isupper():
+        return []
+    if changed := [fact for fact in facts if fact.says.endswith(IN_PLACE)]:
+        return changed[:1]
+    if mixed := [fact for fact in facts if fact.says.endswith(EITHER)]:
+        made = [fact for fact in facts if all(re.search(MADE, name) for name in fact.covers)]
+        return [*mixed, *made][:2]
+    return []
 
 
 def _all(look: Look) -> Iterator[Fact]:

@@ -151,6 +151,8 @@ def _breaking(look: Look, steps: list[Step]) -> Iterator[Fact]:
                 f"{kind} raised where {called(name, given(wrong[0]).get(name))} is {mine.pop()}", means, steps
             )
             return
+    if look.exercise[0].isupper() and all(call.function == look.exercise for call in wrong):
+        yield look.fact(f"{kind} raised by the constructor", "It is raised before anything is computed.", steps)
 
 
 def _by_type(wrong: list[Call], fine: list[Call]) -> str:
