@@ -1,6 +1,7 @@
 """The mistakes that are tried on a wrong answer, each as a module that makes it: listed, shared, derived, and two at once."""
 
 import ast
+import copy
 import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -92,6 +93,17 @@ def _over_n(stem: str, exercise: str, own: list[Misconception]) -> Iterator[Cand
                 call.keywords.append(ast.keyword("correction", ast.Constant(0)))
             code = {exercise: reference(stem).compiled(ast.fix_missing_locations(tree))}
             yield Candidate(known.name, known.explanation, _maker(stem, exercise, code), known, sure=True)
+
+
+@cache
+def over_n(stem: str, exercise: str) -> ModuleType | None:
+    """The reference with deviations over n, where it takes them over n - 1; None if it takes none."""
+    tree = copy.deepcopy(reference(stem).definitions[exercise])
+    calls: list[ast.Call] = [node for node in ast.walk(tree) if _over_n_less_1(node)]
+    for call in calls:
+        call.keywords.append(ast.keyword("correction", ast.Constant(0)))
+    code = reference(stem).compiled(ast.fix_missing_locations(tree))
+    return reference(stem).module(exercise, {exercise: code}) if calls else None
 
 
 def _over_n_less_1(node: ast.AST) -> TypeGuard[ast.Call]:

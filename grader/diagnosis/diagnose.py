@@ -108,10 +108,16 @@ def _side_by_side(patient: Patient) -> Named | None:
     if not patient.a_network or leaves_nothing_to_conclude(patient.failures):
         return None
     broken: dict[frozenset[str], list[Candidate]] = {}
+    failed = [check for check in patient.checks if check.name in patient.failures]
+    passed = [check for check in patient.checks if check.name not in patient.failures]
     for candidate in _own(patient):
-        failed = [check for check in patient.checks if patient.gets(check, candidate) is not PASSED]
-        if all(check.name in patient.failures and patient.leaves(check, candidate) for check in failed):
-            broken.setdefault(frozenset(check.name for check in failed), []).append(candidate)
+        left = {
+            check.name: patient.leaves(check, candidate)
+            for check in failed
+            if patient.gets(check, candidate) is not PASSED
+        }
+        if left and all(left.values()) and all(patient.gets(check, candidate) is PASSED for check in passed):
+            broken.setdefault(frozenset(left), []).append(candidate)
     alone = {
         names: found[0] for names, found in broken.items() if len(found) == 1 and len(names) < len(patient.failures)
     }

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from grader.checks.run import Evidence
 from grader.diagnosis.observed.asking import asking
+from grader.diagnosis.observed.defaults import defaults
 from grader.diagnosis.observed.factors import alone, exchanged, factors
 from grader.diagnosis.observed.facts import Fact, Look
 from grader.diagnosis.observed.following import following
@@ -19,6 +20,7 @@ from grader.diagnosis.observed.phrases import phrases
 from grader.diagnosis.observed.places import places
 from grader.diagnosis.observed.raising import messages, raising
 from grader.diagnosis.observed.rules import rules
+from grader.diagnosis.observed.samples import samples
 from grader.diagnosis.observed.spacing import spacing
 from grader.diagnosis.observed.weights import weights
 
@@ -32,7 +34,9 @@ EITHER = "in either mode"
 """How that ends which is said of a network whose samples mix, or that answers otherwise each time, whatever its mode."""
 MADE = r"refuses_|is_as_wide|is_as_large|layers_as_wide|learns_no_positions"
 """Checks that make networks and do not call them."""
-SIDES = (raising, phrases, following, exchanged, weights, factors, spacing, asking, places, alone, rules, passing)
+SIDES = (
+    raising, phrases, defaults, following, exchanged, samples, weights, factors, spacing, asking, places, alone, rules, passing,
+)  # fmt: skip
 """What is looked at, in this order: what tells most comes first. Of exceptions' messages it is told where nothing else tells what is wrong."""
 
 

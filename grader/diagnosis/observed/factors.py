@@ -7,9 +7,10 @@ from itertools import islice, permutations
 import torch
 from torch import Tensor
 
+from grader.diagnosis.candidates import over_n
 from grader.diagnosis.evidence import differs
 from grader.diagnosis.observed.facts import Fact, Look, Step, part_name, parts, wrong_parts
-from grader.diagnosis.replay import sizes
+from grader.diagnosis.replay import replay, sizes
 
 Pair = tuple[Step, Tensor, Tensor]
 NEAR = 1e-6
@@ -36,7 +37,7 @@ def factors(look: Look) -> Iterator[Fact]:
         part = part_name(look, wrong[0][0][2], index)
         where = f" ({part})" if part else ""
         steps = [step for step, _, _ in wrong]
-        for says, means in (*_over_axes(look, wrong), *_said(wrong)):
+        for says, means in (*_over_axes(look, wrong), *_said(wrong), *_said(_over_n(look, wrong, index))):
             if says in CONSTANT and _right_elsewhere(look, wrong):
                 continue
             if says in CONSTANT and _is_size(2, steps):
@@ -45,6 +46,16 @@ def factors(look: Look) -> Iterator[Fact]:
             break
         if len(wrong) > 1:
             yield from _apart(look, wrong, where)
+
+
+def _over_n(look: Look, wrong: list[Pair], index: int) -> list[Pair]:
+    """The same beside the reference with deviations over n, where it takes them over n - 1: both are right."""
+    other = over_n(look.stem, look.exercise)
+    if other is None or any(step[2].function != look.exercise for step, _, _ in wrong):
+        return []
+    found = [(step, mine, parts(replay(step[2], other).result)) for step, mine, _ in wrong]
+    pairs = [(step, mine, right[index]) for step, mine, right in found if len(right) > index]
+    return pairs if all(isinstance(right, Tensor) for _, _, right in pairs) else []
 
 
 def alone(look: Look) -> Iterator[Fact]:
@@ -136,6 +147,8 @@ def _over_axes(look: Look, wrong: list[Pair]) -> Iterator[tuple[str, str]]:
 
 
 def _said(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
+    if not wrong:
+        return
     if all(mine.shape != right.shape for _, mine, right in wrong):
         yield from _shapes(wrong)
         return
@@ -307,10 +320,12 @@ def _bounds(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
     """Cut off at a bound: equal to the right result inside it, and the bound itself elsewhere."""
     low: float | None = None
     high: float | None = None
+    kept = 0
     for _, mine, right in wrong:
         mine, right = mine.double(), right.double()
         off = (mine - right).abs() > NEAR * (1 + right.abs())
         above, below = off & (mine < right), off & (mine > right)
+        kept += int((~off).sum())
         for cut, at in ((above, "high"), (below, "low")):
             if not cut.any():
                 continue
@@ -328,6 +343,11 @@ def _bounds(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
             else:
                 low = bound
     if sum(right.numel() for _, _, right in wrong) < 2 * SEVERAL:
+        return
+    if not kept:  # nothing is as it should be: of what lies inside nobody has seen anything
+        if low == high or low is None or high is None:
+            number = high if low is None else low
+            yield f"always {number:.4g}", "This number comes back whatever was given, in every call that is wrong."
         return
     means = (
         "Inside of the bound the result is right. The contract asks for it as it is: look for a clamp, a min or a max."
