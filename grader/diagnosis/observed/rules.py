@@ -281,7 +281,9 @@ def rules(look: Look) -> Iterator[Fact]:
         if dark and not look.passed:
             return
         suffix = _suffix(name, look.exercise)
-        certain = (suffix in CERTAIN and not raised(evidence.got)) or (suffix in SHARES and isinstance(evidence.got, float))
+        certain = (suffix in CERTAIN and not raised(evidence.got)) or (
+            suffix in SHARES and isinstance(evidence.got, float)
+        )
         if name not in known or (name in telling and not few and not certain):
             continue
         failed = {_suffix(other, look.exercise): other for other in look.failures}
