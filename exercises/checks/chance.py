@@ -137,20 +137,11 @@ def repeated(
 
     first = run(seed)
     why = f"the same generator state gives the same {what}{because}"
-    expect.holds(
-        torch.allclose(run(seed), first),
-        why,
-        got=f"another {what} from the same generator state",
-        want=f"the same {what}",
-    )
+    expect.holds(torch.allclose(run(seed), first), why, got=f"another {what}", want=f"the same {what}")
     for other in (run(seed + 1), run(seed, skipped=1)):
         why = f"another generator state gives another {what}"
-        expect.holds(
-            not torch.equal(other, first),
-            why,
-            got=f"the same {what} whatever the generator state",
-            want=f"another {what}",
-        )
+        alike = f"the same {what} whatever the generator state"
+        expect.holds(not torch.equal(other, first), why, got=alike, want=f"another {what}")
     afresh(draw, what)
 
 

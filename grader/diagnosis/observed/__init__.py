@@ -35,7 +35,7 @@ EITHER = "in either mode"
 MADE = r"refuses_|is_as_wide|is_as_large|layers_as_wide|learns_no_positions"
 """Checks that make networks and do not call them."""
 SIDES = (
-    raising, phrases, defaults, following, exchanged, samples, weights, factors, spacing, asking, places, alone, rules, passing,
+    raising, phrases, defaults, following, exchanged, weights, samples, factors, spacing, asking, places, alone, rules, passing,
 )  # fmt: skip
 """What is looked at, in this order: what tells most comes first. Of exceptions' messages it is told where nothing else tells what is wrong."""
 
