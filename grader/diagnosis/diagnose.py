@@ -32,7 +32,7 @@ OF_SAMPLES = (
     "in the reverse order",
 )
 """What is said of mistakes by which samples of a batch are mixed up."""
-OF_RESULTS = ("in place", "the result")
+OF_RESULTS = ("in place", "the result", "squeezed away")
 """What is said of mistakes by what is returned, or left behind."""
 PARTLY = 5
 """So many mistakes that explain a part of the evidence are tried on the checks."""

@@ -122,6 +122,7 @@ class Patient(Left):
         telling: whether in one of them the answer's numbers are not the right ones.
         a_class: whether the exercise is a class: what its methods do shows in the checks alone.
         builds: whether it is a module, of which the numbers are its own.
+        loud: whether each check that failed ended with an exception.
         dark: whether nothing is known but that each check ends with an exception.
         scant: whether that is so, or numbers so few that another mistake may make the same of them.
         formal: whether no number shows what is wrong, but shapes, dtypes and exceptions alone: many mistakes have them in common.
@@ -158,7 +159,8 @@ class Patient(Left):
         self.tried: list[Candidate] = []
         exceptions = {e.got if raised(e.got) else "" for e in failures.values()}
         self.raises = not exceptions & {"", "raised RuntimeError"}
-        self.dark = "" not in exceptions and len(failures) == len(self.checks)
+        self.loud = "" not in exceptions
+        self.dark = self.loud and len(failures) == len(self.checks)
         self.formal = all(thin(evidence.got) for evidence in failures.values()) and not any(
             valued(mine.result, call.right.result) or valued(mine.asked, call.right.asked)
             for _, _, call, mine in self.trail
@@ -276,10 +278,15 @@ class Patient(Left):
         return _replayed(candidate, self.stem, self.exercise, name, self.seed, index)
 
     def explained_by(self, candidate: Candidate) -> bool:
-        """Whether the candidate fails the checks that the answer fails, with the same results, and passes the others."""
+        """Whether the candidate fails the checks that the answer fails, with the same results, and passes the others.
+
+        Where nothing but exceptions is known of the answer, they must be the same ones.
+        """
         for check in self.checks:
             found = self.gets(check, candidate)
             mine = self.failures.get(check.name)
+            if mine is not None and self.loud and mine.got != found:
+                return False
             if mine is None or found is PASSED:
                 if (mine is None) != (found is PASSED):
                     return False

@@ -41,9 +41,15 @@ RIGHT = {
 """By the name of a check, without the exercise: what is said where it passes and numbers are wrong in others."""
 
 
+MANY = 2
+"""If so many times as many checks pass as fail, an answer is right in more than the special case."""
+
+
 def passing(look: Look) -> Iterator[Fact]:
     """The special case in which the answer is right."""
     if not look.valued or not look.whole:  # of exceptions `raising` tells
+        return
+    if MANY * len(look.failures) < len(look.passed):  # it is right elsewhere too
         return
     for name in look.passed:
         says = RIGHT.get(name.split("[")[0].removeprefix(f"test_{look.exercise}_"))

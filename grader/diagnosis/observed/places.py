@@ -11,6 +11,7 @@ from torch import Tensor
 from grader.diagnosis.evidence import raised
 from grader.diagnosis.observed.facts import Fact, Look, Step, called, given, parts
 from grader.diagnosis.reference import reference
+from grader.diagnosis.replay import calls_of
 
 MEANS = "At every other place the results are right: look at what the equation is there."
 SEVERAL = 2
@@ -184,10 +185,11 @@ def _tensors(step_call: Any) -> list[Tensor]:
 def _calls(look: Look) -> Iterator[Fact]:
     """The calls that are wrong are those of one kind."""
     wrong = [step[2] for step in look.telling]
-    right = [step[2] for step in look.right]
+    right = [step[2] for step in look.right] + [call for name in look.passed for call in made(look, name)]
     found = by_value(look, wrong, right)
     if len(found) == 1:  # of several, nobody knows which it is
-        yield look.fact(f"{found[0]} alone", "With other values it is the other way round.")
+        says = found[0] if " only " in found[0] else f"{found[0]} alone"
+        yield look.fact(says, "With other values it is the other way round.")
     if len(wrong) >= SEVERAL and not found and (says := equal_arguments(wrong, right)):
         yield look.fact(f"wrong where {says} alone", "All other calls gave the right results.")
     if len(wrong) >= SEVERAL and len(right) >= SEVERAL:
@@ -195,6 +197,13 @@ def _calls(look: Look) -> Iterator[Fact]:
             if all(map(holds, wrong)) and not any(map(holds, right)):
                 yield look.fact(says, "All other calls gave the right results.")
                 return
+
+
+def made(look: Look, name: str) -> list[Any]:
+    """The calls that a check makes which the answer passes: none of them raised what it should not."""
+    if inspect.isclass(getattr(reference(look.stem).module(look.exercise), look.exercise)):
+        return []
+    return [call for call in calls_of(look.stem, look.exercise, name, look.seed) if not raised(call.right.result)]
 
 
 def by_value(look: Look, wrong: list[Any], right: list[Any]) -> list[str]:
@@ -207,6 +216,10 @@ def by_value(look: Look, wrong: list[Any], right: list[Any]) -> list[str]:
         mine = {_key(_value(look, call, name)) for call in wrong}
         fine = {_key(_value(look, call, name)) for call in right}
         if mine & fine:
+            seldom = SEVERAL * sum(_key(_value(look, call, name)) in mine for call in right) <= len(wrong)
+            if len(mine) == 1 and len(fine) > SEVERAL and None not in mine and seldom:
+                (value,) = mine
+                found.append(f"wrong only where {called(name, value)} = {_written(value)}")
             continue
         for kind, values, others in (("wrong where", mine, fine), ("right where", fine, mine)):
             enough = len(right) >= MANY and len(others) >= SEVERAL
@@ -217,8 +230,20 @@ def by_value(look: Look, wrong: list[Any], right: list[Any]) -> list[str]:
                 found.append(f"{kind} {said}")
                 break
     if not found and len(right) >= MANY:
+        found = [says for name in names if (says := _beyond(look, wrong, right, name))]
+    if not found and len(right) >= MANY:
         found = _both(look, wrong, right, names)
     return found
+
+
+def _beyond(look: Look, wrong: list[Any], right: list[Any], name: str) -> str:
+    """Whether a number is smaller, or larger, in all calls that are wrong than in the others; "" if it is not."""
+    mine, fine = ({_value(look, call, name) for call in calls} for calls in (wrong, right))
+    if min(len(mine), len(fine)) < SEVERAL or not all(type(value) in (int, float) for value in mine | fine):
+        return ""
+    if max(mine) < min(fine):
+        return f"wrong where {called(name)} is small, up to {max(mine):.3g}"
+    return f"wrong where {called(name)} is large, from {min(mine):.3g}" if min(mine) > max(fine) else ""
 
 
 def equal_arguments(wrong: list[Any], right: list[Any]) -> str:

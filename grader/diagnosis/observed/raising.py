@@ -10,9 +10,9 @@ from torch import Tensor
 
 from grader.diagnosis.evidence import raised
 from grader.diagnosis.observed.facts import Fact, Look, Step, called, given
-from grader.diagnosis.observed.places import FEATURES, by_value, equal_arguments
+from grader.diagnosis.observed.places import FEATURES, by_value, equal_arguments, made
 from grader.diagnosis.reference import reference
-from grader.diagnosis.replay import Call, calls_of, copied
+from grader.diagnosis.replay import Call, copied
 
 
 def raising(look: Look) -> Iterator[Fact]:
@@ -126,8 +126,7 @@ def _breaking(look: Look, steps: list[Step]) -> Iterator[Fact]:
     kind = kinds.pop() if len(kinds) == 1 else "an exception"
     fine = [step[2] for step in look.trail if not raised(step[3].result)]
     wrong = [step[2] for step in steps]
-    if not inspect.isclass(getattr(reference(look.stem).module(look.exercise), look.exercise)):
-        fine += [call for name in look.passed for call in _made(look, name)]
+    fine += [call for name in look.passed for call in made(look, name)]
     means = "In every call of this kind, and in no other, the function ends with this exception: the message says which line raised it."
     if says := _by_type(wrong, fine) or equal_arguments(wrong, fine):
         yield look.fact(f"{kind} raised where {says}", means, steps)
@@ -171,11 +170,6 @@ TYPES: dict[str, Callable[[Any], bool]] = {
     "a list": lambda value: isinstance(value, list | tuple),
 }
 """Types of arguments that a contract allows beside another one."""
-
-
-def _made(look: Look, name: str) -> list[Call]:
-    """The calls that a check makes which the answer passes: none of them raised what it should not."""
-    return [call for call in calls_of(look.stem, look.exercise, name, look.seed) if not raised(call.right.result)]
 
 
 def _kind_of(value: Any) -> str:
