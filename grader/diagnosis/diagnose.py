@@ -12,7 +12,7 @@ from grader.diagnosis import candidates
 from grader.diagnosis.candidates import Candidate
 from grader.diagnosis.evidence import PASSED, nothing, raised, same, thin
 from grader.diagnosis.mistaken import SHAPES
-from grader.diagnosis.observed import Look, leaves_nothing_to_conclude, observed
+from grader.diagnosis.observed import Look, leaves_nothing_to_conclude, observed, within
 from grader.diagnosis.patient import PROVEN, Left, Patient
 
 LOG = logging.getLogger(__name__)
@@ -108,6 +108,8 @@ def _side_by_side(patient: Patient) -> Named | None:
     if not patient.a_network or leaves_nothing_to_conclude(patient.failures):
         return None
     broken: dict[frozenset[str], list[Candidate]] = {}
+    silent = within(patient.failures, patient.exercise)
+    told = frozenset(patient.failures.keys() - silent)
     failed = [check for check in patient.checks if check.name in patient.failures]
     passed = [check for check in patient.checks if check.name not in patient.failures]
     for candidate in _own(patient):
@@ -117,14 +119,14 @@ def _side_by_side(patient: Patient) -> Named | None:
             if patient.gets(check, candidate) is not PASSED
         }
         if left and all(left.values()) and all(patient.gets(check, candidate) is PASSED for check in passed):
-            broken.setdefault(frozenset(left), []).append(candidate)
-    alone = {
-        names: found[0] for names, found in broken.items() if len(found) == 1 and len(names) < len(patient.failures)
-    }
+            broken.setdefault(frozenset(left.keys() - silent), []).append(candidate)
+    alone = {names: found[0] for names, found in broken.items() if len(found) == 1}
+    if silent and told in alone:
+        return Named(alone[told].name, alone[told].explanation)
     pairs = [
         (alone[one], alone[other])
         for one, other in combinations(alone, 2)
-        if one | other == patient.failures.keys() and not (one <= other or other <= one)
+        if one | other == told and not (one <= other or other <= one)
     ]
     if len(pairs) != 1:
         return None

@@ -79,7 +79,7 @@ class Left:
 
     def gets(self, check: Check, candidate: Candidate) -> Any:
         """What a check gets from the candidate; `PASSED` if it passes."""
-        return answer(candidate, check.section, check.name, self.seed)
+        return answer(candidate, check.section, check.name, self.seed)[0]
 
     def repeated_by(self, candidate: Candidate, nearly: bool = False) -> bool:
         """Whether the candidate leaves the very same in every check: what is drawn at random cannot be told call by call.
@@ -106,7 +106,7 @@ class Left:
         mine = self.failures[check.name]
         if not (self.a_network and raised(mine.got)):
             return True
-        theirs = _ran(candidate, check.section, check.name, self.seed)[1]
+        theirs = answer(candidate, check.section, check.name, self.seed)[1]
         return (len(mine.notes) > 1, mine.forwards > 1) == (theirs[0] > 1, theirs[1] > 1)
 
 
@@ -349,13 +349,8 @@ def _replayed(candidate: Candidate, stem: str, exercise: str, name: str, seed: i
     return replay(calls_of(stem, exercise, name, seed)[index], module).small() if module is not None else None
 
 
-def answer(candidate: Candidate, stem: str, name: str, seed: int) -> Any:
-    """What the check called `name` gets from the candidate."""
-    return _ran(candidate, stem, name, seed)[0]
-
-
 @lru_cache(maxsize=5000)
-def _ran(candidate: Candidate, stem: str, name: str, seed: int) -> tuple[Any, tuple[int, int]]:
+def answer(candidate: Candidate, stem: str, name: str, seed: int) -> tuple[Any, tuple[int, int]]:
     """What the check gets, and how many calls it had made, of the code and of its networks; remembered, so that a cohort costs one run of each."""
     check = next(check for check in collect(stem) if check.name == name)
     with tidy(seed), warnings.catch_warnings(action="ignore"):

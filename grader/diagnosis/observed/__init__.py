@@ -19,12 +19,12 @@ from grader.diagnosis.observed.passing import passing
 from grader.diagnosis.observed.phrases import phrases
 from grader.diagnosis.observed.places import places
 from grader.diagnosis.observed.raising import messages, raising
-from grader.diagnosis.observed.rules import rules
+from grader.diagnosis.observed.rules import rules, within
 from grader.diagnosis.observed.samples import samples
 from grader.diagnosis.observed.spacing import spacing
 from grader.diagnosis.observed.weights import weights
 
-__all__ = ["Look", "Seen", "leaves_nothing_to_conclude", "observed"]
+__all__ = ["Look", "Seen", "leaves_nothing_to_conclude", "observed", "within"]
 SOME = 0.4
 """What tells only where it is wrong is told if it was seen in such a share of the checks that failed."""
 MOST = 24
@@ -35,7 +35,7 @@ EITHER = "in either mode"
 MADE = r"refuses_|is_as_wide|is_as_large|layers_as_wide|learns_no_positions"
 """Checks that make networks and do not call them."""
 SIDES = (
-    raising, phrases, defaults, following, exchanged, weights, samples, factors, spacing, asking, places, alone, rules, passing,
+    raising, phrases, defaults, following, exchanged, weights, factors, samples, spacing, asking, places, alone, rules, passing,
 )  # fmt: skip
 """What is looked at, in this order: what tells most comes first. Of exceptions' messages it is told where nothing else tells what is wrong."""
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from exercises.checks.expect import ORDINALS
 from grader.diagnosis.observed.facts import Fact, Look, Step
-from grader.diagnosis.observed.rules import said_of
+from grader.diagnosis.observed.rules import said_of, within
 from grader.diagnosis.reference import reference
 from grader.faults import CALLED
 
@@ -32,7 +32,10 @@ MEANS = "It is this that the checks which fail have seen."
 
 def phrases(look: Look) -> Iterator[Fact]:
     """What each check that failed has to say in words."""
+    silent = within(look.failures, look.exercise)
     for name, evidence in look.failures.items():
+        if name in silent:
+            continue
         steps = [step for step in look.trail if step[0] == name]
         says, rule = _phrase(evidence.got, look, steps), said_of(name, look.exercise)
         if says and not (rule and len(says.split()) <= VAGUE and says not in TYPES.values()):

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from torch import Tensor
@@ -258,7 +258,10 @@ WIDE = (
     "closes_in_on",
 )
 """Checks that fail too where the numbers are wrong everywhere: beside a check of numbers alone they tell nothing."""
-WITHIN = {"has_a_scale_for_each_sample": "takes_a_scale_of_any_size"}
+WITHIN = {
+    "has_a_scale_for_each_sample": "takes_a_scale_of_any_size",
+    "learns_to_hand_pictures_through_its_latent": "can_draw_dark_and_light",
+}
 """Checks that fail, beside others, for what another one looks at alone: if that fails too they tell nothing."""
 CERTAIN = {"changes_a_label_to_null_or_leaves_it", "draws_nothing_of_its_own"}
 """Checks that fail for what they are called after, and for nothing else, however many others fail."""
@@ -298,6 +301,12 @@ def rules(look: Look) -> Iterator[Fact]:
         plain = few or certain or _worded(evidence.got) or look.exercise[0].isupper()
         for says, sure in _broken(name, evidence.got, look.exercise, name in telling):
             yield Fact(says, MEANS, frozenset(look.failures if certain else covered), sure and plain)
+
+
+def within(names: Collection[str], exercise: str) -> set[str]:
+    """Those of the checks that failed that tell nothing, as another one has failed that looks at the same alone."""
+    failed = {_suffix(name, exercise): name for name in names}
+    return {name for suffix, name in failed.items() if WITHIN.get(suffix) in failed}
 
 
 def _worded(got: Any) -> bool:
