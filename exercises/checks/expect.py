@@ -198,7 +198,8 @@ def tensors(got: Any, count: int, why: str, names: Sequence[str] = ()) -> tuple[
 def losses(got: Any, count: int, why: str) -> list[float]:
     """`got` is a list of `count` losses, each a plain float; returns it."""
     if not isinstance(got, tuple | list):
-        raise Mismatch(why, type(got).__name__, _told(got), f"a list of {count} floats")
+        said = "nothing returned" if got is None else f"{describe(got)} returned, not a list of losses"
+        raise Mismatch(why, said, _told(got), f"a list of {count} floats")
     if strange := sorted({_kind(loss) for loss in got} - {"floats"}):
         said = f"losses as {' and '.join(strange)}, not as floats"
         raise Mismatch(why, said, said, f"a list of {count} floats")

@@ -69,11 +69,11 @@ def _named(look: Look, step: Step) -> str:
 
 
 def messages(look: Look) -> Iterator[Fact]:
-    """What the message of an exception says, if it says the same in every check that ends with one."""
+    """What the message of an exception says, if it says the same in every check that ends with one, and most do."""
     loud = {name: evidence.said for name, evidence in look.failures.items() if raised(evidence.got)}
     means = "It is what the message says in every check that ends with an exception: read it to the end."
     for pattern, says in MESSAGES.items():
-        if loud and look.whole and all(re.search(pattern, said) for said in loud.values()):
+        if 2 * len(loud) > len(look.failures) and look.whole and all(re.search(pattern, s) for s in loud.values()):
             yield Fact(says, means, frozenset(loud))
             return
 
