@@ -173,8 +173,8 @@ def _said(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
 
 def _shapes(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
     means = "The contract says which shape comes back."
-    if all(right.ndim == 0 and mine.ndim == mine.numel() == 1 for _, mine, right in wrong):
-        yield "one number in a tensor of shape (1,), not of shape ()", means
+    if all(right.ndim == 0 and mine.shape == (1,) for _, mine, right in wrong):
+        yield "a result of shape (1,), where a single number is due", means
     elif all(right.ndim == 0 and mine.ndim == 1 for _, mine, right in wrong):
         yield "one number for each sample, not their mean", means
     elif all(right.ndim == 0 and mine.ndim > 1 for _, mine, right in wrong):

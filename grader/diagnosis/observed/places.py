@@ -185,7 +185,9 @@ def _tensors(step_call: Any) -> list[Tensor]:
 def _calls(look: Look) -> Iterator[Fact]:
     """The calls that are wrong are those of one kind."""
     wrong = [step[2] for step in look.telling]
-    right = [step[2] for step in look.right] + [call for name in look.passed for call in made(look, name)]
+    right = [
+        step[2] for step in look.right
+    ]  # not those of checks that pass: such a check may look at a part of the result
     found = by_value(look, wrong, right)
     if len(found) == 1:  # of several, nobody knows which it is
         says = found[0] if " only " in found[0] else f"{found[0]} alone"
