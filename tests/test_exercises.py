@@ -23,7 +23,6 @@ from grader.course import ROOT, Exercise, section
 from grader.diagnosis import patient
 from grader.diagnosis.candidates import Candidate
 from grader.diagnosis.diagnose import diagnose
-from grader.diagnosis.evidence import PASSED
 from grader.diagnosis.listed import Misconception, load
 from grader.judging.judge import Request
 from grader.judging.results import Row
@@ -210,7 +209,7 @@ def remembered(candidate: Candidate, stem: str, name: str, seed: int) -> Any:
     if candidate.known is None or candidate.known.exercise != check.exercise:
         return run_on(candidate, stem, name, seed)
     evidence = seen(candidate.known, name).evidence
-    return PASSED if evidence is None else evidence.got
+    return patient.left_by(evidence)
 
 
 def raised_within(error: BaseException, misconception: Misconception) -> bool:

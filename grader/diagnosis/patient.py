@@ -363,6 +363,9 @@ def answer(candidate: Candidate, stem: str, name: str, seed: int) -> tuple[Any, 
             return "no Python", (0, 0)
         found = outcome(check, UnderTest(module), seed)
     # Not the error: its traceback keeps all that the check made
-    if (left := found.evidence) is None:
-        return PASSED, (0, 0)
-    return left.got, (len(left.notes), left.forwards)
+    return left_by(found.evidence)
+
+
+def left_by(evidence: Evidence | None) -> tuple[Any, tuple[int, int]]:
+    """What a check got, and how many calls it had made, of the code and of its networks; `PASSED` and none where it left nothing."""
+    return (PASSED, (0, 0)) if evidence is None else (evidence.got, (len(evidence.notes), evidence.forwards))
