@@ -161,7 +161,8 @@ def _times(look: Look, steps: list[Step], drawn: bool) -> Iterator[Fact]:
     elif says := _instead(same, {_count(step) for step in covered}):
         yield look.fact(says, MEANS, covered)
     else:
-        unseen = [step for step in look.telling if not step[2].right.asked and not step[3].asked]
+        counts = all(len(step[3].asked) == len(step[2].right.asked) for step in covered)
+        unseen = [step for step in look.telling if counts and not step[2].right.asked and not step[3].asked]
         yield from _schedule(look, odd, [*covered, *unseen])
 
 

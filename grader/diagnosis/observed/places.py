@@ -190,7 +190,8 @@ def _calls(look: Look) -> Iterator[Fact]:
     ]  # not those of checks that pass: such a check may look at a part of the result
     found = by_value(look, wrong, right)
     if len(found) == 1:  # of several, nobody knows which it is
-        says = found[0] if " only " in found[0] else f"{found[0]} alone"
+        says = f"{found[0]} alone" if found[0].count("=") or found[0].endswith("given") else found[0]
+        says = says.removesuffix(" alone") if " only " in says else says
         yield look.fact(says, "With other values it is the other way round.")
     if len(wrong) >= SEVERAL and not found and (says := equal_arguments(wrong, right)):
         yield look.fact(f"wrong where {says} alone", "All other calls gave the right results.")

@@ -73,11 +73,17 @@ def messages(look: Look) -> Iterator[Fact]:
     loud = {name: evidence.said for name, evidence in look.failures.items() if raised(evidence.got)}
     means = "It is what the message says in every check that ends with an exception: read it to the end."
     for pattern, says in MESSAGES.items():
-        if 2 * len(loud) > len(look.failures) and look.whole and all(re.search(pattern, s) for s in loud.values()):
+        if (
+            look.whole
+            and HALF * len(look.failures) < len(loud)
+            and all(re.search(pattern, said) for said in loud.values())
+        ):
             yield Fact(says, means, frozenset(loud))
             return
 
 
+HALF = 0.5
+"""Of the checks that fail so many must end with an exception, for its message to be told."""
 MESSAGES = {
     "Dimension out of range": "an axis asked for that the data do not have",
     "must match the (?:existing )?size|shapes cannot be multiplied|invalid for input of size|not broadcastable": "shapes that do not fit",
