@@ -93,11 +93,11 @@ class Call(NamedTuple):
 
 
 def sizes(call: Call) -> set[float]:
-    """The numbers that may stand for a batch, an axis, a number of levels or of steps in a call."""
+    """The numbers that may stand for a batch, a number of levels or of steps in a call."""
     found = set[float]()
     for value in (*call.args, *call.kwargs.values()):
         if isinstance(value, Tensor):
-            found |= set(map(float, value.shape))
+            found |= set(map(float, value.shape[:1]))
         elif isinstance(value, int) and not isinstance(value, bool):
             found.add(float(value))
         elif isinstance(value, list | tuple):

@@ -103,7 +103,7 @@ CONSTANT = ("the result doubled", "the result halved")
 
 
 def _is_size(number: float, steps: list[Step]) -> bool:
-    """Whether in every call something has this size: a batch, an axis, a number of levels."""
+    """Whether in every call something has this size: a batch, a number of levels or of steps."""
     return all(any(abs(number - size) <= NEAR * size for size in sizes(step[2])) for step in steps)
 
 
