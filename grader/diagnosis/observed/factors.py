@@ -175,6 +175,8 @@ def _shapes(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
     means = "The contract says which shape comes back."
     if all(right.ndim == 0 and mine.shape == (1,) for _, mine, right in wrong):
         yield "a result of shape (1,), where a single number is due", means
+    elif all(right.ndim == 0 and mine.numel() == 1 for _, mine, right in wrong):
+        yield "a single number, but in a tensor with axes", means
     elif all(right.ndim == 0 and mine.ndim == 1 for _, mine, right in wrong):
         yield "one number for each sample, not their mean", means
     elif all(right.ndim == 0 and mine.ndim > 1 for _, mine, right in wrong):

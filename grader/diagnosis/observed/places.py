@@ -224,13 +224,13 @@ def by_value(look: Look, wrong: list[Any], right: list[Any]) -> list[str]:
         fine = {_key(_value(look, call, name)) for call in right}
         if mine & fine:
             seldom = SEVERAL * sum(_key(_value(look, call, name)) in mine for call in right) <= len(wrong)
-            if len(mine) == 1 and len(fine) > SEVERAL and None not in mine and seldom and _special(*mine):
+            if len(mine) == 1 and len(fine) > SEVERAL and None not in mine and seldom and special(*mine):
                 (value,) = mine
                 found.append(f"wrong only where {called(name, value)} = {_written(value)}")
             continue
         for kind, values, others in (("wrong where", mine, fine), ("right where", fine, mine)):
             enough = len(right) >= MANY and len(others) >= SEVERAL
-            if len(values) == 1 and (kind == "wrong where" or enough) and _special(*values):
+            if len(values) == 1 and (kind == "wrong where" or enough) and special(*values):
                 (value,) = values
                 what = called(name, value)
                 said = f"{what} is not given" if value is None else f"{what} = {_written(value)}"
@@ -243,7 +243,7 @@ def by_value(look: Look, wrong: list[Any], right: list[Any]) -> list[str]:
     return found
 
 
-def _special(value: Any) -> bool:
+def special(value: Any) -> bool:
     """Whether a value is a case of its own: any number else may be one that a check happens to take."""
     return type(value) not in (int, float) or value in SPECIAL
 
@@ -278,7 +278,7 @@ def _both(look: Look, wrong: list[Any], right: list[Any], names: list[str]) -> l
     tests: list[tuple[str, str, Callable[[Any], bool]]] = []
     for name in names:
         values = {_key(_value(look, call, name)) for call in wrong}
-        if len(values) == 1 and _special(*values):
+        if len(values) == 1 and special(*values):
             (value,) = values
             said = "is not given" if value is None else f"= {_written(value)}"
             tests.append((name, f"{called(name, value)} {said}", lambda v, value=value: _key(v) == value))  # type: ignore[misc]

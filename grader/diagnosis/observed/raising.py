@@ -10,7 +10,7 @@ from torch import Tensor
 
 from grader.diagnosis.evidence import raised
 from grader.diagnosis.observed.facts import Fact, Look, Step, called, given
-from grader.diagnosis.observed.places import FEATURES, by_value, equal_arguments, made
+from grader.diagnosis.observed.places import FEATURES, by_value, equal_arguments, made, special
 from grader.diagnosis.reference import reference
 from grader.diagnosis.replay import Call, copied
 
@@ -190,6 +190,8 @@ def _kind_of(value: Any) -> str:
     if value is None:
         return "None"
     if isinstance(value, bool | int | float | str):
+        if not special(value):
+            return ""
         return f"{value!r}" if not isinstance(value, float) else f"{value:.4g}"
     if isinstance(value, list | tuple):
         return f"a {type(value).__name__}"
