@@ -144,7 +144,7 @@ def test_no_exception_escapes_and_each_is_logged(monkeypatch, caplog):
 
 def test_a_diagnosis_leaves_no_trace_in_the_process():
     found = failures("sample", WRONG_FIRST)
-    patient._ran.cache_clear()
+    patient.answer.cache_clear()
     before, draws = torch.get_rng_state(), random.getstate()
     assert diagnose(STEM, "sample", found, SEED)
     assert torch.equal(torch.get_rng_state(), before)

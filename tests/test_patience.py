@@ -1,5 +1,6 @@
 """How long the desk waits: what works without end is interrupted, what waits for a busy machine goes on for longer."""
 
+import gc
 import sys
 import threading
 import time
@@ -71,3 +72,33 @@ def test_no_interruption_is_waited_for_afterwards():
     for call in (works_without_end, sleeps_for_a_while):
         in_another_thread(lambda call=call: (call(), profiled()))
     profiled()
+
+
+def test_whoever_is_told_of_garbage_is_not_interrupted(monkeypatch):
+    """What is raised there is printed and lost."""
+    lost: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+
+    def told(phase: str, info: dict) -> None:
+        until = time.monotonic() + 0.2
+        while time.monotonic() < until:
+            pass
+
+    def collects_without_end() -> None:
+        while True:
+            gc.collect(0)
+            until = time.monotonic() + 0.2
+            while time.monotonic() < until:
+                pass
+
+    def collects() -> None:
+        with pytest.raises(RanOn), within(0.1):
+            collects_without_end()
+
+    gc.callbacks.append(told)
+    try:
+        collects()
+        in_another_thread(collects)
+    finally:
+        gc.callbacks.remove(told)
+    assert not lost

@@ -9,6 +9,7 @@ up to `STARVED` times as long.
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -24,6 +25,8 @@ SECONDS = 20.0
 """A check has as long as in the judge; the environment's UNSTATIC_SECONDS says otherwise, 0 for no limit."""
 AGAIN = 0.25
 """Seconds after which code that caught the interruption, as a bare `except` does, is interrupted again."""
+SOON = 0.02
+"""Seconds after which it is tried again where what is raised would be lost."""
 STARVED = 6
 """So many times as long has an answer that got no processor, or that sleeps."""
 LONGER = 15
@@ -111,6 +114,9 @@ def _by_signal(seconds: float) -> Iterator[None]:
         if not rings and (left := clock.left()):
             signal.setitimer(signal.ITIMER_REAL, left, AGAIN)
             return
+        if _collecting(frame):
+            signal.setitimer(signal.ITIMER_REAL, SOON, AGAIN)
+            return
         rings += 1
         if rings > 1:  # whoever caught the first is met again where it is handled
             _trace(frame)
@@ -150,7 +156,8 @@ def _by_thread(seconds: float) -> Iterator[None]:
         while not over.wait(pause):
             if pause != AGAIN and (pause := clock.left()):
                 continue
-            pause = seconds if _debugged(sys._current_frames().get(thread)) else AGAIN
+            frame = sys._current_frames().get(thread)
+            pause = seconds if _debugged(frame) else SOON if _collecting(frame) else AGAIN
             with lock:
                 if pause == AGAIN and not over.is_set():
                     asked = True
@@ -182,6 +189,16 @@ def _raised_here(thread: int) -> None:
             pass
     except RanOn:
         pass
+
+
+def _collecting(frame: FrameType | None) -> bool:
+    """Whether somebody is being told that garbage is collected: what is raised there is printed, and goes no further."""
+    told = {getattr(callback, "__code__", None) for callback in gc.callbacks}
+    while frame is not None:
+        if frame.f_code in told:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _debugged(frame: FrameType | None) -> bool:
