@@ -20,6 +20,7 @@ def change_some(x): x[..., -1:] = 1; return x.sum()
 def put_other_numbers(x): x.data = x.data * 2; return x.sum()
 def turn(x): x.t_(); return x.sum()
 def require(x): x.requires_grad_(); return x.sum()
+def release(x): x.requires_grad_(False); return 0
 def leave_grad(x): x.requires_grad_(); (x * x).sum().backward(); return 0
 def train(model, data, steps, generator):
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)

@@ -105,3 +105,11 @@ def test_torch_func_differentiates_a_functional_call(code):
     want = torch.autograd.grad(model(X, X).square().sum(), list(parameters.values()))
     for name, grad in zip(parameters, want, strict=True):
         torch.testing.assert_close(found[name], grad)
+
+
+def test_an_argument_that_no_longer_takes_gradients_is_so_for_the_caller(code):
+    x, hidden = X.clone().requires_grad_(), (X.clone().requires_grad_() * 2)
+    code.release(x)
+    assert not x.requires_grad
+    code.release(hidden)  # no leaf: at the desk torch refuses, and nothing changes
+    assert hidden.requires_grad

@@ -66,6 +66,8 @@ def changes(leaves: list[Tensor], before: Before, needs: list[bool], tensors: li
             tensors.append(leaf.grad.detach())
         if leaf.requires_grad and not need:
             changed.setdefault("flags", []).append(k)
+        elif need and leaf.is_leaf and leaf.is_floating_point() and not leaf.requires_grad:
+            changed.setdefault("unflagged", []).append(k)
     return changed
 
 
@@ -87,8 +89,9 @@ def apply_changes(changed: Any, arrived: tuple, sent: list[Tensor]) -> None:
                     target.grad = value.clone()
                 else:
                     target.copy_(value)
-    for k in a_list(changed.get("flags"))[: len(sent)]:
-        if not is_index(k, sent):
-            raise Violation("a change to an argument that was not given")
-        if sent[k].is_leaf and sent[k].is_floating_point():
-            sent[k].requires_grad_()
+    for key in ("flags", "unflagged"):
+        for k in a_list(changed.get(key))[: len(sent)]:
+            if not is_index(k, sent):
+                raise Violation("a change to an argument that was not given")
+            if sent[k].is_leaf and sent[k].is_floating_point():
+                sent[k].requires_grad_(key == "flags")
