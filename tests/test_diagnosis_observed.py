@@ -217,7 +217,7 @@ BACKWARDS = "\n_right = gaussian_kl\ndef gaussian_kl(a, b, c, d):\n    return _r
         (S1, "reverse_step", BOUNDED, "wrong where next to nothing of the data is left, at the end of a schedule"),
         (S4, "ddim_invert", BROKEN_OFF, "ValueError raised before the model's last call"),
         (S1, "sample", GLOBAL, "randomness that does not come from the generator alone"),
-        (S1, "TinyDenoiser", DROPPED, "a row that changes from one call to an equal one, in training mode"),
+        (S1, "TinyDenoiser", DROPPED, "an answer that changes from one call to an equal one, in training mode"),
         (S2, "to_eps", KEYS, "KeyError raised, not ValueError"),
         (S2, "linear_schedule", SILENT, "no ValueError for T = 0"),
         (S1, "q_sample", AT_ZERO, "wrong where t = 0, and right elsewhere"),

@@ -13,6 +13,8 @@ SMALL = 8
 """A tensor with up to this many elements is written out; a larger one is named by dtype and shape."""
 LONG = 200
 """Text from the code under test is cut after this many characters."""
+EITHER = "in either mode"
+"""How that ends which is said of a network that does the same in training and in eval mode."""
 
 
 MADE: WeakKeyDictionary[torch.nn.Module, str] = WeakKeyDictionary()
@@ -134,3 +136,14 @@ def _apart(texts: Callable[[int], tuple[str, str]]) -> tuple[str, str]:
 
 def _number(value: Any, digits: int) -> str:
     return str(value) if isinstance(value, int | complex) else f"{value:.{digits}g}"
+
+
+def in_modes(found: dict[str, str]) -> str:
+    """What was seen of a network in training mode, and in eval mode, and in which of them; "" if nothing in either.
+
+    What is seen in both is no work of batch normalisation or dropout, which are at rest in eval mode.
+    """
+    training, evaluated = found["training"], found["eval"]
+    if training and training == evaluated:
+        return f"{training}, {EITHER}"
+    return next((f"{told}, in {mode} mode" for mode, told in found.items() if told), "")

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from exercises.checks import expect
+from exercises.checks.describe import in_modes
 from exercises.checks.rules import KEPT, TWIN
 
 ALONE = "a sample's output depends on what belongs to that sample, and on nothing else: no batch norm, no dropout"
@@ -74,7 +75,7 @@ def alone(
     for mode in ("training", "eval"):
         network.train(mode == "training")
         found[mode] = _moved(call, inputs, company)
-    told = _in_modes(found)
+    told = in_modes(found)
     if not told and not _near(call(*inputs.values()), unseen):
         told = "an answer in eval mode that remembers what was seen in training mode"
     expect.holds(not told, ALONE, got=told, want="the same row each time, and in any company")
@@ -103,13 +104,6 @@ def _moved(call: Callable[..., Tensor], inputs: dict[str, Tensor], company: dict
         ]
         return f"a row that changes with the other samples' {' or '.join(leaks) or 'inputs'}"
     return "" if _near(single[0], whole[1]) else "a row that changes with the size of the batch"
-
-
-def _in_modes(found: dict[str, str]) -> str:
-    """What was seen in which mode: in both, batch normalisation is no cause of it."""
-    if found["training"] and found["training"] == found["eval"]:
-        return f"{found['training']}, in either mode"
-    return next((f"{told}, in {mode} mode" for mode, told in found.items() if told), "")
 
 
 def _near(got: Tensor, want: Tensor) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import combinations, islice
 from typing import NamedTuple
 
+from exercises.checks.describe import EITHER
 from grader.checks.run import Evidence
 from grader.diagnosis.observed.asking import asking
 from grader.diagnosis.observed.defaults import defaults
@@ -30,8 +31,6 @@ SOME = 0.4
 MOST = 24
 """So many facts are looked at: there are hardly ever more."""
 IN_PLACE = "changed in place"
-EITHER = "in either mode"
-"""How that ends which is said of a network whose samples mix, or that answers otherwise each time, whatever its mode."""
 MADE = r"refuses_|is_as_wide|is_as_large|layers_as_wide|learns_no_positions"
 """Checks that make networks and do not call them."""
 SIDES = (
