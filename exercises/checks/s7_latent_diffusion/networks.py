@@ -82,10 +82,11 @@ def alone(
 
 
 def leaves_alone(call: Callable[..., Tensor], network: nn.Module, why: str, **inputs: Tensor) -> None:
-    """The inputs, given in their order, are as they were after a call in either mode: of a network whose gates are open."""
-    for training in (True, False):
+    """The inputs, given in their order, are as they were after a call in either mode, recorded or not: of a network whose gates are open."""
+    for training, recorded in ((True, True), (False, True), (False, False)):
         network.train(training)
-        expect.untouched(lambda *copies: call(*copies), why, **inputs)
+        with torch.set_grad_enabled(recorded):
+            expect.untouched(lambda *copies: call(*copies), why, **inputs)
 
 
 def _moved(call: Callable[..., Tensor], inputs: dict[str, Tensor], company: dict[str, Tensor]) -> str:

@@ -243,6 +243,22 @@ def test_DiTBlock_puts_attention_first_and_then_the_mlp_on_what_it_left(code, rn
     fine = not set(missing) & {"attention", "an MLP", "an MLP that sees what attention left"}
     got = ["without", *missing]
     expect.holds(fine, ORDER, got=got, want="attention, and then an MLP that sees what it left")
+    got = "an answer without what attention adds, but for the MLP's view of it"
+    expect.holds(any(handed_on(network, rng) for network in networks), ORDER, got=got, want="x and both parts")
+
+
+def handed_on(network: nn.Module, rng: Generator) -> bool:
+    """Whether what attention adds is a part of the answer.
+
+    Of a huge token the MLP, behind its norm, does not see what was added: what then moves with the others came past it.
+    """
+    asks, others = 1e7 * cases.normal((6, 1, 8), rng), 1e7 * cases.normal((12, 5, 8), rng)
+    x, c = torch.cat([asks.repeat(2, 1, 1), others], dim=1), cases.normal((1, 8), rng).expand(12, 8)
+    added = added_to(x, answer(network, x, c))
+    if added is None:  # which is another check's
+        return True
+    one, other = added[:, 0].unflatten(0, (2, 6))
+    return float((one - other).norm()) > 1e-4 * float(one.norm())
 
 
 def ways(network: nn.Module, dim: int, rng: Generator) -> int:
@@ -256,6 +272,8 @@ def ways(network: nn.Module, dim: int, rng: Generator) -> int:
     if added is None or louder is None or float((louder - added).norm()) > 1e-3 * float(added.norm()):
         return 0  # nor where tokens are not seen through norms, which is another check's
     sizes = torch.linalg.svdvals(added[:, 0] - added[:, 0].mean(dim=0))
+    if float(sizes[0]) < 1e-4 * float(added[:, 0].norm()):
+        return 0  # nor where what attention adds is not handed on
     return int((sizes > 1e-6 * sizes[0]).sum())
 
 

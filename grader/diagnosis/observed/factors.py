@@ -9,7 +9,7 @@ from torch import Tensor
 
 from grader.diagnosis.candidates import over_n
 from grader.diagnosis.evidence import differs
-from grader.diagnosis.observed.facts import Fact, Look, Step, part_name, parts, wrong_parts
+from grader.diagnosis.observed.facts import NAN, Fact, Look, Step, part_name, parts, wrong_parts
 from grader.diagnosis.replay import replay, sizes
 
 Pair = tuple[Step, Tensor, Tensor]
@@ -156,7 +156,7 @@ def _said(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
         return
     if not all(torch.isfinite(mine).all() for _, mine, _ in wrong):
         if all(torch.isnan(mine).any() for _, mine, _ in wrong):
-            yield "NaN comes back", "Look for 0 / 0, 0 · ∞, ∞ - ∞ and the root or the logarithm of a negative number."
+            yield NAN, "Look for 0 / 0, 0 · ∞, ∞ - ∞ and the root or the logarithm of a negative number."
         elif all(not torch.isfinite(mine).all() for _, mine, _ in wrong):
             yield "infinite numbers come back", "Look for a division by zero, and for an exponential that runs over."
         return
@@ -298,12 +298,37 @@ def _counts(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
             "In every call the result is the right one times this number. Look for a factor in the equation.",
         )
     yield from _each_call(wrong)
-    if len(wrong) >= SEVERAL:
-        shifts = [mine.double() - right.double() for _, mine, right in wrong]
-        first = shifts[0].flatten()[0]
-        if all((shift - first).abs().max() <= NEAR * first.abs() for shift in shifts) and _telling(wrong):
-            more = "more" if first > 0 else "less"
-            yield f"the result {abs(float(first)):.4g} {more} than it should be", "It is so in every call."
+    yield from _shifted(wrong)
+
+
+ADDED: list[tuple[str, Callable[[Tensor], Tensor]]] = [
+    ("under the root", lambda r: r**2),
+    ("to the denominator", lambda r: 1 / r),
+    ("under the root in the denominator", lambda r: 1 / r**2),
+]
+"""Where a number may be added that makes no constant difference, and what of the result then has one."""
+
+
+def _shifted(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
+    """One number that is added to all results, or on the way to them."""
+    if len(wrong) < SEVERAL or not _telling(wrong):
+        return
+    means = "It is so in every call."
+    if number := _added(wrong, lambda r: r):
+        yield f"the result {abs(number):.4g} {'more' if number > 0 else 'less'} than it should be", means
+    elif all((mine * right > 0).all() for _, mine, right in wrong):
+        for where, change in ADDED:
+            if (number := _added(wrong, change)) > 0:
+                yield f"{number:.4g} added {where}", means
+
+
+def _added(wrong: list[Pair], change: Callable[[Tensor], Tensor]) -> float:
+    """By what this of the result is too large, the same in all calls; 0 if there is no such number."""
+    shifts = [change(mine.double()) - change(right.double()) for _, mine, right in wrong]
+    first = shifts[0].flatten()[0]
+    room = NEAR * max(float(change(right.double()).abs().max()) for _, _, right in wrong)
+    same = first.abs() > 100 * room and all((shift - first).abs().max() <= room for shift in shifts)
+    return float(first) if same else 0.0
 
 
 def _each_call(wrong: list[Pair]) -> Iterator[tuple[str, str]]:

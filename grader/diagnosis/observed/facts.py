@@ -15,6 +15,8 @@ from grader.diagnosis.words import words
 
 Step = tuple[str, int, Call, Done]
 """A call of a check that failed: the check, which of its calls, the call, and what the answer did in it."""
+NAN = "NaN comes back"
+"""What is told where a result or an answer has numbers that are none."""
 
 
 class Fact(NamedTuple):

@@ -316,6 +316,7 @@ def _axes(call: Any) -> int:
     return max((value.ndim for value in _tensors(call)), default=0)
 
 
+OUT_OF_ORDER = "wrong where the numbers do not lie in order"
 FEATURES: dict[str, Any] = {
     "wrong for a batch of one alone": lambda call: any(value.ndim > 1 and len(value) == 1 for value in _tensors(call)),
     "wrong for pictures alone": lambda call: _axes(call) == 4,
@@ -323,7 +324,7 @@ FEATURES: dict[str, Any] = {
     "wrong for data with more than two axes": lambda call: _axes(call) > 2,
     "right for pictures alone": lambda call: _axes(call) != 4,
     "right for vectors alone": lambda call: _axes(call) != 2,
-    "wrong where the numbers do not lie in order": lambda call: not all(v.is_contiguous() for v in _tensors(call)),
+    OUT_OF_ORDER: lambda call: not all(v.is_contiguous() for v in _tensors(call)),
     "wrong in float32 alone": lambda call: all(v.dtype != torch.float64 for v in _tensors(call) if v.is_floating_point()),
     "wrong where data and tables differ in dtype": lambda call: (
         len({v.dtype for v in _tensors(call) if v.is_floating_point()}) > 1

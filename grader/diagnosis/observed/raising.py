@@ -10,7 +10,7 @@ from torch import Tensor
 
 from grader.diagnosis.evidence import raised
 from grader.diagnosis.observed.facts import Fact, Look, Step, called, given
-from grader.diagnosis.observed.places import FEATURES, by_value, equal_arguments, made, special
+from grader.diagnosis.observed.places import FEATURES, OUT_OF_ORDER, by_value, equal_arguments, made, special
 from grader.diagnosis.reference import reference
 from grader.diagnosis.replay import Call, copied
 
@@ -45,12 +45,19 @@ def _missing(look: Look, steps: list[Step]) -> Fact:
     means = "Arguments that make no sense are refused, with a message that names them: a wrong number that comes back is found much later."
     if len(names) == 1 and (name := names.pop()):
         values = {_short(given(step[2]).get(name)) for step in steps}
-        if len(values) == 1 and (value := values.pop()):
+        if len(values) == 1 and (value := values.pop()) and not _fine_elsewhere(look, name, value):
             return look.fact(f"no {kind} for {called(name, given(steps[0][2]).get(name))} = {value}", means, steps)
         return look.fact(
             f"no {kind} for {called(name, given(steps[0][2]).get(name))} that makes no sense", means, steps
         )
     return look.fact(f"no {kind} for arguments that make no sense", means, steps)
+
+
+def _fine_elsewhere(look: Look, name: str, value: str) -> bool:
+    """Whether the argument has this value in calls that are not to be refused too, or that are refused: it makes sense."""
+    steps = [step for step in look.trail if not raised(step[2].right.result) or raised(step[3].result)]
+    calls = [step[2] for step in steps] + [call for check in look.passed for call in made(look, check)]
+    return any(_short(given(call).get(name)) == value for call in calls)
 
 
 def _short(value: Any) -> str:
@@ -138,6 +145,8 @@ def _breaking(look: Look, steps: list[Step]) -> Iterator[Fact]:
         yield look.fact(f"{kind} raised where {says}", means, steps)
         return
     for says, holds in FEATURES.items():
+        if says == OUT_OF_ORDER and not _of_layout(look, steps):
+            continue
         if all(map(holds, wrong)) and fine and not any(map(holds, fine)):
             where = says.removeprefix("wrong ").removeprefix("right ").removesuffix(" alone")
             if says.startswith("right"):
@@ -158,6 +167,15 @@ def _breaking(look: Look, steps: list[Step]) -> Iterator[Fact]:
             return
     if look.exercise[0].isupper() and all(call.function == look.exercise for call in wrong):
         yield look.fact(f"{kind} raised by the constructor", "It is raised before anything is computed.", steps)
+
+
+LAYOUT = r"view|stride|contiguous|memory|layout|expanded"
+"""How exceptions speak that are raised for how the numbers lie in memory: others have another reason in the same calls."""
+
+
+def _of_layout(look: Look, steps: list[Step]) -> bool:
+    """Whether the exceptions' messages speak of how the numbers lie."""
+    return all(re.search(LAYOUT, look.failures[step[0]].said) for step in steps if step[0] in look.failures)
 
 
 def _by_type(wrong: list[Call], fine: list[Call]) -> str:

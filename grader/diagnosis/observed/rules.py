@@ -9,7 +9,7 @@ from torch import Tensor
 
 from grader.checks.collect import collect
 from grader.diagnosis.evidence import differs, raised
-from grader.diagnosis.observed.facts import Fact, Look
+from grader.diagnosis.observed.facts import NAN, Fact, Look
 from grader.diagnosis.reference import reference
 
 MEANS = "It is what the check has seen; its message tells with which values."
@@ -212,6 +212,11 @@ ASKING = {
     "walks_from_the_given_noise_by_euler": "another walk than Euler's from the given noise",
 }
 """Checks of what models are asked, and what is said where they fail."""
+AFTER = {
+    "shows_the_model_the_latents_on_their_way": "asks_the_model_at_trailing_times_twice_for_each_latent",
+    "asks_about_each_state_with_its_label_and_with_null": "walks_down_the_trailing_levels",
+}
+"""Those of them that fail too where another one does: at other times other things are shown."""
 BOTH = "asks_for_both_guesses_whatever_the_scale"
 """The check of what is asked at scales at which one of both guesses has no effect: others may pass where it fails."""
 IN_PART = {
@@ -346,6 +351,9 @@ def _asked(look: Look) -> Iterator[Fact]:
     if failed and any(step[2].right.asked for step in look.trail):
         return  # of what is noted nothing differs: that check looks at more
     covers = frozenset(step[0] for step in look.telling)
+    behind = {n for n in failed if AFTER.get(n) in failed}
+    covers |= {name for name in look.failures if _suffix(name, look.exercise) in behind}
+    failed -= behind
     for name, evidence in look.failures.items():
         if (n := _suffix(name, look.exercise)) in failed and not raised(evidence.got):
             yield Fact(ASKING[n], MEANS, covers | {name}, not failed - {n})
@@ -378,6 +386,12 @@ def _by_name(got: Any) -> bool:
 def _broken(name: str, got: Any, exercise: str, telling: bool) -> Iterator[tuple[str, bool]]:
     """What is said of a check that failed with this, and whether it tells what is wrong."""
     says = said_of(name, exercise)
+    if isinstance(got, Tensor) and got.is_floating_point() and bool(got.isnan().any()) and not telling:
+        yield NAN, True
+        return
+    if isinstance(got, list) and got and all(isinstance(part, str) and SLOPE.match(part) for part in got):
+        yield _slopes(got), True
+        return
     if says == DEPENDENT and isinstance(got, list) and got and not {0.0, 1.0} & set(got):
         says = BROKEN["drops_at_the_rate_p"]  # single calls have other shares, and none of them drops all or nothing
     if which := _parts(got):
@@ -400,6 +414,15 @@ def _broken(name: str, got: Any, exercise: str, telling: bool) -> Iterator[tuple
         yield says, True
 
 
+def _slopes(got: list[str]) -> str:
+    """In what gradients are missing, or are no slopes, as the check of a network tells it."""
+    kinds = {part.split(" gradient in ")[0] for part in got}
+    where = " and ".join(part.split(" gradient in ")[1] for part in got)
+    return f"{kinds.pop()} gradient in {where}" if len(kinds) == 1 and len(got) <= FEW else OF_ALL
+
+
+SLOPE = re.compile("(?:no|another) gradient in ")
+OF_ALL = "gradients that are not the slopes of the answer"
 RAISING = (
     "recording_is_off", "not_recorded", "takes_any_callable", "takes_any_null", "takes_floats", "takes_its_levels", "begins_in_pure", "refuses", "goes_on_where",
     "no_label_for_none", "half_precision", "equally_good", "gradients_through",
