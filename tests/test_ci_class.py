@@ -159,3 +159,25 @@ def test_no_class_is_late_by_the_time_at_which_its_files_were_fetched(tmp_path, 
     assert (
         'course.toml: receipts = "mtime" would be when this runner fetched the files' in capsys.readouterr().out
     ) is (status == 2)
+
+
+def test_no_line_of_the_log_of_a_class_begins_with_what_somebody_handed_in(tmp_path, monkeypatch, capsys):
+    """A long sentence about a file is broken into lines: one of them could begin with a command."""
+    monkeypatch.setattr("grader.judging.schedule.JudgeProcess", Generous)
+    monkeypatch.chdir(tmp_path)
+    for padding in range(12, 40, 4):
+        language = f"{'a' * padding} ::error title=u::x"
+        notebook = {"nbformat": 4, "nbformat_minor": 5, "cells": [], "metadata": {"kernelspec": {"language": language}}}
+        repository(tmp_path / "server" / "o" / f"a{padding}", {f"{STEM}.ipynb": json.dumps(notebook)})
+    lines = [f"a{padding},o/a{padding}\n" for padding in range(12, 40, 4)]
+    Path("class.csv").write_text("learner,repository\n" + "".join(lines), encoding="utf-8")
+    told = {"SERVER": f"file://{tmp_path}/server", "CLASS": "class.csv", "SEED": SEED, "ISOLATION": "none", "ONLY": "forward_step",
+            "TAKEN": "taken", "RESULTS": "results"}  # fmt: skip
+    for variable, said in told.items():
+        monkeypatch.setenv(f"UNSTATIC_{variable}", said)
+    assert ci.main(["take-class"]) == 0
+    ci.main(["grade-class"])
+    out, err = capsys.readouterr()
+    assert "::error" in out.replace("\n│ ", " ")
+    assert not err
+    assert [line for line in out.splitlines() if not line.startswith("│ ")] == []

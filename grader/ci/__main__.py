@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from grader import cli, grade
@@ -164,7 +165,8 @@ def _grade_class(settings: Settings) -> int:
     if lost := json.loads((taken / NOT_TAKEN).read_text(encoding="utf-8")):
         options += ["--not-fetched", *lost]
     os.chdir(results)
-    return cli.main(["grade", *(f"submissions/{folder.name}" for folder in people), *options])
+    with closing(workflow.Log(sys.stdout)) as log, redirect_stdout(log), redirect_stderr(log):
+        return cli.main(["grade", *(f"submissions/{folder.name}" for folder in people), *options])
 
 
 def _require_receipts(rules: Path) -> None:

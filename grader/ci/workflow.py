@@ -5,6 +5,7 @@ has `##[` anywhere, compared as people read, so that signs without width do not 
 ours, and no two `#` stand together; what goes into an annotation is escaped as the runner undoes it.
 """
 
+import io
 import os
 import re
 import sys
@@ -34,6 +35,25 @@ def logged(text: str) -> list[str]:
     """The lines of a text as they may stand in the log."""
     plain = _WITHOUT_WIDTH.sub("", visible(text)).replace("#", "# ")
     return [f"│ {line}" for line in plain.split("\n")]
+
+
+class Log(io.TextIOBase):
+    """What prints into this prints into the log, line by line as `say` does, whoever it is and wherever it breaks its lines."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._begun = out, ""
+
+    def write(self, text: str) -> int:
+        *lines, self._begun = (self._begun + text).split("\n")
+        if lines:
+            say("\n".join(lines), self._out)
+        return len(text)
+
+    def close(self) -> None:
+        """Say what is left of a last line."""
+        if self._begun:
+            self.write("\n")
+        super().close()
 
 
 def annotation(
