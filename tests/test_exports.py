@@ -279,6 +279,21 @@ def test_a_learner_s_file_says_nothing_of_checks_that_are_not_shown(to):
     assert "nobody" not in text
 
 
+@pytest.mark.parametrize("to", [*formats.SINGLE, *formats.TABLES, "junit"])
+def test_a_learner_s_file_tells_neither_how_nor_when_a_check_ended_that_is_not_shown(to):
+    """Who chooses between an endless loop and a crash, or how long to sleep, would be told what the check gives to the function."""
+
+    def exported_with(verdict: str, seconds: float) -> str:
+        shown = {"name": "test_shown", "verdict": "pass", "seconds": 0.25}
+        secret = {"name": "test_secret", "verdict": verdict, "seconds": seconds, "hidden": True}
+        found = cohort(ada=[row(verdict=verdict, checks=[shown, secret], hidden=True)])
+        return re.sub(r'(?:graded_at|datetime)": "[^"]*', "", exported(found, to))
+
+    told = {exported_with(*how) for how in (("crash", 1.5), ("timeout", 60.125), ("fail", 0.0), ("memory", 3.0))}
+    assert len(told) == 1
+    assert "crash" not in told.pop()
+
+
 # ------------------------------------------------------------------------------------------------- the command line
 
 

@@ -26,7 +26,7 @@ from grader.syllabus.grading import Grading
 
 @dataclass(frozen=True)
 class Result:
-    """A submission and what came of it; the document holds no other's."""
+    """A submission and what came of it, as its learner may see it; the document holds no other's."""
 
     submission: Submission
     document: Document
@@ -69,7 +69,7 @@ def grade(
         terms = cohort.Terms(secrets.randbits(53) if seed is None else seed, level, Store(Path(kept) / "results.jsonl"))
         grading = Grading([submission], rules, only)
         found = grading.run(terms, jobs=jobs)
-    own = [one for one in found["submissions"] if one["name"] == taken.name]
+    own = [feedback.for_learner(one) for one in found["submissions"] if one["name"] == taken.name]
     document: Document = {"schema": found["schema"], "seed": found["seed"], "isolation": level, "submissions": own}
     if "course" in found:
         document["course"] = found["course"]
@@ -126,7 +126,7 @@ def annotate(result: Result, taken: Taken) -> None:
     workflow.annotation(level, isolated(result.document).strip("*"), title="isolation")
     told = list(_annotations(result, taken))
     for level, row, file, line in told[: workflow.MOST_ANNOTATIONS]:
-        message = feedback.shown(row).strip() or look(row["verdict"]).meaning
+        message = row["message"].strip() or look(row["verdict"]).meaning
         workflow.annotation(level, message, title=f"{row['exercise']}: {row['verdict']}", file=file, line=line)
     if len(told) > workflow.MOST_ANNOTATIONS:
         workflow.say(f"{len(told) - workflow.MOST_ANNOTATIONS} more are in the summary")
@@ -156,7 +156,7 @@ def line_of(row: Row, source: Source) -> int:
     if source.kind == "notebook":
         return 1
     lines = source.text.count("\n") + 1
-    if (named := re.search(r"^at {9}line (\d{1,7}):", feedback.shown(row), re.M)) and int(named[1]) <= lines:
+    if (named := re.search(r"^at {9}line (\d{1,7}):", row["message"], re.M)) and int(named[1]) <= lines:
         return int(named[1])
     begins = re.search(rf"^(?:async +)?(?:def|class) +{re.escape(row['exercise'])}\b", source.text, re.M)
     return source.text.count("\n", 0, begins.start()) + 1 if begins else 1

@@ -16,6 +16,7 @@ from grader.exports.document import NotResults
 from grader.exports.people import marks
 from grader.intake.visible import one_line
 from grader.judging.results import Graded, Row
+from grader.reports.feedback import for_learner
 
 SCHEMA = "classroom50/result/v1"
 NEEDED = ("CLASSROOM", "ASSIGNMENT", "SUBMISSION_TAG", "COMMIT_URL", "RELEASE_URL")
@@ -45,6 +46,7 @@ def result(graded: Graded, environment: Mapping[str, str], now: datetime | None 
     times = _times([*(row["points"] for row in graded["exercises"]), *(row["score"] for row in graded["exercises"])])
     if left := [stem for stem, mark in marks(graded).items() if mark.open]:
         raise NotResults(f"{graded['name']}: {', '.join(left)} could not be graded by a fault of ours; grade it again")
+    graded = for_learner(graded)
     tests = [_test(row, most) for row, most in zip(graded["exercises"], _most(graded["exercises"], times), strict=True)]
     moment = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {

@@ -11,7 +11,7 @@ from grader.exports.document import NotResults
 from grader.exports.people import marks
 from grader.intake.visible import visible
 from grader.judging.results import Graded, Row
-from grader.reports.feedback import shown
+from grader.reports.feedback import for_learner
 from grader.reports.tally import LOOKS
 
 LONGEST = 20_000
@@ -31,6 +31,7 @@ def results(graded: Graded, isolation: str) -> dict[str, Any]:
     """
     if left := [stem for stem, mark in marks(graded).items() if mark.open]:
         raise NotResults(f"{graded['name']}: {', '.join(left)} could not be graded by a fault of ours; grade it again")
+    graded = for_learner(graded)
     said = f"Graded in isolation ({isolation})." if isolation not in ("", "none") else "Graded without isolation."
     return {
         "score": graded["score"],
@@ -47,7 +48,7 @@ def results(graded: Graded, isolation: str) -> dict[str, Any]:
 
 def _test(row: Row) -> dict[str, Any]:
     verdict = row["verdict"]
-    told = shown(row).strip()
+    told = row["message"].strip()
     if verdict != "pass":
         meaning = LOOKS[verdict].meaning if verdict in LOOKS else "a verdict of another version"
         told = f"{verdict}: {meaning}\n\n{told}".strip()

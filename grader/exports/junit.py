@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from grader.intake.visible import visible
 from grader.judging.results import Document, Graded, Row
-from grader.reports.feedback import shown
+from grader.reports.feedback import for_learner
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document may hold, escaped or not."""
@@ -30,7 +30,7 @@ def text(submitted: str) -> str:
 
 
 def _suite(graded: Graded) -> ElementTree.Element:
-    rows = graded["exercises"]
+    rows = for_learner(graded)["exercises"]
     kinds = [_kind(row) for row in rows]
     counts = {
         name: str(kinds.count(kind))
@@ -47,7 +47,7 @@ def _case(row: Row) -> ElementTree.Element:
         "testcase", classname=text(row["section"]), name=text(row["exercise"]), time=_time([row])
     )
     if kind := _kind(row):
-        told, verdict = text(shown(row)), text(row["verdict"])
+        told, verdict = text(row["message"]), text(row["verdict"])
         first = told.strip().split("\n")[0]
         inner = ElementTree.SubElement(case, kind, message=f"{verdict}: {first}" if first else verdict)
         if kind != "skipped":

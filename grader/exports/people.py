@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from grader.course import sections
 from grader.judging.results import OURS, Document, Graded, Row
+from grader.reports.feedback import for_learner
 from grader.reports.tally import absent
 from grader.syllabus.roster import Roster
 
@@ -112,9 +113,9 @@ def _owner(roster: Roster | None, *names: str) -> str | None:
 
 
 def marks(graded: Graded) -> dict[str, Mark]:
-    """What a submission earned in each of its sections."""
+    """What a submission earned in each of its sections, as its learner may see it."""
     found: dict[str, list[Row]] = {}
-    for row in graded["exercises"]:
+    for row in for_learner(graded)["exercises"]:
         found.setdefault(row["section"], []).append(row)
     return {stem: _mark(rows) for stem, rows in found.items()}
 

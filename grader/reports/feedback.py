@@ -13,6 +13,8 @@ from grader.judging.results import Document, Graded, Row
 from grader.reports.tally import LOOKS, look, number
 
 NOT_SHOWN = "A check of your instructor's that is not shown did not pass."
+HOW = {"crash", "timeout", "memory", "output-limit", "unfinished"}
+"""Verdicts that say how a check ended: of one that is not shown it would be a message to whoever chose it."""
 LONGEST_NAME = 80
 
 
@@ -44,7 +46,7 @@ def file_names(document: Document, suffix: str) -> list[str]:
 
 def markdown(document: Document, graded: Graded) -> str:
     """The text. The seed is not in it: with it, the inputs of the checks could be known before they are handed in again."""
-    title = document.get("course", "Unstatic")
+    graded, title = for_learner(graded), document.get("course", "Unstatic")
     who = graded.get("full_name") or graded["name"]
     parts = [
         f"# {plain(title)}: {plain(who)}",
@@ -67,7 +69,7 @@ def _of_all(rows: list[Row]) -> list[str]:
     if len(rows) < 2:
         return []
     unread = all(row["verdict"] == "not-gradable" for row in rows)
-    messages = [shown(row).split("\n") for row in rows]
+    messages = [row["message"].split("\n") for row in rows]
     return [
         line
         for line in messages[0]
@@ -90,10 +92,9 @@ def _row(row: Row, said: list[str]) -> Iterator[str]:
             if row["verdict"] in LOOKS
             else plain(row["verdict"])
         )
-    text = "\n".join(line for line in shown(row).split("\n") if line not in said).strip()
+    text = "\n".join(line for line in row["message"].split("\n") if line not in said).strip()
     if holds := row.get("holds"):
-        shown_checks = sum("hidden" not in check for check in row["checks"])
-        text = f"{'holds':<10} {held(holds, shown_checks, room=0)}\n{text}"
+        text = f"{'holds':<10} {held(holds, len(row['checks']), room=0)}\n{text}"
     if text:
         yield _as_it_is(text)
 
@@ -107,12 +108,18 @@ def shown(row: Row) -> str:
 
 
 def for_learner(graded: Graded) -> Graded:
-    """A submission's results as its learner may see them."""
+    """A submission's results as its learner may see them: of a check that is not shown no word, time or way in which it ended."""
     rows: list[Row] = []
     for row in graded["exercises"]:
-        checks = [check for check in row["checks"] if "hidden" not in check]
-        mistake = None if "hidden" in row else row["misconception"]
-        rows.append({**row, "message": shown(row), "checks": checks, "misconception": mistake})
+        seen: Row = {
+            **row,
+            "message": shown(row),
+            "checks": [check for check in row["checks"] if "hidden" not in check],
+        }
+        if "hidden" in row:
+            seen["misconception"] = None
+            seen["verdict"] = "fail" if row["verdict"] in HOW else row["verdict"]
+        rows.append(seen)
     return {**graded, "exercises": rows}
 
 
