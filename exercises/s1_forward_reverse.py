@@ -161,7 +161,7 @@ def train_denoiser(
     lr: float = 1e-3,
     generator: Generator | None = None,
 ) -> list[float]:
-    """Teach the model to guess noise: `steps` updates of its parameters, in place, by Adam.
+    """Teach the model to guess noise: `steps` updates of its parameters, in place, by Adam or one of its family.
 
     (DDPM, arXiv:2006.11239, algorithm 1.) Each step draws `batch_size` rows of `data`, a uniform t for each row and
     fresh noise, all from `generator`.

@@ -75,7 +75,7 @@ class Autoencoder(nn.Module):
     Args:
         in_channels: of the pictures.
         latent_channels: of the latent.
-        width: channels of the widest maps, about; a multiple of 8.
+        width: channels at the picture's own resolution, smaller maps may have more; a multiple of 8.
     """
 
     def __init__(self, in_channels: int = 1, latent_channels: int = 4, width: int = 32):

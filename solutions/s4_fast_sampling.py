@@ -339,10 +339,10 @@ def distill(
 ) -> list[float]:
     """One round of progressive distillation: teach a student of n/2 steps what its teacher does in n.
 
-    (Progressive distillation, arXiv:2202.00512, algorithm 2.) Each of `steps` updates, by Adam and in place, draws
-    `batch_size` rows of data, one of the student's n/2 trailing levels, and fresh noise, all from `generator`. At the
-    noised rows the clean data that the student's eps stands for is drawn to `distillation_target` of the two teacher
-    steps, from that level of the student to its next one, by a squared error with any weight.
+    (Progressive distillation, arXiv:2202.00512, algorithm 2.) Each of `steps` updates, in place and by Adam or one
+    of its family, draws `batch_size` rows of data, one of the student's n/2 trailing levels, and fresh noise, all from
+    `generator`. At the noised rows the clean data that the student's eps stands for is drawn to `distillation_target`
+    of the two teacher steps, from that level of the student to its next one, by a squared error with any weight.
 
     Args:
         teacher: `teacher(x, t)` predicts eps, and samples in n trailing steps; stays as it is.
@@ -352,7 +352,7 @@ def distill(
         n: how many steps the teacher takes, even.
         steps: how many updates.
         batch_size: rows an update.
-        lr: Adam's learning rate.
+        lr: the optimiser's learning rate.
         generator: where the randomness comes from.
 
     Returns:
