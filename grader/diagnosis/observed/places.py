@@ -320,6 +320,9 @@ OUT_OF_ORDER = "wrong where the numbers do not lie in order"
 FEATURES: dict[str, Any] = {
     "wrong for a batch of one alone": lambda call: any(value.ndim > 1 and len(value) == 1 for value in _tensors(call)),
     "wrong for pictures alone": lambda call: _axes(call) == 4,
+    "wrong for pictures whose height and width differ": lambda call: any(
+        value.ndim == 4 and value.shape[2] != value.shape[3] for value in _tensors(call)
+    ),
     "wrong for vectors alone": lambda call: _axes(call) == 2,
     "wrong for data with more than two axes": lambda call: _axes(call) > 2,
     "right for pictures alone": lambda call: _axes(call) != 4,
