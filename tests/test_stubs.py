@@ -68,6 +68,27 @@ def test_a_learners_work_is_kept_unless_forced(course, capsys, work):
     assert stubs.is_fresh(course)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('above eq. 4)\n    """\n', 'above eq. 4)\n    """\n    shares = 1 - betas\n'),
+        ("    def forward(self, x", "    def half(self, x):\n        return x / 2\n\n    def forward(self, x"),
+        ("class TinyDenoiser(", "def my_helper(x):\n    return 2 * x\n\n\nclass TinyDenoiser("),
+    ],
+)
+def test_half_an_answer_is_kept_where_the_stub_is_stale(course, capsys, before, after):
+    change(course.stub, before, after)
+    change(course.solution, "How badly the model guesses", "How well the model guesses")
+    begun = course.stub.read_bytes()
+    assert stubs.main([]) == 1
+    assert course.stub.read_bytes() == begun
+    assert f"exercises/{STEM}.py holds answers and was kept" in capsys.readouterr().out
+
+
+def test_no_stub_of_ours_is_taken_for_an_answer(course):
+    assert [of.stem for of in sections().values() if stubs.holds_answers(of)] == []
+
+
 def test_an_exercise_that_the_solution_lacks_is_an_error(course):
     change(course.solution, "def predict_x0(", "def _predict_x0(")
     with pytest.raises(MarkerError, match="does not define predict_x0"):

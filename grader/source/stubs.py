@@ -9,6 +9,7 @@ from grader.source.markers import MarkerError, stub_of
 
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What is raised of a text that Python does not read; the last two where something is nested too deep for it."""
+DEFINED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def render(section: Section) -> str:
@@ -35,13 +36,26 @@ def is_fresh(section: Section) -> bool:
 
 
 def holds_answers(section: Section) -> bool:
-    """Whether somebody has worked in the stub: an exercise of it raises NotImplementedError no longer."""
+    """Whether somebody has worked in the stub: there is more in an exercise than a raise, or a function or a class that is not ours."""
     try:
         body = ast.parse(section.stub.read_bytes()).body
     except (OSError, *NOT_PYTHON):
         return section.stub.exists()
-    exercises = [node for node in body if getattr(node, "name", None) in section.exercises]
-    return any("NotImplementedError" not in ast.dump(node) for node in exercises)
+    given = {ast.dump(node) for node in ast.walk(ast.parse(render(section))) if isinstance(node, DEFINED)}
+    names = {node.name for node in ast.parse(render(section)).body if isinstance(node, DEFINED)}
+    defined = [node for node in body if isinstance(node, DEFINED)]
+    worked = (_is_worked_in(node, given) for node in defined if node.name in section.exercises)
+    return any(worked) or any(node.name not in names for node in defined)
+
+
+def _is_worked_in(node: ast.stmt, given: set[str]) -> bool:
+    """Whether there is more in a function, or in a method of a class, than its docstring and the raise of a stub."""
+    if isinstance(node, ast.ClassDef):
+        return any(_is_worked_in(part, given) for part in node.body)
+    if not isinstance(node, DEFINED) or ast.dump(node) in given:
+        return False
+    own = [part for part in node.body if not isinstance(part, ast.Expr)]  # a docstring, or super().__init__()
+    return [type(part) for part in own] != [ast.Raise] or "NotImplementedError" not in ast.dump(own[0])
 
 
 def main(arguments: list[str] | None = None) -> int:
