@@ -84,3 +84,12 @@ def test_nothing_is_written_where_a_folder_is_in_the_way(tmp_path):
     with pytest.raises(folder.FolderError, match="a file belongs there"):
         write(tmp_path, a="one", b="two")
     assert not (tmp_path / "a").exists()
+
+
+def test_text_that_git_checked_out_with_another_line_end_is_as_we_left_it(tmp_path):
+    write(tmp_path, ["stub"], stub="raise\n", page="one\ntwo\n", old="gone\n")
+    for path in ("stub", "page", "old"):
+        (tmp_path / path).write_bytes((tmp_path / path).read_bytes().replace(b"\n", b"\r\n"))
+    done = write(tmp_path, ["stub"], stub="raise anew\n", page="one\ntwo\n")
+    assert done == folder.Written(written=["stub"], removed=["old"])
+    assert (tmp_path / "page").read_bytes() == b"one\r\ntwo\r\n"

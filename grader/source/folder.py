@@ -84,9 +84,9 @@ def write(folder: Path, files: Mapping[str, bytes], theirs: Collection[str] = ()
     done, moved = Written(), _aside(folder)
     for path, data in files.items():
         old = _read(folder / path)
-        if old == data:
+        if old is not None and data in (old, _plain(old)):
             continue
-        if old is not None and _digest(old) != before.get(path):
+        if old is not None and not _is_as_left(old, before.get(path)):
             if path in theirs:
                 done.stayed.append(path)
                 if before.get(path) != _digest(data):
@@ -97,7 +97,7 @@ def write(folder: Path, files: Mapping[str, bytes], theirs: Collection[str] = ()
         done.written.append(path)
     for path in before.keys() - files.keys():
         old = _read(folder / path)
-        if old is not None and _digest(old) == before[path]:
+        if old is not None and _is_as_left(old, before[path]):
             _remove(folder, path)
             done.removed.append(path)
         elif old is not None:
@@ -111,6 +111,15 @@ def write(folder: Path, files: Mapping[str, bytes], theirs: Collection[str] = ()
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _is_as_left(data: bytes, digest: str | None) -> bool:
+    """Whether it is what was written, as it was or as Git for Windows checks out text: with another line end."""
+    return digest in (_digest(data), _digest(_plain(data)))
+
+
+def _plain(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n")
 
 
 def _require_folders(folder: Path, paths: Iterable[str]) -> None:

@@ -95,6 +95,7 @@ def files(chosen: Iterable[Section]) -> dict[str, bytes]:
     found["README.md"] = _readme(chosen).encode()
     found["AGENTS.md"] = _for_assistants().encode()
     found[".gitignore"] = IGNORED.encode()
+    found[".gitattributes"] = b"* text=auto eol=lf\n"
     found[".github/workflows/status.yml"] = WORKFLOW.format(
         checkout=_action("checkout"), setup_python=_action("setup-python")
     ).encode()
