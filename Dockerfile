@@ -10,7 +10,8 @@ RUN apt-get update -qq \
  && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /course
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE CHANGELOG.md AGENTS.md ./
+COPY .github .github
 COPY grader grader
 COPY exercises exercises
 COPY solutions solutions

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -245,3 +246,29 @@ def test_what_a_release_lacks_is_not_asked_of_learners(repository) -> None:
         sentences = re.findall(r"[^.]*(?:Makefile|`make )[^.]*", text)
         asked += [f"{page.name}: {said}" for said in sentences if "the course's own repository" not in said]
     assert not asked
+
+
+def test_the_instructors_image_has_all_that_a_release_is_made_of(tmp_path):
+    """What the Dockerfile copies, laid out as it lies in the image, makes the learners' repository. Costs 8 s."""
+    image = tmp_path / "course"
+    image.mkdir()
+    kept = {
+        line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n") if line.startswith("!")
+    }
+    for line in (ROOT / "Dockerfile").read_text(encoding="utf-8").split("\n"):
+        if line.startswith("COPY "):
+            *names, to = line.split()[1:]
+            for name in names:
+                assert name in kept, f".dockerignore leaves {name} out"
+                target = image / (name if to == "./" else to)
+                if (ROOT / name).is_dir():
+                    shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+                else:
+                    shutil.copyfile(ROOT / name, target)
+    environment = os.environ | {"PYTHONPATH": str(image), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "grader", "release", str(tmp_path / "diffusion"), "--sections", "s1"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "diffusion" / "AGENTS.md").is_file()
