@@ -139,6 +139,11 @@ def test_a_roster_may_be_the_table_that_a_platform_exports(grade):
     assert found["submissions"][1]["full_name"] == "Bob"
 
 
+def test_a_learner_s_id_and_submission_may_differ_in_capitals_alone(grade):
+    Path("class.csv").write_text("learner,submission\nada,Ada\nbob,BOB\n", encoding="utf-8")
+    assert grade('roster = "class.csv"')["unknown"] == ["eve", "zoe"]
+
+
 def test_two_submissions_of_one_learner_are_told(grade):
     found = grade('[roster]\nada = { submissions = ["bob"] }\n')
     assert found["twice"] == {"ada": ["ada", "bob"]}
@@ -378,3 +383,11 @@ def test_a_name_that_a_platform_set_into_a_file_s_name_is_hidden_too(tmp_path, n
     found = hide({"submissions": [one]}, Pseudonyms(tmp_path, roster))
     said = found["submissions"][0]["exercises"][0]["message"]
     assert said == f"note       {told.replace('lovelaceada', found['submissions'][0]['name'])}"
+
+
+def test_a_message_is_left_as_it_is_where_there_is_no_name_to_hide(tmp_path):
+    """A submission that is called as its section is has no name of its own."""
+    row = {"section": STEM, "exercise": "q_sample", "verdict": "not-gradable", "message": "it is no ZIP archive"}
+    one = {"name": STEM, "score": 0, "points": 1, "exercises": [row]}
+    found = hide({"submissions": [one]}, Pseudonyms(tmp_path, Roster()))
+    assert found["submissions"][0]["exercises"][0]["message"] == "it is no ZIP archive"

@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 
@@ -279,3 +280,15 @@ def test_the_guide_s_check_is_one_that_our_answer_passes():
 def test_a_file_that_is_not_there_is_told_with_its_name_and_without_the_system_s_number(capsys):
     assert main(["report", "nowhere.json"]) == 1
     assert capsys.readouterr().err == "unstatic: nowhere.json: no such file or directory\n"
+
+
+def test_a_system_without_time_zones_is_told_at_the_line(capsys, monkeypatch):
+    """As Windows is, where the package tzdata is not installed."""
+    monkeypatch.setattr("grader.syllabus.reading.ZoneInfo", unknown)
+    told = faults(capsys, 'timezone = "Europe/Vienna"')
+    assert len(told) == 1
+    assert told[0].endswith("course.toml:1: timezone = 'Europe/Vienna' is not known; give one as \"Europe/Vienna\"")
+
+
+def unknown(name: str) -> ZoneInfo:
+    raise ZoneInfoNotFoundError(f"No time zone found with key {name}")

@@ -3,10 +3,9 @@
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 from grader.course import CourseError
 from grader.intake.visible import one_line
@@ -211,7 +210,7 @@ class Entry:
             raise self._wrong(wanted)
         return float(self.value)
 
-    def moment(self, zone: ZoneInfo | None) -> datetime:
+    def moment(self, zone: tzinfo | None) -> datetime:
         """A point in time; a day alone is its end, and what names no offset is in the course's time zone."""
         wanted = "a day or a time, as 2026-03-01 or 2026-03-01T18:00:00+01:00, without quotes"
         found = self.value

@@ -8,7 +8,7 @@ import re
 import secrets
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from grader.course import sections
@@ -135,8 +135,10 @@ def _hidden(one: Graded, name: str, names: Pseudonyms) -> Graded:
     return {**kept, "name": name, "exercises": rows}  # type: ignore[typeddict-item]
 
 
-def _without(row: Row, real: Iterable[str], pseudonym: str) -> Row:
+def _without(row: Row, real: Collection[str], pseudonym: str) -> Row:
     """A row whose sentences of ours about files name nobody."""
+    if not any(real):
+        return row
     forms = {unicodedata.normalize(form, name) for name in real for form in ("NFC", "NFD")}
     # Platforms set a name into a file's with underscores, which are letters to \w.
     own = sorted(forms, key=len, reverse=True)

@@ -1,7 +1,8 @@
 """A course's own file, read and checked: what is wrong with it is told with file and line before anything is graded."""
 
 import difflib
-from datetime import datetime, timedelta
+import sys
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -29,7 +30,8 @@ def read(path: Path) -> Syllabus:
     """
     whole = TomlFile.load(Path(path).absolute())
     whole.only(*KEYS)
-    zone = whole.get("timezone", _zone, ZoneInfo("UTC") if "timezone" in whole.value else None)
+    utc: tzinfo = UTC
+    zone = whole.get("timezone", _zone, utc) if "timezone" in whole.value else None
     none: list[str] = []
     unset: list[tuple[Entry, HandScore]] = []
     scores = whole.get("scores", lambda entry: entry.items(_score), unset)
@@ -65,11 +67,15 @@ def read(path: Path) -> Syllabus:
 # ------------------------------------------------------------------------------------------------------- single values
 
 
-def _zone(entry: Entry) -> ZoneInfo:
+WINDOWS = ", and run `pip install tzdata`" if sys.platform == "win32" else ""
+"""Which has no table of time zones of its own."""
+
+
+def _zone(entry: Entry) -> tzinfo:
     try:
         return ZoneInfo(entry.text())
     except (ValueError, OSError, KeyError):  # KeyError: ZoneInfoNotFoundError
-        raise entry.fault(f'timezone = {entry.value!r} is not known; give one as "Europe/Vienna"') from None
+        raise entry.fault(f'timezone = {entry.value!r} is not known; give one as "Europe/Vienna"{WINDOWS}') from None
 
 
 def _named(entry: Entry, name: str) -> tuple[str, ...]:
@@ -124,12 +130,12 @@ def _times_of_exercises(entry: Entry) -> dict[str, float]:
     return {name: times for names, times in sections_first for name in names}
 
 
-def _deadline(entry: Entry, zone: ZoneInfo | None) -> datetime:
+def _deadline(entry: Entry, zone: tzinfo | None) -> datetime:
     _named(entry, entry.key)
     return entry.moment(zone)
 
 
-def _extensions(entry: Entry, zone: ZoneInfo | None) -> dict[tuple[str, str], Extension]:
+def _extensions(entry: Entry, zone: tzinfo | None) -> dict[tuple[str, str], Extension]:
     def one(given: Entry) -> Extension:
         if isinstance(given.value, int | float) and not isinstance(given.value, bool):
             return Extension(days=given.number(0, 1000))

@@ -2,9 +2,8 @@
 
 import os
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from grader.course import sections
 from grader.syllabus import columns
@@ -52,7 +51,7 @@ def _modified(path: Path, stem: str) -> datetime | None:
     return datetime.fromtimestamp(max(times), UTC) if times else None
 
 
-def read(entry: Entry, zone: ZoneInfo | None) -> Receipts:
+def read(entry: Entry, zone: tzinfo | None) -> Receipts:
     """The receipts that an entry gives: "mtime", or the path of a CSV with `submission`, `received` and perhaps `section`.
 
     Of several receipts for the same the last one counts, since what is graded is what came last.

@@ -69,7 +69,7 @@ def read(entry: Entry) -> Roster:
     learners = {one.id: one for one in found}
     if not learners and len(entry.file.faults.found) == faults_before:
         entry.fault(f"{entry.shown} has nobody in it; leave it out if everybody may hand in")
-    names = [plain(name) for one in learners.values() for name in {one.id, *one.submissions}]
+    names = [name for one in learners.values() for name in {plain(name) for name in (one.id, *one.submissions)}]
     if taken := sorted({name for name in names if names.count(name) > 1}):
         entry.fault(f"{entry.shown}: {taken[0]} could be the submission of two learners")
     return Roster(learners)
