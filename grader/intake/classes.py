@@ -4,13 +4,14 @@ Only names are looked at, so that nothing is read twice. A student is a folder, 
 Of several attempts the latest counts; the others are named.
 """
 
+import io
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from grader.intake.names import base_of, is_junk, stems_in, suffix_of
-from grader.intake.trees import Below, Kind, Picked, Tree
+from grader.intake.trees import MIB, Below, Kind, Picked, Refused, Tree
 from grader.intake.visible import one_line
 
 DEPTH = 4
@@ -18,7 +19,8 @@ DEPTH = 4
 FOLDERS = 2000
 """So many folders are looked into in all."""
 METADATA = "submission_metadata.yml"
-METADATA_BYTES = 8 * 2**20
+METADATA_BYTES = 64 * MIB
+"""It has what each run of the platform's grader printed, of every attempt. Of a larger one no name is read."""
 LISTED = 6
 
 
@@ -168,9 +170,15 @@ def _by_platform(tree: Tree, place: tuple[str, ...], entries: dict[str, Kind]) -
         items = [item for name, kind in entries.items() if (item := _item(pattern, name, kind))]
         known = {item.name for item in items}
         beside = [name for name in entries if name not in known and not name.lower().endswith(TOLD_BESIDE)]
+        gradescope = pattern.platform == "Gradescope"
+        if gradescope and METADATA in entries:  # no learner's attempts, whatever file somebody laid beside
+            beside = [name for name in beside if entries[name] != "file" or name.lower().endswith(".zip")]
         if items and not beside:
-            people = _people(tree, place) if pattern.platform == "Gradescope" else {}
-            return _grouped(tree, place, pattern, items, people)
+            people, unknown = _people(tree, place) if gradescope and METADATA in entries else ({}, [])
+            found = _grouped(tree, place, pattern, items, people)
+            for student in found:
+                student.notes[:0] = unknown
+            return found
     return []
 
 
@@ -199,24 +207,29 @@ def _moment(text: str) -> tuple:
     return ((when.year, when.month, when.day, when.hour, when.minute, when.second),)
 
 
-def _people(tree: Tree, place: tuple[str, ...]) -> dict[str, str]:
-    """Gradescope's names of the submitters, by submission: of its YAML only the lines that say them are looked at."""
+def _people(tree: Tree, place: tuple[str, ...]) -> tuple[dict[str, str], list[str]]:
+    """Gradescope's names of the submitters, by submission: of its YAML only the lines that say them are looked at.
+
+    A note says why, where they cannot be read.
+    """
     try:
-        text = tree.read((*place, METADATA), METADATA_BYTES).decode("utf-8", "replace")
-    except (OSError, KeyError, ValueError):
-        return {}
+        data = tree.read((*place, METADATA), METADATA_BYTES)
+    except Refused as refusal:
+        return {}, [f"Gradescope's names are not known: {refusal}"]
+    except OSError as error:
+        return {}, [f"Gradescope's names are not known: {METADATA} cannot be read ({error.strerror or error})"]
     found: dict[str, list[str]] = {}
     at, submitters = "", False
-    for line in text.splitlines():
-        if top := re.fullmatch(r"(\S+):\s*", line):
+    for line in (line.decode("utf-8", "replace").rstrip() for line in io.BytesIO(data)):
+        if top := re.fullmatch(r"(\S+):", line):
             at, submitters = top[1].strip("'\""), False
-        elif re.fullmatch(r"  :?submitters:\s*", line):
+        elif re.fullmatch(r"  :?submitters:", line):
             submitters = True
         elif re.match(r"  :?[a-z_]+:", line):
             submitters = False
-        elif submitters and (name := re.fullmatch(r"\s*(?:- )?:?name:\s*(.+?)\s*", line)):
+        elif submitters and (name := re.fullmatch(r"\s*(?:- )?:?name:\s*(\S.*)", line)):
             found.setdefault(at, []).append(name[1].strip("'\""))
-    return {number: " and ".join(names) for number, names in found.items()}
+    return {number: " and ".join(names) for number, names in found.items()}, []
 
 
 def _grouped(
