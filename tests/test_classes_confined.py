@@ -1,10 +1,33 @@
 """What is wrong with a file of a class download costs whose file it is, and nobody else. All of it takes some seconds."""
 
+from pathlib import Path
+
 import pytest
 
-from grader.intake import classes
-from grader.intake.reading import read_all
-from tests.test_classes import PY, YAML, code, hand_out, whose
+from grader.intake import classes, looking, reading
+from grader.intake.reading import read, read_all
+from grader.intake.submission import Submission
+from grader.intake.trees import Folder
+from tests.handed_in import write
+from tests.test_classes import MOODLE, PY, YAML, code, hand_out, whose
+
+PICTURES = [f"samples/{number}.png" for number in range(1001)]
+
+
+def by_name(found: list[Submission]) -> dict[str, Submission]:
+    return {one.name: one for one in found}
+
+
+def close(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no folder of this name be looked into, as where its permissions are not ours; root may read everything."""
+    entries = Folder.entries
+
+    def closed(self: Folder, place: tuple[str, ...]) -> dict:
+        if name in (self._path.name, *place):
+            raise PermissionError(13, "Permission denied")
+        return entries(self, place)
+
+    monkeypatch.setattr(Folder, "entries", closed)
 
 
 @pytest.mark.parametrize("as_archive", [True, False], ids=["archive", "folder"])
@@ -30,3 +53,111 @@ def test_a_file_beside_makes_no_attempts_of_one_learner_of_gradescope_s_students
     files = {f"submission_{number}/{PY}": code(f"s{number}") for number in (1001, 1002)}
     found = read_all([hand_out(tmp_path, {classes.METADATA: YAML, "grades.numbers": b"PK", **files}, False)])
     assert whose(found) == {"Ada Lovelace": "s1001", "Emmy Noether and Sofja Kowalewskaja": "s1002"}
+
+
+@pytest.mark.parametrize("samples", [["samples/1.png"], PICTURES], ids=["unreadable", "many"])
+def test_a_folder_that_cannot_be_looked_into_spoils_no_class(tmp_path, samples, monkeypatch):
+    """0.2 s each."""
+    path = hand_out(tmp_path, {f"ada/{PY}": code("ada"), f"bob/hw/{PY}": code("bob"), f"cyd/{PY}": code("cyd")}, False)
+    for name in samples:
+        write(path / "bob" / name)
+    says = "class/bob/samples has more than 1000 entries; hand in the sections' files only"
+    if samples is not PICTURES:
+        says = "samples cannot be read: permission denied"
+        close("samples", monkeypatch)
+    found = by_name(read_all([path]))
+    assert whose([*found.values()]) == {"ada": "ada", "bob": "bob", "cyd": "cyd"}
+    assert not any(one.problems for one in found.values())
+    assert [one.notes for one in found.values()] == [[], [f"not looked into: {says}"], []]
+
+
+@pytest.mark.parametrize("samples", [["bob/1.png"], [f"bob/{name}" for name in PICTURES]], ids=["unreadable", "many"])
+def test_a_student_whose_folder_cannot_be_looked_into_is_one_all_the_same(tmp_path, samples, monkeypatch):
+    """0.2 s each."""
+    path = hand_out(tmp_path, {f"ada/{PY}": code("ada"), f"cyd/{PY}": code("cyd")}, False)
+    for name in samples:
+        write(path / name)
+    if len(samples) == 1:
+        close("bob", monkeypatch)
+    found = by_name(read_all([path]))
+    assert whose([*found.values()]) == {"ada": "ada", "bob": "", "cyd": "cyd"}
+    says = (
+        "bob cannot be read: permission denied" if len(samples) == 1 else "class/bob/samples has more than 1000 entries"
+    )
+    assert found["bob"].problems[None].startswith(says)
+
+
+def test_what_may_be_a_class_or_one_learner_s_is_refused_with_both_names(tmp_path, monkeypatch):
+    path = hand_out(tmp_path, {f"ada/{PY}": code("ada"), f"bob/{PY}": code("bob")}, False)
+    close("bob", monkeypatch)
+    (found,) = read_all([path])
+    said = found.problems[None]
+    assert found.sections == {}
+    assert "beside ada there is what cannot be looked into (bob cannot be read: permission denied)" in said
+    assert said.endswith("grade each learner's folder by itself")
+    assert whose(read_all([path / "ada", path / "bob"])) == {"ada": "ada", "bob": ""}
+
+
+def test_one_learner_s_latest_attempt_is_no_earlier_one(tmp_path, monkeypatch):
+    path = hand_out(tmp_path, {f"ada/attempt_{n}/{PY}": code(f"n{n}") for n in (1, 2)}, False) / "ada"
+    close("attempt_2", monkeypatch)
+    assert read(path).problems == {None: "attempt_2 cannot be read: permission denied"}
+
+
+def test_attempts_that_are_counted_in_several_ways_are_put_in_an_order(tmp_path):
+    names = ("attempt 2026", "2026-03-01", "2026-03-02 \u00e4")
+    path = hand_out(tmp_path, {f"ada/{name}/{PY}": code(f"n{n}") for n, name in enumerate(names)}, False) / "ada"
+    assert whose([read(path)]) == {"ada": "n1"}
+
+
+def test_one_learner_of_many_folders_hides_nobody(tmp_path, monkeypatch):
+    monkeypatch.setattr(looking, "FOLDERS", 30)
+    deep = {f"aaa/{n}/x/y.txt": "" for n in range(40)}
+    path = hand_out(tmp_path, {**deep, f"bob/hw/{PY}": code("bob"), f"cyd/hw/{PY}": code("cyd")}, False)
+    assert whose(read_all([path])) == {"aaa": "", "bob": "bob", "cyd": "cyd"}
+
+
+def test_a_class_download_that_is_too_large_is_told_as_one(tmp_path, monkeypatch):
+    files = {f"{who}/{PY}": code(who) for who in ("ada", "bob", "cyd")}
+    path = hand_out(tmp_path, files, True)
+    monkeypatch.setattr(reading, "CLASS_ENTRIES", 2)
+    unpack = "unpack the download and grade the folder"
+    assert _said([path]) == f"class.zip has more than 2 entries; unless it is one learner's, {unpack}"
+    monkeypatch.setattr(reading, "CLASS_BYTES", 100)
+    size = path.stat().st_size
+    assert _said([path]) == (
+        f"class.zip is too large: it has {size} bytes, and 100 bytes is the most that is read of a class download, 50.0 MiB of one "
+        f"learner's archive; {unpack}"
+    )
+    other = write(tmp_path / "emmy.py", code("emmy"))
+    found = by_name(read_all([path, other]))  # beside others it is one learner's
+    assert "several folders that do" in found["class"].problems[None]
+    assert whose([*found.values()]) == {"class": "", "emmy": "emmy"}
+
+
+def test_beside_a_class_download_that_is_too_large_another_is_none_either(tmp_path, monkeypatch):
+    """Or whoever imitates one would hand in for others, where everybody else's is too large."""
+    files = {f"{MOODLE.format(who, who)}/{PY}": code("eve") for who in (1, 2)}
+    eve = hand_out(tmp_path, files, True).rename(tmp_path / "eve.zip")
+    large = write(tmp_path / "large.zip", b"PK" * 500)
+    monkeypatch.setattr(reading, "CLASS_BYTES", 999)
+    found = by_name(read_all([eve, large]))
+    assert whose([*found.values()]) == {"eve": "", "large": ""}
+    assert "a class download is graded by itself" in found["eve"].problems[None]
+    assert "unpack the download" in found["large"].problems[None]
+
+
+def test_a_folder_of_more_than_are_read_is_told_what_holds_of_a_class_too(tmp_path):
+    """0.1 s."""
+    for number in range(1001):
+        write(tmp_path / "class" / f"{number:04}_{PY}", "")
+    said = _said([tmp_path / "class"])
+    assert said.startswith("class has more than 1000 entries; hand in the sections' files only")
+    assert said.endswith("of a class download grade the archive that it came as, or fewer at a time")
+
+
+def _said(paths: list[Path]) -> str:
+    (found,) = read_all(paths)
+    assert found.sections == {}
+    assert list(found.problems) == [None]
+    return found.problems[None]

@@ -6,7 +6,7 @@ import unicodedata
 import zipfile
 import zlib
 
-from grader.intake.trees import ENTRIES, MIB, Kind, Refused, amount, kind_of, too_large
+from grader.intake.trees import ENTRIES, FEWER, MIB, Kind, Refused, amount, kind_of, too_large
 from grader.intake.visible import one_line
 
 ARCHIVE_BYTES = 50 * MIB
@@ -24,10 +24,10 @@ PATH_CHARACTERS = 1000
 class Archive:
     """A zip archive, held in memory and checked entry by entry before anything is read from it."""
 
-    def __init__(self, data: bytes, shown: str, most: int = ENTRIES) -> None:
+    def __init__(self, data: bytes, shown: str, most: int = ENTRIES, remedy: str = FEWER) -> None:
         # Each entry of the directory begins with these bytes: counted first, since zipfile builds an object for each.
         if data.count(b"PK\x01\x02") > most:
-            raise Refused(f"{shown} has more than {most} entries; hand in the sections' files only")
+            raise Refused(f"{shown} has more than {most} entries; {remedy}")
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except Exception as error:  # zipfile promises no exception class for bytes made to confuse it

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from grader.intake.choosing import unreadable
+from grader.intake.looking import Look
 from grader.intake.names import base_of, is_junk, stems_in, suffix_of
 from grader.intake.trees import MIB, Below, Kind, Picked, Refused, Tree
 from grader.intake.visible import one_line
 
 DEPTH = 4
 """How many folders down something to grade is looked for."""
-FOLDERS = 2000
-"""So many folders are looked into in all."""
 METADATA = "submission_metadata.yml"
 METADATA_BYTES = 64 * MIB
 """It has what each run of the platform's grader printed, of every attempt. Of a larger one no name is read."""
@@ -82,13 +82,18 @@ def students(tree: Tree) -> list[Student]:
     """Who handed in what, in a class download; nobody if it is none.
 
     Raises:
-        Refused: there is more in it than is looked at.
+        Refused: there is more in it than is looked at, or it cannot be told whether it is one.
     """
     return _students(tree, (), DEPTH)
 
 
 def _students(tree: Tree, place: tuple[str, ...], depth: int) -> list[Student]:
-    entries = {name: kind for name, kind in tree.entries(place).items() if not is_junk(name)}
+    try:
+        entries = {name: kind for name, kind in tree.entries(place).items() if not is_junk(name)}
+    except Refused as refusal:
+        raise Refused(
+            f"{refusal}, and of a class download grade the archive that it came as, or fewer at a time"
+        ) from None
     if found := _by_platform(tree, place, entries):
         return found
     folders = [name for name, kind in entries.items() if kind == "folder"]
@@ -99,13 +104,16 @@ def _students(tree: Tree, place: tuple[str, ...], depth: int) -> list[Student]:
         return []
     if "submitted" in folders and depth:  # a course of nbgrader's
         return _students(tree, (*place, "submitted"), depth - 1)
-    look = Look(tree)
-    holding = {name: look.stems((*place, name), depth) for name in folders}
-    full = {name: stems for name, stems in holding.items() if stems is not None}
+    full, closed = Look(tree).into(place, folders, depth)
     zips = [name for name in files if name.lower().endswith(".zip")]
     modules = [name for name in files if suffix_of(name)]
     if not modules and len(full) + len(zips) > 1 and not _one_learner(full, zips):
         return _folders_and_archives(tree, place, folders, zips)
+    if closed and not modules and (full or zips):
+        raise Refused(
+            f"beside {_listed([*full, *zips])} there is what cannot be looked into ({next(iter(closed.values()))}), so that this can "
+            "be a class or one learner's: mend that, or grade each learner's folder by itself"
+        )
     if len(full) == 1 and not zips and not modules and depth:
         return _students(tree, (*place, *full), depth - 1)
     return []
@@ -124,29 +132,6 @@ def _one_learner(full: dict[str, frozenset[str]], zips: list[str]) -> bool:
     stems = [stem for found in full.values() for stem in found]
     apart = all(full.values()) and len(set(stems)) == len(stems)
     return not zips and (apart or all(ATTEMPT.fullmatch(name) for name in full))
-
-
-class Look:
-    """Looks for sections in a tree by the names of files."""
-
-    def __init__(self, tree: Tree) -> None:
-        self._tree, self._left = tree, FOLDERS
-
-    def stems(self, place: tuple[str, ...], depth: int) -> frozenset[str] | None:
-        """The sections that names below a folder tell of; None if nothing to grade is there."""
-        self._left -= 1
-        if self._left < 0 or depth < 0:
-            return None
-        entries = {name: kind for name, kind in self._tree.entries(place).items() if not is_junk(name)}
-        files = [name for name, kind in entries.items() if kind == "file"]
-        something = any(suffix_of(name) or name.lower().endswith(".zip") for name in files)
-        found = {stem for name in files for stem in stems_in(name)}
-        if not found:
-            for name, kind in entries.items():
-                below = self.stems((*place, name), depth - 1) if kind == "folder" else None
-                something = something or below is not None
-                found |= below or set()
-        return frozenset(found) if something or found else None
 
 
 # ------------------------------------------------------------------------------------------------------ by the platform
@@ -217,7 +202,7 @@ def _people(tree: Tree, place: tuple[str, ...]) -> tuple[dict[str, str], list[st
     except Refused as refusal:
         return {}, [f"Gradescope's names are not known: {refusal}"]
     except OSError as error:
-        return {}, [f"Gradescope's names are not known: {METADATA} cannot be read ({error.strerror or error})"]
+        return {}, [f"Gradescope's names are not known: {unreadable(METADATA, error)}"]
     found: dict[str, list[str]] = {}
     at, submitters = "", False
     for line in (line.decode("utf-8", "replace").rstrip() for line in io.BytesIO(data)):

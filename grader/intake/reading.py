@@ -21,10 +21,11 @@ from pathlib import Path
 from grader.intake import classes, mistaken
 from grader.intake.archives import ARCHIVE_BYTES, CLASS_BYTES, CLASS_ENTRIES, Archive
 from grader.intake.choosing import LISTED, MARKS, FolderReader, example, unreadable
+from grader.intake.looking import Look
 from grader.intake.names import base_of, is_junk, suffix_of
 from grader.intake.submission import Submission
 from grader.intake.syntax import Compiler
-from grader.intake.trees import Below, Folder, Refused, SingleFile, Tree, read_file, require_regular
+from grader.intake.trees import Below, Folder, Refused, SingleFile, Tree, amount, read_file, require_regular
 from grader.intake.visible import one_line
 
 DEPTH = 4
@@ -32,6 +33,8 @@ DEPTH = 4
 ARCHIVES = 2
 """So many archives within archives are opened."""
 NOTES = 20
+UNPACK = "unpack the download and grade the folder"
+"""What to do about a class download that is too large for an archive."""
 
 
 def read(path: Path, name: str = "") -> Submission:
@@ -73,24 +76,37 @@ def read_all(paths: Sequence[Path]) -> list[Submission]:
     What is given twice, as by two patterns, is one. A class download is one only where nothing but such is given: beside others, whoever imitates one would hand in for others.
     """
     given = {Path(os.path.abspath(path)): path for path in paths}
-    found = [_class(path) for path in given]
+    found: list[list[Submission]] = []
+    refused: dict[Path, str] = {}
+    for path in given:
+        try:
+            found.append(_class(path))
+        except Refused as refusal:
+            found.append([])
+            refused[path] = str(refusal)
     if all(found):
         return _unique(_of_downloads(list(given), found))
-    return _unique([read(path) for path in given.values()])
+    if not all(one or path in refused for path, one in zip(given, found, strict=True)):
+        refused = {}  # beside what is none, this is one learner's too, and is told what holds of that
+    return _unique([_refused(path, refused[at]) if at in refused else read(path) for at, path in given.items()])
 
 
 def _class(path: Path) -> list[Submission]:
-    """The submissions in a class download, one a student; none if it is something else, or cannot be read."""
+    """The submissions in a class download, one a student; none if it is something else.
+
+    Raises:
+        Refused: it may be one, and cannot be read.
+    """
     try:
         mode = os.lstat(path).st_mode
         if stat.S_ISDIR(mode):
             tree: Tree = Folder(path)
         elif stat.S_ISREG(mode) and path.suffix.lower() == ".zip":
-            tree = Archive(read_file(str(path), CLASS_BYTES), one_line(path.name), CLASS_ENTRIES)
+            tree = _download(path)
         else:
             return []
         found = classes.students(tree)
-    except (Refused, OSError, ValueError):  # told when it is read as one submission
+    except (OSError, ValueError):  # told when it is read as one submission
         return []
     names = [student.name for student in found]
     inside = path if stat.S_ISDIR(mode) else None
@@ -103,6 +119,25 @@ def _class(path: Path) -> list[Submission]:
         )
         for one in found
     ]
+
+
+def _download(path: Path) -> Archive:
+    """An archive that may be a class download.
+
+    Raises:
+        Refused: it is too large, or no archive.
+    """
+    shown, size = one_line(path.name), os.lstat(path).st_size
+    if size > CLASS_BYTES:
+        raise Refused(
+            f"{shown} is too large: it has {amount(size)}, and {amount(CLASS_BYTES)} is the most that is read of a class download, "
+            f"{amount(ARCHIVE_BYTES)} of one learner's archive; {UNPACK}"
+        )
+    return Archive(read_file(str(path), CLASS_BYTES), shown, CLASS_ENTRIES, f"unless it is one learner's, {UNPACK}")
+
+
+def _refused(path: Path, sentence: str) -> Submission:
+    return Submission(one_line(_name(Path(os.path.abspath(path)))), problems={None: sentence}, path=path)
 
 
 def _of_downloads(paths: Sequence[Path], found: list[list[Submission]]) -> list[Submission]:
@@ -205,10 +240,13 @@ def _apart(tree: Tree, place: tuple[str, ...], folders: list[str], submission: S
     """Of several folders those to go on with: the only one that holds something, each that holds sections of its own, the latest attempt.
 
     Raises:
-        Refused: several hold the same section.
+        Refused: several hold the same section, or what counts cannot be looked into.
     """
-    look = classes.Look(tree)
-    full = {name: stems for name in folders if (stems := look.stems((*place, name), DEPTH)) is not None}
+    full, closed = Look(tree).into(place, folders, DEPTH)
+    attempts = sorted((*full, *closed), key=_by_number)
+    if closed and (not full or (attempts[-1] in closed and all(map(classes.ATTEMPT.fullmatch, attempts)))):
+        raise Refused(closed.get(attempts[-1]) or next(iter(closed.values())))
+    submission.notes.extend(f"not looked into: {why}" for why in closed.values())
     told = [stem for stems in full.values() for stem in stems]
     if len(full) > 1 and (len(set(told)) < len(told) or not all(full.values())):
         if not all(classes.ATTEMPT.fullmatch(name) for name in full):
@@ -224,7 +262,7 @@ def _apart(tree: Tree, place: tuple[str, ...], folders: list[str], submission: S
 
 
 def _by_number(name: str) -> tuple:
-    return (*(int(part) for part in re.findall(r"\d{1,9}", name)), name) if name.isascii() else (name,)
+    return (tuple(int(part) for part in re.findall(r"\d{1,9}", name)) if name.isascii() else (), name)
 
 
 def _read_several(tree: Tree, places: list[tuple[str, ...]], submission: Submission, compiler: Compiler) -> None:

@@ -17,6 +17,8 @@ Kind = Literal["file", "folder", "link", "other"]
 MIB = 2**20
 ENTRIES = 1000
 """In one folder, or in one archive: a course is some tens of files."""
+FEWER = "hand in the sections' files only"
+"""What to do about more."""
 
 
 class Refused(Exception):
@@ -61,7 +63,7 @@ class Folder:
                     found[entry.name] = kind_of(entry.stat(follow_symlinks=False).st_mode)
                     if len(found) > ENTRIES:
                         where = one_line("/".join((self._path.name, *place)))
-                        raise Refused(f"{where} has more than {ENTRIES} entries; hand in the sections' files only")
+                        raise Refused(f"{where} has more than {ENTRIES} entries; {FEWER}")
         finally:
             os.close(folder)
         return dict(sorted(found.items()))
