@@ -285,6 +285,10 @@ def test_links_and_devices_in_an_archive_are_refused(tmp_path):
     assert f"{PY} is a device" in problem(device, None)
 
 
+def test_what_is_a_folder_by_its_mode_alone_is_one(tmp_path):
+    assert f"there is {PY}/" in problem(pack(tmp_path / "ada.zip", {PY: CODE}, as_mode(stat.S_IFDIR)), None)
+
+
 def patch(path: Path, start: bytes, offset: int, value: bytes) -> Path:
     """Change a field of every record of a zip archive that begins with `start`."""
     data = bytearray(path.read_bytes())

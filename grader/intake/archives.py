@@ -98,6 +98,8 @@ def _made_by_dos(entries: list[zipfile.ZipInfo]) -> bool:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
+        if isinstance(info, dict):
+            raise Refused(f"{shown} is a folder, and is never opened as a file")
     """An entry's name. One that does not say that it is UTF-8 is UTF-8 all the same where it can be, else the old code page 437."""
     name = info.orig_filename
     if info.flag_bits & 0x800 or name.isascii():
@@ -138,7 +140,8 @@ def _parts(info: zipfile.ZipInfo, shown: str, dos: bool) -> tuple[str, ...]:
 
 
 def _is_folder(info: zipfile.ZipInfo, dos: bool) -> bool:
-    return info.is_dir() or (dos and info.orig_filename.endswith("\\"))
+    named = info.orig_filename.endswith(("/", "\\") if dos else "/")
+    return named or stat.S_ISDIR(info.external_attr >> 16)
 
 
 def _zipped_kind(info: zipfile.ZipInfo, dos: bool) -> Kind:
