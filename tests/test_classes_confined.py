@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.intake import classes, looking, reading
+from grader.intake import classes, downloads, looking
 from grader.intake.reading import read, read_all
 from grader.intake.submission import Submission
 from grader.intake.trees import Folder
@@ -120,10 +120,10 @@ def test_one_learner_of_many_folders_hides_nobody(tmp_path, monkeypatch):
 def test_a_class_download_that_is_too_large_is_told_as_one(tmp_path, monkeypatch):
     files = {f"{who}/{PY}": code(who) for who in ("ada", "bob", "cyd")}
     path = hand_out(tmp_path, files, True)
-    monkeypatch.setattr(reading, "CLASS_ENTRIES", 2)
+    monkeypatch.setattr(downloads, "CLASS_ENTRIES", 2)
     unpack = "unpack the download and grade the folder"
     assert _said([path]) == f"class.zip has more than 2 entries; unless it is one learner's, {unpack}"
-    monkeypatch.setattr(reading, "CLASS_BYTES", 100)
+    monkeypatch.setattr(downloads, "CLASS_BYTES", 100)
     size = path.stat().st_size
     assert _said([path]) == (
         f"class.zip is too large: it has {size} bytes, and 100 bytes is the most that is read of a class download, 50.0 MiB of one "
@@ -140,7 +140,7 @@ def test_beside_a_class_download_that_is_too_large_another_is_none_either(tmp_pa
     files = {f"{MOODLE.format(who, who)}/{PY}": code("eve") for who in (1, 2)}
     eve = hand_out(tmp_path, files, True).rename(tmp_path / "eve.zip")
     large = write(tmp_path / "large.zip", b"PK" * 500)
-    monkeypatch.setattr(reading, "CLASS_BYTES", 999)
+    monkeypatch.setattr(downloads, "CLASS_BYTES", 999)
     found = by_name(read_all([eve, large]))
     assert whose([*found.values()]) == {"eve": "", "large": ""}
     assert "a class download is graded by itself" in found["eve"].problems[None]
@@ -161,3 +161,28 @@ def _said(paths: list[Path]) -> str:
     assert found.sections == {}
     assert list(found.problems) == [None]
     return found.problems[None]
+
+
+@pytest.mark.parametrize(
+    ("name", "linked", "says"),
+    [
+        (f"{{}}_1_2_{PY}", f"bob_1_2_{PY}", f"{PY} is a link, and links are never followed"),
+        (f"{{}}_{PY}", f"bob_{PY}", f"bob_{PY} is a link, and links are never followed"),
+        (f"{PY[:-3]} - {{}}.py", f"{PY[:-3]} - bob.py", " - bob.py is a link, and links are never followed"),
+        (f"{MOODLE.format('{}', 1)}/{PY}", MOODLE.format("bob", 1), "assignsubmission_file_ (a link)"),
+    ],
+    ids=["Canvas", "a prefix", "Google Forms", "Moodle"],
+)
+def test_a_link_in_a_class_costs_whose_it_is_and_is_not_followed(tmp_path, name, linked, says):
+    path = hand_out(tmp_path, {name.format(who): code(who) for who in ("ada", "cyd")}, False)
+    (path / linked).symlink_to(path / name.format("ada").partition("/")[0])
+    found = by_name(read_all([path]))
+    assert whose([*found.values()]) == {"ada": "ada", "bob": "", "cyd": "cyd"}
+    assert not found["ada"].problems | found["cyd"].problems
+    assert says in "".join(found["bob"].problems.values())
+
+
+def test_one_learner_whose_name_could_be_a_file_s_spoils_no_class_of_google_s(tmp_path):
+    names = ("Ada", "My", "Test", "Zoe")
+    found = read_all([hand_out(tmp_path, {f"{PY[:-3]} - {who}.py": code(who) for who in names}, False)])
+    assert whose(found) == {who: who for who in names}

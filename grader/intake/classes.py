@@ -6,7 +6,7 @@ Of several attempts the latest counts; the others are named.
 
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -34,6 +34,7 @@ class Student:
         tree: their files.
         notes: late marks, and attempts that do not count.
         place: the path of what is theirs alone, within the download; "" if it is several files.
+        own: where everything of theirs is, also what is not used.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Student:
     tree: Tree
     notes: list[str] = field(default_factory=list)
     place: str = ""
+    own: Sequence[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def _students(tree: Tree, place: tuple[str, ...], depth: int) -> list[Student]:
         return found
     folders = [name for name, kind in entries.items() if kind == "folder"]
     files = [name for name, kind in entries.items() if kind == "file"]
-    if found := _by_prefix(tree, place, files) or _by_uploader(tree, place, files):
+    flat = [name for name, kind in entries.items() if kind != "folder"]  # a link is somebody's too, whom it is told
+    if found := _by_prefix(tree, place, flat) or _by_uploader(tree, place, flat):
         return found
     if any(stems_in(name) for name in files) or "exercises" in folders:
         return []
@@ -120,9 +123,10 @@ def _students(tree: Tree, place: tuple[str, ...], depth: int) -> list[Student]:
 
 
 def _folders_and_archives(tree: Tree, place: tuple[str, ...], folders: list[str], zips: list[str]) -> list[Student]:
-    found = [Student(name, "", Below(tree, (*place, name)), place="/".join((*place, name))) for name in folders]
+    at = {name: (*place, name) for name in (*folders, *zips)}
+    found = [Student(name, "", Below(tree, at[name]), [], "/".join(at[name]), [at[name]]) for name in folders]
     found += [
-        Student(name[:-4], "", Picked(tree, {name: (*place, name)}), place="/".join((*place, name))) for name in zips
+        Student(name[:-4], "", Picked(tree, {name: at[name]}), [], "/".join(at[name]), [at[name]]) for name in zips
     ]
     return sorted(found, key=lambda one: one.name)
 
@@ -169,7 +173,7 @@ def _by_platform(tree: Tree, place: tuple[str, ...], entries: dict[str, Kind]) -
 
 def _item(pattern: Pattern, name: str, kind: Kind) -> Item | None:
     found = pattern.names.fullmatch(name)
-    if found is None or kind not in ("file", "folder"):
+    if found is None:
         return None
     parts = {key: value or "" for key, value in found.groupdict().items()}
     return Item(
@@ -236,6 +240,7 @@ def _student(
     tree: Tree, place: tuple[str, ...], platform: str, who: str, number: str, own: list[Item]
 ) -> Student | None:
     notes: list[str] = []
+    everything = [(*place, item.name) for item in own]
     if late := [item.file or item.name for item in own if item.late]:
         notes.append(f"{platform} marks it as late: {_listed(late)}")
     folders = sorted((item for item in own if item.kind == "folder"), key=lambda item: (item.when, item.name))
@@ -243,8 +248,8 @@ def _student(
     if told:
         notes += _earlier([item.name for item in told[:-1]])
         at = (*place, told[-1].name)
-        return Student(who, number, Below(tree, at), notes, "/".join(at))
-    files = [item for item in own if item.file or item.name.lower().endswith(".zip")]
+        return Student(who, number, Below(tree, at), notes, "/".join(at), everything)
+    files = [item for item in own if item.file or item.name.lower().endswith(".zip") or item.kind in ("link", "other")]
     latest: dict[str, Item] = {}
     for item in sorted(files, key=_age):
         base = _base(item.file or item.name)
@@ -253,7 +258,7 @@ def _student(
         latest[base] = item
     picked = {item.file or item.name: (*place, item.name) for item in latest.values()}
     alone = "/".join(*picked.values()) if len(picked) == 1 else ""
-    return Student(who, number, Picked(tree, picked), notes, alone) if picked else None
+    return Student(who, number, Picked(tree, picked), notes, alone, everything) if picked else None
 
 
 def _earlier(names: list[str]) -> list[str]:
@@ -309,7 +314,7 @@ def _by_prefix(tree: Tree, place: tuple[str, ...], files: list[str]) -> list[Stu
             taken.add(stem)
     if len(found) < 2 or not twice:
         return []
-    return [Student(who, "", Picked(tree, own)) for who, own in sorted(found.items())]
+    return [Student(who, "", Picked(tree, own), own=[*own.values()]) for who, own in sorted(found.items())]
 
 
 def _by_uploader(tree: Tree, place: tuple[str, ...], files: list[str]) -> list[Student]:
@@ -322,15 +327,16 @@ def _by_uploader(tree: Tree, place: tuple[str, ...], files: list[str]) -> list[S
             continue
         base = name[:-4] if is_zip else base_of(name)
         file, dash, who = base.rpartition(" - ")
-        if not dash or NO_NAMES.fullmatch(who):
+        if not dash:
             return []
         own = file + name[len(base) :]
-        found.setdefault(who.strip(), {})[own] = (*place, name)
+        found.setdefault(who.strip() or base, {})[own] = (*place, name)
         for stem in stems_in(own):
-            sections_of.setdefault(stem, set()).add(who.strip())
+            if not NO_NAMES.fullmatch(who):
+                sections_of.setdefault(stem, set()).add(who.strip())
     if not any(len(several) > 1 for several in sections_of.values()):
         return []
-    return [Student(who, "", Picked(tree, own)) for who, own in sorted(found.items())]
+    return [Student(who, "", Picked(tree, own), own=[*own.values()]) for who, own in sorted(found.items())]
 
 
 def _prefix(name: str, stem: str) -> str | None:

@@ -19,13 +19,14 @@ from functools import partial
 from pathlib import Path
 
 from grader.intake import classes, mistaken
-from grader.intake.archives import ARCHIVE_BYTES, CLASS_BYTES, CLASS_ENTRIES, Archive
+from grader.intake.archives import ARCHIVE_BYTES, Archive
 from grader.intake.choosing import LISTED, MARKS, FolderReader, example, unreadable
+from grader.intake.downloads import Download, not_read
 from grader.intake.looking import Look
 from grader.intake.names import base_of, is_junk, suffix_of
 from grader.intake.submission import Submission
 from grader.intake.syntax import Compiler
-from grader.intake.trees import Below, Folder, Refused, SingleFile, Tree, amount, read_file, require_regular
+from grader.intake.trees import Below, Folder, Refused, SingleFile, Tree, read_file, require_regular
 from grader.intake.visible import one_line
 
 DEPTH = 4
@@ -33,8 +34,6 @@ DEPTH = 4
 ARCHIVES = 2
 """So many archives within archives are opened."""
 NOTES = 20
-UNPACK = "unpack the download and grade the folder"
-"""What to do about a class download that is too large for an archive."""
 
 
 def read(path: Path, name: str = "") -> Submission:
@@ -51,7 +50,9 @@ def read(path: Path, name: str = "") -> Submission:
     return _read(name or _name(path), path, lambda: _tree(path))
 
 
-def _read(name: str, path: Path | None, tree: Callable[[], Tree], notes: Sequence[str] = ()) -> Submission:
+def _read(
+    name: str, path: Path | None, tree: Callable[[], Tree], notes: Sequence[str] = (), faults: Sequence[str] = ()
+) -> Submission:
     submission = Submission(one_line(name), notes=list(notes), path=path)
     try:
         with Compiler() as compiler:
@@ -60,6 +61,7 @@ def _read(name: str, path: Path | None, tree: Callable[[], Tree], notes: Sequenc
         submission.problems[None] = str(refusal)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
         submission.problems[None] = unreadable(path.name if path else name, error)
+    submission.notes[:0] = not_read([one for one in faults if one not in submission.problems.values()])
     del submission.notes[NOTES:]
     return submission
 
@@ -102,10 +104,11 @@ def _class(path: Path) -> list[Submission]:
         if stat.S_ISDIR(mode):
             tree: Tree = Folder(path)
         elif stat.S_ISREG(mode) and path.suffix.lower() == ".zip":
-            tree = _download(path)
+            tree = Download(path)
         else:
             return []
         found = classes.students(tree)
+        refused = tree.refused(found) if isinstance(tree, Download) and found else [[] for _ in found]
     except (OSError, ValueError):  # told when it is read as one submission
         return []
     names = [student.name for student in found]
@@ -116,24 +119,10 @@ def _class(path: Path) -> list[Submission]:
             inside / one.place if inside and one.place else None,
             partial(_same, one.tree),
             one.notes,
+            faults,
         )
-        for one in found
+        for one, faults in zip(found, refused, strict=True)
     ]
-
-
-def _download(path: Path) -> Archive:
-    """An archive that may be a class download.
-
-    Raises:
-        Refused: it is too large, or no archive.
-    """
-    shown, size = one_line(path.name), os.lstat(path).st_size
-    if size > CLASS_BYTES:
-        raise Refused(
-            f"{shown} is too large: it has {amount(size)}, and {amount(CLASS_BYTES)} is the most that is read of a class download, "
-            f"{amount(ARCHIVE_BYTES)} of one learner's archive; {UNPACK}"
-        )
-    return Archive(read_file(str(path), CLASS_BYTES), shown, CLASS_ENTRIES, f"unless it is one learner's, {UNPACK}")
 
 
 def _refused(path: Path, sentence: str) -> Submission:
