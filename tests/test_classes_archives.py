@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from grader.intake import archives, downloads
 from grader.intake.reading import read_all
@@ -140,7 +142,17 @@ def test_an_attempt_that_does_not_count_may_be_wrong(tmp_path):
     assert not found.problems
 
 
-@pytest.mark.parametrize("name", ["../evil.txt", "/etc/evil.txt", "C:/evil.txt", "roster\\x.csv", "//evil.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.txt",
+        "/etc/evil.txt",
+        "C:/evil.txt",
+        "roster\\x.csv",
+        "//evil.txt",
+        f"//evil_9_assignsubmission_file_{PY}",
+    ],
+)
 def test_a_path_that_is_nobody_s_is_no_class_download_s(tmp_path, name):
     (found,) = read_all([made(tmp_path, {**OTHERS, f"{BOB}/{PY}": code("bob"), name: "x"})])
     assert found.sections == {}
@@ -202,3 +214,25 @@ def test_entries_of_an_archive_that_is_handed_in_are_not_counted_as_the_class_s(
     many = {f"{BOB}/{number}.txt": "" for number in range(downloads.CLASS_ENTRIES)}
     (found,) = read_all([made(tmp_path / "more", {**OTHERS, **many})])
     assert "more than 20000 entries" in found.problems[None]
+
+
+NAMES = ["..", ".", "", "a", "A", "a\u0308", "\u00e4", "x\\y", "C:", "\0", "__MACOSX", "x.zip", PY, PY.upper(), BOB, "Bob_1_2_x.py", "submission_1"]  # fmt: skip
+MODES = [0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFBLK]
+
+
+@settings(max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data(), at=st.integers(0, 10**6), value=st.integers(-1, 255))
+def test_no_class_download_makes_reading_raise(tmp_path_factory, data, at, value):
+    """3 s."""
+    path = tmp_path_factory.getbasetemp() / "odd.zip"
+    entries = st.tuples(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4), st.sampled_from(MODES))
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings(action="ignore"):
+        given_names = [([name], 0) for name in data.draw(st.sampled_from((OTHERS, CANVAS)))]
+        for names, mode in given_names + data.draw(st.lists(entries, max_size=5)):
+            info = zipfile.ZipInfo()
+            info.filename, info.external_attr = "/".join(names), mode << 16
+            archive.writestr(info, "x = 1")
+    raw = bytearray(path.read_bytes())
+    raw[at % len(raw)] = value if value >= 0 else raw[at % len(raw)]
+    path.write_bytes(raw)
+    assert all(one.sections or one.problems for one in read_all([path]))

@@ -55,6 +55,8 @@ class Download(Archive):
         above: dict[str, set[int]] = defaultdict(set)
         for number, student in enumerate(students):
             for own in student.own:
+                if any("/" in name for name in own):  # a path that is none: no learner chooses how it begins
+                    continue
                 *outer, inner = _way(folded("/".join(own)))
                 at[inner].add(number)
                 for path in outer:
