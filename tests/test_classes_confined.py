@@ -98,6 +98,13 @@ def test_what_may_be_a_class_or_one_learner_s_is_refused_with_both_names(tmp_pat
     assert whose(read_all([path / "ada", path / "bob"])) == {"ada": "ada", "bob": ""}
 
 
+def test_learners_folders_given_one_by_one_are_no_classes_whatever_cannot_be_looked_into(tmp_path, monkeypatch):
+    files = {f"{who}/{name}": code(who) for who in ("ada", "bob") for name in (f"hw/{PY}", "samples/1.png")}
+    path = hand_out(tmp_path, files, False)
+    close("samples", monkeypatch)
+    assert whose(read_all([path / "ada", path / "bob"])) == {"ada": "ada", "bob": "bob"}
+
+
 def test_one_learner_s_latest_attempt_is_no_earlier_one(tmp_path, monkeypatch):
     path = hand_out(tmp_path, {f"ada/attempt_{n}/{PY}": code(f"n{n}") for n in (1, 2)}, False) / "ada"
     close("attempt_2", monkeypatch)

@@ -90,6 +90,8 @@ def read_all(paths: Sequence[Path]) -> list[Submission]:
         return _unique(_of_downloads(list(given), found))
     if not all(one or path in refused for path, one in zip(given, found, strict=True)):
         refused = {}  # beside what is none, this is one learner's too, and is told what holds of that
+    elif len(given) > 1:  # folders that are given one by one are learners'
+        refused = {path: said for path, said in refused.items() if not path.is_dir()}
     return _unique([_refused(path, refused[at]) if at in refused else read(path) for at, path in given.items()])
 
 
