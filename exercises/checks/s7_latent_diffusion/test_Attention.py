@@ -81,8 +81,9 @@ def test_Attention_lets_every_token_see_every_other_and_itself(code, rng):
             for seer in range(4)
             if float((whole[1 + token, seer] - whole[0, seer]).abs().max()) < 1e-9
         ]
+        head = "blind" if context_dim is None else "blind to the context"
         expect.holds(
-            not blind, why, got=["blind", *blind[:6]], want="every answer moves", told=f"blind: {', '.join(blind[:6])}"
+            not blind, why, got=[head, *blind[:6]], want="every answer moves", told=f"blind: {', '.join(blind[:6])}"
         )
 
 

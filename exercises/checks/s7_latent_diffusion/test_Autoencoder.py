@@ -145,6 +145,29 @@ def test_Autoencoder_clamps_the_log_variance_alone(code, rng):
     expect.holds(found["mean"] != "-30 to 20", "only logvar is clamped: a mean may lie anywhere", got=found, want="a mean beyond those bounds too", told=f"a mean {found['mean']}")  # fmt: skip
 
 
+def test_Autoencoder_draws_with_the_clamped_log_variance(code, rng):
+    """What forward draws with, and returns, is what encode gives: clamped, where the encoder says too much."""
+    for _ in range(2):
+        network = awake(made(code, "Autoencoder", 1, 8, 8), rng, size=300.0).eval()
+        x, noise = 10 * cases.normal((2, 1, 8, 8), rng), cases.normal((2, 8, 2, 2), rng)
+        mean, logvar = (part.detach() for part in encoded(network, x, 8))
+        if bounds(logvar) != "-30 to 20":
+            continue  # which is another check's
+        recon, _, same = expect.tensors(network(x, noise), 3, TRIPLE, ("reconstruction", "mean", "logvar"))
+        alike(
+            same,
+            logvar,
+            "the logvar of forward is encode's, clamped to [-30, 20]",
+            "a logvar that forward does not clamp",
+        )
+        alike(
+            recon,
+            decoded(network, mean + torch.exp(logvar / 2) * noise),
+            DRAWN,
+            "a draw with a logvar that is not clamped",
+        )
+
+
 def bounds(values: Tensor) -> str:
     """Within which bounds the outputs of a network with huge parameters lie, in words."""
     ends = [round(float(end), 3) for end in (values.min(), values.max())]

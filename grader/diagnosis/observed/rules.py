@@ -71,6 +71,7 @@ BROKEN = {
     "encodes_to_a_quarter_of_the_side_and_decodes_back": "the latent does not have a quarter of the side",
     "decodes_one_draw_from_what_it_encoded": "what is decoded is no draw: mean + standard deviation · noise",
     "decodes_what_it_is_given_and_nothing_else": "the decoder sees more than the latent",
+    "draws_with_the_clamped_log_variance": "a log variance in forward that is not encode's, clamped",
     "clamps_the_log_variance_alone": "the log variance not clamped, or the mean clamped too",
     "can_draw_dark_and_light": "pictures that cannot reach dark and light",
     "learns_to_hand_pictures_through_its_latent": "pictures do not get through the latent",
@@ -392,6 +393,8 @@ def _broken(name: str, got: Any, exercise: str, telling: bool) -> Iterator[tuple
     if isinstance(got, list) and got and all(isinstance(part, str) and SLOPE.match(part) for part in got):
         yield _slopes(got), True
         return
+    if isinstance(got, list) and got[:1] == ["blind to the context"]:
+        says = "tokens that do not see all of the context"
     if says == DEPENDENT and isinstance(got, list) and got and not {0.0, 1.0} & set(got):
         says = BROKEN["drops_at_the_rate_p"]  # single calls have other shares, and none of them drops all or nothing
     if which := _parts(got):
