@@ -351,14 +351,24 @@ def _mixed_pairs(stem: str, exercise: str, first: int, last: int) -> Iterator[Ca
     alone: dict[str, list[Candidate]] = {}
     for candidate in derived(stem, exercise):
         alone.setdefault(candidate.name, []).append(candidate)
+    ours = _numbers(reference(stem).definitions[exercise])
     for known in _own(stem, exercise):
         definition = reference(stem).parsed(known.definition())
         for edit in edits_of(definition)[first:last]:
+            if not _numbers(edit.old) <= ours and isinstance(edit.old, ast.Constant):
+                continue  # a number that the listed mistake has brought in: nobody has another one in its place
             candidate = _edited(stem, exercise, exercise, definition, (edit,))
             candidate.name = f"{known.name} and {candidate.name}"
             candidate.explanation = known.explanation.strip()
             candidate.parts = (_alone(stem, exercise, known), *alone.get(edit.says, ()))
             yield candidate
+
+
+def _numbers(root: Any) -> set[float]:
+    return {
+        node.value for node in _walked(root)
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+    }  # fmt: skip
 
 
 def _derived_pairs(stem: str, exercise: str) -> Iterator[Candidate]:
