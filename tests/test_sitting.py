@@ -34,16 +34,10 @@ class Guest:
     lost = False
 
     def __init__(self, functions: dict[str, Callable], uses: dict[str, str]) -> None:
-        self._functions, self._uses = functions, uses
-        self.imported = Imported(uses=dict.fromkeys((*CHECKS, *functions), frozenset()))
+        self._functions = functions
+        nothing: dict[str, frozenset[str]] = dict.fromkeys((*CHECKS, *functions), frozenset())
+        self.imported = Imported(uses=nothing | {name: frozenset({used}) for name, used in uses.items()})
         self.closed = False
-
-    @property
-    def uses(self) -> Any:
-        return self.imported.uses
-
-    def reaches(self, name: str, other: str) -> bool:
-        return self._uses.get(name) == other
 
     @contextlib.contextmanager
     def session(self, clock: Clock) -> Iterator[Any]:

@@ -194,10 +194,6 @@ class Sitting:
             self._admit(with_ours)
         return self.guests.get(with_ours)
 
-    def _uses(self, name: str, other: str) -> bool:
-        guest = self.guests.get(False)
-        return guest is not None and guest.reaches(name, other)
-
     # --------------------------------------------------------------------------------------------------- one exercise
 
     def _grade(self, exercise: Exercise) -> Row:
@@ -218,7 +214,7 @@ class Sitting:
     def _earlier(self, exercise: Exercise) -> list[str]:
         """The exercises that it may use, and does."""
         names = list(self.section.exercises)
-        return [name for name in names[: names.index(exercise.name)] if self._uses(exercise.name, name)]
+        return [name for name in names[: names.index(exercise.name)] if self.imported.reaches(exercise.name, name)]
 
     def _wrong(self, exercise: Exercise, used: list[str]) -> list[str]:
         return [name for name in used if self._settle(name)["verdict"] != "pass"]

@@ -13,11 +13,11 @@ import threading
 from types import FunctionType, ModuleType
 from typing import NoReturn
 
-from grader.rpc.names import looked_up
 from grader.sandbox.guest.jupyter import surround
 from grader.sandbox.guest.orders import OrderError, receive_order, send_order
 from grader.sandbox.guest.process_state import seed, switch_back
 from grader.sandbox.guest.running import Run
+from grader.sandbox.guest.uses import class_attributes, uses
 from grader.sandbox.guest.worker import flush, serve
 
 JUMPS = frozenset((*dis.hasjrel, *dis.hasjabs))
@@ -69,7 +69,7 @@ class Zygote:
         run.all()
         _end_monitor()
         self.module = module
-        found = {"uses": _uses(module), "stubs": _stubs(module)}
+        found = {"uses": uses(module), "stubs": _stubs(module)}
         return {"op": "loaded", **found, "trouble": run.trouble, "values": run.values(), "cut": run.cut}
 
     def _check(self, sock: int, output: int) -> None:
@@ -89,17 +89,6 @@ class Zygote:
         serve(socket.socket(fileno=sock), self.module, self.filename)
 
 
-def _uses(module: ModuleType) -> dict[str, list[str]]:
-    """Each public name of the module, with the names that its code, where it is written in Python, looks up."""
-    uses = {}
-    for name, value in list(vars(module).items())[:2000]:
-        if not name.startswith("_"):
-            functions = list(vars(value).values()) if isinstance(value, type) else [value]
-            codes = [function.__code__ for function in functions if isinstance(function, FunctionType)]
-            uses[name] = sorted({looked for code in codes for looked in looked_up(code)})[:200]
-    return uses
-
-
 def _stubs(module: ModuleType) -> list[str]:
     """The public functions and classes that nobody has begun with."""
     return [name for name, value in list(vars(module).items())[:2000] if not name.startswith("_") and _is_stub(value)]
@@ -107,8 +96,8 @@ def _stubs(module: ModuleType) -> list[str]:
 
 def _is_stub(value: object) -> bool:
     """Whether calling it can only raise NotImplementedError, whatever it is given: its code knows no other way out."""
-    function = vars(value).get("__init__") if isinstance(value, type) else value
-    if not isinstance(function, FunctionType):
+    function = class_attributes(value).get("__init__") if issubclass(type(value), type) else value
+    if type(function) is not FunctionType:
         return False
     names = set(function.__code__.co_names)
     if "NotImplementedError" not in names or names - {"NotImplementedError", "super", "__init__"}:

@@ -54,7 +54,7 @@ class Imported:
     """What an import left.
 
     Attributes:
-        uses: the names that the module defines, and for each those that its code looks up.
+        uses: the names that the module defines, and for each those that it uses.
         trouble: what ended early.
         rebound: names that were given another value.
         stubs: names of what can only raise NotImplementedError. Whoever lies about it has fewer checks that could pass.
@@ -76,6 +76,17 @@ class Imported:
             _rebound(answer.get("values")),
             frozenset(name for name in a_list(answer.get("stubs")) if isinstance(name, str)),
         )
+
+    def reaches(self, name: str, other: str) -> bool:
+        """Whether one function or class of the module uses another, be it by way of a third."""
+        seen: set[str] = set()
+        ahead = [name]
+        while ahead:
+            here = ahead.pop()
+            if here not in seen:
+                seen.add(here)
+                ahead += self.uses.get(here, frozenset())
+        return other in seen
 
 
 def _trouble(told: dict, seconds: float) -> Trouble:

@@ -169,10 +169,6 @@ class Guest:
         self.lost = False
         """Whether its supervisor is gone, or does not work any more: nothing can be asked of it."""
 
-    @property
-    def uses(self) -> Mapping[str, frozenset[str]]:
-        return self.imported.uses
-
     def load(self, text: str, clock: Clock, order: dict) -> None:
         with tempfile.TemporaryFile() as source, contextlib.closing(Output()) as output:
             source.write(text.encode())
@@ -186,17 +182,6 @@ class Guest:
             raise ended(answer.get("status"), "while it was imported")
         self.imported = Imported.told(answer, seconds)
 
-    def reaches(self, name: str, other: str) -> bool:
-        """Whether the code of one function or class of the module uses another, be it by way of a third."""
-        seen: set[str] = set()
-        ahead = [name]
-        while ahead:
-            here = ahead.pop()
-            if here not in seen:
-                seen.add(here)
-                ahead += self.uses.get(here, frozenset())
-        return other in seen
-
     @contextlib.contextmanager
     def session(self, clock: Clock) -> Iterator["Session"]:
         """A fresh process for one check."""
@@ -207,7 +192,9 @@ class Guest:
             self._order({"op": "check"}, [theirs.fileno(), output.writer])
             theirs.close()
             output.close_writer()
-            session = Session(ours, output, self._control, frozenset(self.uses), clock, self._lost, self.filename)
+            session = Session(
+                ours, output, self._control, frozenset(self.imported.uses), clock, self._lost, self.filename
+            )
             yield session
         finally:
             theirs.close()
