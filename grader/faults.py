@@ -11,7 +11,7 @@
     ├── Unread                the cell that would define what was asked for cannot be read
     └── Tampered              it broke the rules of the connection
     GraderFault               ours: never charged to a learner
-    └── LostGuest              the process that keeps a submission in is gone; twice is the submission's doing
+    └── LostGuest              the process that keeps a submission in is gone, or makes no check; twice is the submission's doing
     RanOn                     at the desk: an answer ran on and was interrupted
 
 `verdict_of` maps an exception to the verdict it means.

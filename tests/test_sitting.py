@@ -111,6 +111,36 @@ def test_a_guest_that_is_lost_once_is_put_into_a_fresh_jail_and_twice_is_the_sub
     assert (verdicts(machine), machine.fresh) == (["tamper", "tamper"], 1)
 
 
+def test_a_jail_that_does_not_work_before_the_submission_is_in_it_is_tried_anew_and_stays_our_fault():
+    ours = faults.GraderFault("no process can be made")
+    machine = Machine(ours, right())
+    assert (verdicts(machine), machine.fresh) == (["pass", "pass"], 1)
+    with pytest.raises(faults.GraderFault, match="no process can be made"):
+        verdicts(Machine(ours, ours))
+
+
+def test_what_is_tried_again_with_ours_is_alone_in_the_fresh_jail():
+    """Beside it, the submission as it is could have that fail again at will."""
+    wrong = {FIRST: lambda betas: 2 * betas}
+    beside: list[int] = []
+
+    def failing(*args: Any, **kwargs: Any) -> None:
+        if machine.fresh:
+            beside.append(len(machine.asked) - machine.before)
+        raise faults.GraderFault("no process can be made")
+
+    class Counting(Machine):
+        before = 0
+
+        def fresh_sandbox(self) -> Machine:
+            self.before = len(self.asked)
+            return super().fresh_sandbox()
+
+    machine = Counting(Guest({**wrong, SECOND: failing}, {SECOND: FIRST}))
+    assert verdicts(machine) == ["fail", "grader-error"]
+    assert set(beside) == {1}
+
+
 @pytest.mark.parametrize(
     ("fault", "verdict"),
     [

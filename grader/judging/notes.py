@@ -1,4 +1,4 @@
-"""What is noted beside verdicts: which piece of a submission ended early or could not be read, and which exercises that concerns."""
+"""What is noted beside verdicts: which piece of a submission ended early or could not be read, which exercises that concerns; whose others it was judged with."""
 
 import re
 from collections.abc import Iterable
@@ -129,3 +129,20 @@ def _binds(text: str, name: str) -> bool:
     defined = rf"^[ \t]*(?:async +)?(?:def|class) +{word}\b|^[ \t]*{word} *[:=](?!=)"
     imported = rf"^[ \t]*(?:from +\S+ +)?import [^\n]*(?:\b{word}\b|\*)"
     return re.search(f"{defined}|{imported}", text, re.MULTILINE) is not None
+
+
+def blocked(names: list[str]) -> str:
+    """What is said of an exercise that uses these, where ours cannot stand in for them."""
+    return f"It uses {_and(names)}, which {'is' if len(names) == 1 else 'are'} not right yet: begin there."
+
+
+def by_itself(verdict: str, names: list[str]) -> str:
+    """What is said of an exercise that was judged with the course's functions in the place of those it uses."""
+    theirs, yours = f"the course's {_and(names)}", "yours, which is" if len(names) == 1 else "yours, which are"
+    if verdict == "pass":
+        return f"Right by itself, with {theirs}; in your file it still meets {yours} not right yet."
+    return f"judged     with {theirs} in place of {yours} not right yet"
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

@@ -18,13 +18,12 @@ from grader.course import Exercise, Section, section
 from grader.diagnosis.diagnose import diagnose
 from grader.findings import explain
 from grader.intake.sources import Places
-from grader.judging.notes import Notes, told
+from grader.judging.notes import Notes, blocked, by_itself, told
 from grader.judging.oracle import oracle, within_reason
 from grader.judging.results import CheckRow, Row
 from grader.sandbox.host.imported import Imported
 from grader.sandbox.host.limits import Clock
 from grader.sandbox.host.sandbox import Guest, Sandbox
-from grader.sandbox.host.session import KILLED_OURS
 
 CHECK_SECONDS = 20
 """Wall time that a check may keep a submission busy; the judge's own work does not count."""
@@ -181,13 +180,19 @@ class Sitting:
                     continue
                 self.broken[with_ours] = fault
                 return
-            except faults.LostGuest:
-                if lost:
-                    self.broken[with_ours] = faults.Tampered(KILLED_OURS)
+            except faults.GraderFault as fault:
+                if lost and isinstance(fault, faults.LostGuest):
+                    self.broken[with_ours] = _its_own_doing(fault)
                     return
+                if lost:
+                    raise
                 lost = True
-                self._close()
-                sandbox = self.judge.fresh_sandbox()
+                sandbox = self._fresh_sandbox()
+
+    def _fresh_sandbox(self) -> Sandbox:
+        """A sandbox in which nothing of the submission runs: else one guest of it could keep another from working."""
+        self._close()
+        return self.judge.fresh_sandbox()
 
     def _guest(self, with_ours: bool) -> Guest | None:
         if with_ours not in self.guests and with_ours not in self.broken:
@@ -268,14 +273,12 @@ class Sitting:
         found = self._run_once(check, ours)
         if found.verdict == "grader-error":
             try:
-                self._close()
-                self.judge.fresh_sandbox()
-                self._admit(False)
+                self._fresh_sandbox()
                 found = self._run_once(check, ours)
             except faults.GraderFault as fault:
                 return Outcome(fault.verdict, None, fault)
             if isinstance(found.error, faults.LostGuest):
-                tampered = faults.Tampered(KILLED_OURS)
+                tampered = _its_own_doing(found.error)
                 found = Outcome(tampered.verdict, None, tampered)
         return found
 
@@ -322,7 +325,7 @@ class Sitting:
             check, first = failed[0]
             verdict = self._verdict(exercise, found)
             if blocking and verdict not in OWN:
-                verdict, message = "blocked", _blocked(blocking)
+                verdict, message = "blocked", blocked(blocking)
             if verdict == "fail":
                 mistake = self._diagnose(exercise, failed)
             message = message or explain(
@@ -331,7 +334,7 @@ class Sitting:
             if mistake is not None:
                 message += f"\nlooks like {mistake.name}. {mistake.explanation}"
         if ours and verdict != "unfinished":
-            message = _lines(message, _by_itself(verdict, list(ours)))
+            message = _lines(message, by_itself(verdict, list(ours)))
         message = _lines(message, told(self.notes.of(exercise.name, verdict, self.imported)))
         passed = sum(exercise.shares.get(row["name"], 0) for row in found.rows if row["verdict"] == "pass")
         row: Row = {
@@ -374,6 +377,11 @@ class Sitting:
         return diagnose(self.section.stem, exercise.name, ours, self.request.seed)
 
 
+def _its_own_doing(lost: faults.LostGuest) -> faults.Tampered:
+    """What it means that a guest was lost twice, the second time in a fresh jail."""
+    return faults.Tampered(f"{lost}, in a fresh jail again")
+
+
 def _without_frames(error: BaseException | None) -> None:
     """Let an exception that is kept for the report keep none of the tensors that were at hand where it was raised."""
     seen: set[int] = set()
@@ -385,19 +393,3 @@ def _without_frames(error: BaseException | None) -> None:
 
 def _lines(*parts: str) -> str:
     return "\n".join(part for part in parts if part)
-
-
-def _blocked(names: list[str]) -> str:
-    return f"It uses {_and(names)}, which {'is' if len(names) == 1 else 'are'} not right yet: begin there."
-
-
-def _by_itself(verdict: str, names: list[str]) -> str:
-    """What is said of an exercise that was judged with the course's functions in the place of those it uses."""
-    theirs, yours = f"the course's {_and(names)}", "yours, which is" if len(names) == 1 else "yours, which are"
-    if verdict == "pass":
-        return f"Right by itself, with {theirs}; in your file it still meets {yours} not right yet."
-    return f"judged     with {theirs} in place of {yours} not right yet"
-
-
-def _and(names: list[str]) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

@@ -19,7 +19,7 @@ from grader.sandbox.guest.cleanup import descendants, kill
 from grader.sandbox.guest.confine import libc
 from grader.sandbox.guest.orders import OrderError, receive_order, send_order
 from grader.sandbox.guest.process_state import seed, switch_back
-from grader.sandbox.guest.supervisor import begin
+from grader.sandbox.guest.supervisor import begin, no_process
 from grader.sandbox.guest.walls import Walls
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
@@ -51,7 +51,14 @@ def main(control_fd: int, **walls: Any) -> NoReturn:
             if not guarded:
                 _end(supervisors, order["guest"])
             continue
-        if (pid := os.fork()) == 0:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            with socket.socket(fileno=descriptors[0]) as guest, contextlib.suppress(OrderError):
+                send_order(guest, {"op": "broken", "why": no_process(error), "ours": True})
+            _reap(supervisors)
+            continue
+        if pid == 0:
             control.close()
             begin(socket.socket(fileno=descriptors[0]), Walls(**walls), order["times"])
         supervisors[order["guest"]] = pid

@@ -20,7 +20,7 @@ from typing import NoReturn
 from grader.sandbox.guest.cleanup import descendants, empty, kill
 from grader.sandbox.guest.confine import libc
 from grader.sandbox.guest.orders import OrderError, receive_order, send_order
-from grader.sandbox.guest.walls import Walls
+from grader.sandbox.guest.walls import PROCESSES, Walls
 from grader.sandbox.guest.zygote import Zygote
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -32,6 +32,10 @@ GLANCE_SECONDS = 0.01
 """How long a process that was killed may take to go before we look again."""
 MOST_ROUNDS = 20
 """How often new processes may appear while we clear up, before all are killed, the zygote included."""
+
+
+class OursError(Exception):
+    """Something of ours does not work while nothing of the submission runs here."""
 
 
 def begin(control: socket.socket, walls: Walls, times: float) -> NoReturn:
@@ -50,7 +54,9 @@ def begin(control: socket.socket, walls: Walls, times: float) -> NoReturn:
         pass
     except BaseException as error:
         with contextlib.suppress(OrderError):
-            send_order(control, {"op": "broken", "why": f"{type(error).__name__}: {error}"[:500]})
+            ours = supervisor is None or isinstance(error, OursError)
+            why = str(error) if isinstance(error, OursError) else f"{type(error).__name__}: {error}"
+            send_order(control, {"op": "broken", "why": why[:500], "ours": ours})
     if supervisor is not None:
         supervisor.kill_all()
     os._exit(0)
@@ -78,11 +84,12 @@ class Supervisor:
         self.loading: dict = {}
         self.source_fd = -1
         self.expected = ""
-        """What the zygote is to say next: "loaded" when its import ends, "exited" when a check does; else nothing."""
+        """What the zygote is to say next: "begun" before its import, "loaded" when that ends, "exited" when a check does; else nothing."""
         self.waiting: tuple[dict, list[int]] | None = None
         """A check that begins when the import has ended."""
         self.threaded = False
         """The import left threads running: a fork has none of them, and may find a lock of theirs held for ever."""
+        self.limit = resource.getrlimit(resource.RLIMIT_NPROC)
 
     def run(self) -> NoReturn:
         while True:
@@ -112,6 +119,8 @@ class Supervisor:
 
     def _report(self, message: dict) -> None:
         """Tell the judge what the zygote said, unless it is what a check waits for."""
+        if message["op"] == "begun":
+            return
         if self.waiting is None:
             send_order(self.control, message)
             return
@@ -126,24 +135,73 @@ class Supervisor:
     def _start_zygote(self, output_fd: int) -> None:
         ours, theirs = socket.socketpair()
         ours.settimeout(PATIENCE_SECONDS)
-        self.zygote_status = None
-        self.zygote_pid = os.fork()
-        if self.zygote_pid == 0:
+        pid = self._fork()
+        if pid == 0:
             self.control.detach()
             ours.detach()
             _close_all_but(theirs.fileno(), self.source_fd, output_fd)
-            self.walls.raise_last()
-            Zygote(theirs, self.loading, self.source_fd, output_fd).run()
+            self._be_the_zygote(theirs, output_fd)
         theirs.close()
-        self.zygote, self.expected = ours, "loaded"
+        self.zygote_pid, self.zygote_status = pid, None
+        self.zygote, self.expected = ours, "begun"
+
+    def _be_the_zygote(self, orders: socket.socket, output_fd: int) -> NoReturn:
+        try:
+            self.walls.raise_last()
+            zygote = Zygote(orders, self.loading, self.source_fd, output_fd)
+            zygote.get_ready()
+        except BaseException as error:
+            with contextlib.suppress(OrderError):
+                send_order(orders, {"op": "broken", "why": f"{type(error).__name__}: {error}"[:500]})
+            os._exit(1)
+        zygote.run()
+
+    def _fork(self) -> int:
+        """Fork; where there is no room for that, it may be what the submission left running that has it, and goes first.
+
+        Raises:
+            OursError: there is none even so.
+        """
+        try:
+            return os.fork()
+        except OSError:
+            self.kill_all()
+        try:
+            return os.fork()
+        except OSError as error:
+            raise self._without_room(error) from error
+
+    def _without_room(self, error: OSError) -> Exception:
+        """What it means that no process can be made though nothing of the submission runs any more."""
+        if resource.getrlimit(resource.RLIMIT_NPROC) != self.limit:
+            return error  # the submission has set us another limit
+        return OursError(no_process(error))
+
+    def _whose_fault(self, message: dict) -> dict:
+        """What to tell of a zygote that says there is no room for a check: the submission's doing, if there is once it is gone.
+
+        Raises:
+            OursError: there is none: as many processes as a zygote and a check are cannot be made.
+        """
+        self._end_zygote()
+        self.kill_all()
+        try:
+            if (pid := os.fork()) == 0:
+                os._exit(_can_fork())
+            failed = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        except OSError as error:
+            raise self._without_room(error) from error
+        if failed:
+            raise self._without_room(OSError(failed, os.strerror(failed)))
+        return {"op": "unforked", "why": str(message.get("why"))[:200]}
 
     def _prepare_check(self, order: dict, descriptors: list[int]) -> None:
         if self.zygote is not None and self.threaded:
-            kill(self.zygote_pid)
-            self._hear()
+            self._end_zygote()
         if self.zygote is not None:
             self._start_check(order, descriptors)
         else:  # import again: an earlier check took it down, or each check needs its own
+            self.kill_all()  # what an import leaves running is not to meet the next one
             self._start_zygote(descriptors[1])
             self.waiting = order, [os.dup(fd) for fd in descriptors]
 
@@ -154,27 +212,45 @@ class Supervisor:
             send_order(self.zygote, {**order, "here": self.threaded}, descriptors)
 
     def _hear(self) -> dict:
-        """What the zygote says; of a zygote that is gone or says what it should not, how it ended."""
+        """What the zygote says; of a zygote that is gone or says what it should not, how it ended.
+
+        Raises:
+            OursError: it is gone before anything of the submission ran, or no check can be forked from it through no fault of that.
+        """
         assert self.zygote is not None
+        message: dict = {}
         try:
             message, descriptors = receive_order(self.zygote)
             for fd in descriptors:
                 os.close(fd)
+            if message.get("op") == "unforked" and self.expected == "exited":
+                return self._whose_fault(message)
             if message.get("op") != self.expected:
                 raise OrderError("not what it was asked")
         except OrderError:
+            early = self.expected == "begun"
             gone = "exited" if self.expected == "exited" and self.threaded else "zygote-ended"
             self.zygote.close()
             self.zygote = None
             kill(self.zygote_pid)
             if self.zygote_status is None:
                 _, self.zygote_status = os.waitpid(self.zygote_pid, 0)
-            message = {"op": gone, "status": os.waitstatus_to_exitcode(self.zygote_status)}
+            self.expected = ""
+            status = os.waitstatus_to_exitcode(self.zygote_status)
+            if early:
+                why = message.get("why") or f"it ended, with exit status {status}"
+                raise OursError(f"the process that is to import the submission does not come to it: {why}") from None
+            message = {"op": gone, "status": status}
         if message["op"] == "loaded":
             self.threaded = message.get("threads") != 1
             self._remember_cut(message.get("cut"))
-        self.expected = ""
+        self.expected = "loaded" if message["op"] == "begun" else ""
         return message
+
+    def _end_zygote(self) -> None:
+        kill(self.zygote_pid)
+        self.expected = ""  # nothing that it said yet counts
+        self._hear()
 
     def _remember_cut(self, cut: object) -> None:
         """What took too long once is not waited for again, should the module be imported again."""
@@ -194,8 +270,7 @@ class Supervisor:
             for fd in self.waiting[1]:
                 os.close(fd)
             self.waiting = None
-            kill(self.zygote_pid)
-            self._hear()
+            self._end_zygote()
         self._kill_others()
         if self.expected and self.zygote is not None:
             if not select.select([self.zygote], [], [], PATIENCE_SECONDS)[0]:
@@ -241,6 +316,26 @@ class Supervisor:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if ended[0] == self.zygote_pid:
                     self.zygote_status = ended[1]
+
+
+def _can_fork() -> int:
+    """The error number of a fork; 0 if it goes."""
+    try:
+        if (pid := os.fork()) == 0:
+            os._exit(0)
+    except OSError as error:
+        return error.errno or 1
+    os.waitpid(pid, 0)
+    return 0
+
+
+def no_process(error: OSError) -> str:
+    """That no process can be made, and where to look for the reason."""
+    return (
+        f"no process can be made ({error.strerror}). The user whom submissions run as may have {PROCESSES} processes and threads at a time "
+        "(RLIMIT_NPROC), and the machine or its container has limits of its own (`ulimit -u`, pids.max). Without bubblewrap that user is the one who "
+        "grades, and all that runs in that name counts: end what need not run, or grade as a user of its own."
+    )
 
 
 def _close_all_but(*kept: int) -> None:

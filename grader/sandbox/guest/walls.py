@@ -22,9 +22,11 @@ MEMORY = 2 * GIB
 """Bytes that a process may take beside what torch takes to be imported: a build for GPUs takes many more."""
 PROCESSOR_SECONDS = 150
 """More than a section's budget of wall time, for what runs on unwatched; where a course gives more of that, there is more of these."""
+PROCESSES = 256
+"""Processes and threads of the jail's user at a time. Without bubblewrap that is the grader's user, and all that runs in that name counts."""
 LIMITS = {
     resource.RLIMIT_FSIZE: 128 << 20,
-    resource.RLIMIT_NPROC: 256,
+    resource.RLIMIT_NPROC: PROCESSES,
     resource.RLIMIT_NOFILE: 256,
     resource.RLIMIT_CORE: 0,
 }

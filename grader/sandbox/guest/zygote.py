@@ -36,11 +36,15 @@ class Zygote:
         self.output_fd = output_fd
         self.module: ModuleType | None = None
 
-    def run(self) -> NoReturn:
+    def get_ready(self) -> None:
+        """What is to be done before anything of the submission's runs: what goes wrong here is ours."""
         _use_output(self.output_fd)
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # of who is stopped the last line is told too
         faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)  # whoever takes too long is asked where it is
         seed(self.seed)
+        send_order(self.orders, {"op": "begun"})
+
+    def run(self) -> NoReturn:
         answer = self._import()
         switch_back()
         seed(self.seed)  # each check finds the generators so
@@ -73,8 +77,14 @@ class Zygote:
         return {"op": "loaded", **found, "trouble": run.trouble, "values": run.values(), "cut": run.cut}
 
     def _check(self, sock: int, output: int) -> None:
-        """Fork a check and tell how it ended."""
-        pid = os.fork()
+        """Fork a check and tell how it ended, or why there is none."""
+        try:
+            pid = os.fork()
+        except OSError as error:
+            send_order(self.orders, {"op": "unforked", "why": str(error)[:200]})
+            os.close(sock)
+            os.close(output)
+            return
         if pid == 0:
             self.orders.close()
             self._serve(sock, output)

@@ -114,6 +114,7 @@ class Sandbox:
         Raises:
             faults.CheckFault: the import hangs, crashes, raises, prints too much.
             faults.LostGuest: the jail is gone, or does not work.
+            faults.GraderFault: it did not work before anything of the submission ran in this guest.
         """
         ours, theirs = socket.socketpair()
         number = next(self._guests)
@@ -168,6 +169,10 @@ class Guest:
         self._control = control
         self.lost = False
         """Whether its supervisor is gone, or does not work any more: nothing can be asked of it."""
+        self._broken: faults.GraderFault | None = None
+        """What the supervisor said when it did not work any more."""
+        self._loading = False
+        """Whether it was told to load the submission: nothing of that runs before."""
 
     def load(self, text: str, clock: Clock, order: dict) -> None:
         with tempfile.TemporaryFile() as source, contextlib.closing(Output()) as output:
@@ -176,6 +181,7 @@ class Guest:
             seconds = round(max(clock.left, 0) * IMPORT_SHARE, 1)
             order = {"op": "load", "filename": self.filename, "seconds": seconds, **order}
             self._order(order, [source.fileno(), output.writer])
+            self._loading = True
             output.close_writer()
             answer = self._answer(output, clock)
         if answer.get("op") != "loaded":
@@ -192,9 +198,8 @@ class Guest:
             self._order({"op": "check"}, [theirs.fileno(), output.writer])
             theirs.close()
             output.close_writer()
-            session = Session(
-                ours, output, self._control, frozenset(self.imported.uses), clock, self._lost, self.filename
-            )
+            names = frozenset(self.imported.uses)
+            session = Session(ours, output, self._control, names, clock, self._receive, self.filename)
             yield session
         finally:
             theirs.close()
@@ -235,13 +240,24 @@ class Guest:
         try:
             send_order(self._control, order, descriptors)
         except OrderError as error:
+            while select.select([self._control], [], [], 0)[0]:  # what it said before it was gone
+                self._receive()
             raise self._lost() from error
 
     def _lost(self) -> BaseException:
         self.lost = True
+        if self._broken is not None:
+            return self._broken
+        if not self._loading:
+            return faults.GraderFault("the jail is gone before the submission was in it")
         return faults.LostGuest("the jail is gone") if self._guarded else faults.Tampered(KILLED_OURS)
 
     def _receive(self) -> dict:
+        """What the supervisor says.
+
+        Raises:
+            faults.GraderFault: that it does not work; a `LostGuest`, unless nothing of the submission ran when that was so.
+        """
         try:
             answer, descriptors = receive_order(self._control)
         except OrderError as error:
@@ -249,7 +265,9 @@ class Guest:
         for fd in descriptors:
             os.close(fd)
         if answer.get("op") == "broken":
-            raise faults.LostGuest(f"the jail does not work: {str(answer.get('why'))[:500]}")
+            kind = faults.GraderFault if answer.get("ours") is True else faults.LostGuest
+            self._broken = kind(f"the jail does not work: {str(answer.get('why'))[:500]}")
+            raise self._lost()
         return answer
 
     def _answer(self, output: Output, clock: Clock) -> dict:

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import os
 import re
 import select
 import signal
@@ -19,7 +18,6 @@ from grader.rpc.connection import Connection
 from grader.rpc.frames import Channel
 from grader.rpc.limits import Closed, Violation
 from grader.rpc.proxies import FunctionProxy
-from grader.sandbox.guest.orders import OrderError, receive_order
 from grader.sandbox.guest.walls import MEMORY
 from grader.sandbox.host.limits import Clock, Output
 from grader.sandbox.host.memory import resident
@@ -47,14 +45,14 @@ class Session:
         control: socket.socket,
         names: frozenset[str],
         clock: Clock,
-        lost: Callable[[], BaseException],
+        told: Callable[[], dict],
         filename: str,
     ) -> None:
         self._names, self._filename = names, filename
         self.printed = ""
         self.running_line: int | None = None
         self._connection = WatchedConnection(
-            WatchedChannel(sock, output, control, clock, lost),
+            WatchedChannel(sock, output, control, clock, told),
             describe_error=errors.describe,
             build_error=lambda data: submission_error(data, ""),
             catches=Exception,
@@ -123,11 +121,11 @@ class WatchedChannel(Channel):
         output: Output,
         control: socket.socket,
         clock: Clock,
-        lost: Callable[[], BaseException],
+        told: Callable[[], dict],
     ) -> None:
         super().__init__(sock)
         sock.setblocking(False)
-        self._output, self._control, self._clock, self._lost = output, control, clock, lost
+        self._output, self._control, self._clock, self._told = output, control, clock, told
         self._polls = {False: self._watching(select.POLLIN), True: self._watching(select.POLLOUT)}
         """What is waited for, to read and to write."""
         self.dead: BaseException | None = None
@@ -259,11 +257,11 @@ class WatchedChannel(Channel):
             told = select.select([self._control], [], [], END_SECONDS)[0]
         if told:
             try:
-                answer, descriptors = receive_order(self._control)
-            except OrderError:
-                return self._lost()
-            for fd in descriptors:
-                os.close(fd)
+                answer = self._told()
+            except (faults.GraderFault, faults.Tampered) as fault:
+                return fault
+            if answer.get("op") == "unforked":
+                return faults.LostGuest(f"no process could be made for a check: {str(answer.get('why'))[:200]}")
             if answer.get("op") == "zygote-ended":
                 return faults.Tampered(KILLED_OURS)
             return ended(answer.get("status"), "")
