@@ -11,6 +11,7 @@ from pathlib import Path
 from grader.course import ROOT
 from grader.rpc import pauses
 from grader.sandbox.guest.confine import can_gather_memory
+from grader.sandbox.host import interpreter
 
 INSIDE = ("__init__.py", "rpc", "sandbox/__init__.py", "sandbox/guest")
 """What of the grader the jail holds; no more of it is there."""
@@ -149,7 +150,12 @@ def _libraries() -> list[str]:
     """The caller's folders of shared libraries, those that the jail sees: an interpreter out of a cluster's modules may need them."""
     told = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
     folders = [Path(folder).resolve() for folder in told if folder.startswith("/")]
-    return [str(folder) for folder in folders if any(folder.is_relative_to(seen) for seen in _host_folders())]
+    seen = _host_folders()
+    return [
+        str(folder)
+        for folder in folders
+        if any(folder.is_relative_to(one) or (one.parent == folder and ".so" in one.name) for one in seen)
+    ]
 
 
 @cache
@@ -161,12 +167,8 @@ def gathers_memory() -> bool:
 def _host_folders() -> list[Path]:
     """What of the host's files the jail sees, read-only: the interpreter, its packages, the system's libraries."""
     folders = [Path(path) for path in ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc/ld.so.cache")]
-    folders += [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent]
-    found: list[Path] = []
-    for folder in folders:
-        if folder.exists() and not any(folder.is_relative_to(known) for known in found):
-            found.append(folder)
-    return found
+    found = [folder for folder in folders if folder.exists()]
+    return [*found, *interpreter.needed(found)]
 
 
 def _covered() -> list[Path]:
