@@ -38,7 +38,7 @@ class Toy(nn.Module):
     def picture(self, z: Tensor) -> Tensor:
         """What decode draws of a latent."""
         large = z.repeat_interleave(4, 2).repeat_interleave(4, 3)
-        return self.contrast.to(z) * torch.tanh(large[:, :1] + 0.5 * large[:, 1:])
+        return self.contrast.to(z) * torch.tanh(large[:, :1] + 0.5 * large[:, 1:].sum(dim=1, keepdim=True))
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         mean, logvar = self.encode(x)

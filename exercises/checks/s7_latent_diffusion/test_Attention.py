@@ -40,7 +40,7 @@ def test_Attention_gives_back_xs_shape_with_and_without_a_context(code, rng):
         (12, 12, 12, 1, 2),
         (4, 2, 10, 7, 1),
     ):
-        network = made(code, "Attention", dim, heads, context_dim)
+        network = made(code, "Attention", dim, heads, context_dim).eval()
         for dtype in (torch.float32, torch.float64):
             network.to(dtype)
             given = {"x": cases.normal((3, tokens, dim), rng).to(dtype)}

@@ -31,9 +31,9 @@ class Draw:
     """All that generate is given, but for the model and the autoencoder."""
 
     def __init__(
-        self, rng: Generator, T: int = 10, n: int = 3, samples: int = 3, size: tuple[int, int] = (2, 3)
+        self, rng: Generator, T: int = 10, n: int = 3, samples: int = 3, size: tuple[int, ...] = (2, 2, 3)
     ) -> None:
-        self.z_T = cases.normal((samples, 2, *size), rng)
+        self.z_T = cases.normal((samples, *size), rng)
         self.y = torch.randint(9, (samples,), generator=rng) + 1
         self.null, self.n, self.guidance, self.scale = 10, n, 2.5, 0.4
         self.alpha_bar = cases.alpha_bar_of(cases.schedule(T, rng, smallest=0.02))
@@ -106,8 +106,8 @@ def test_generate_asks_the_model_at_trailing_times_twice_for_each_latent(code, r
 
 def test_generate_shows_the_model_the_latents_on_their_way(code, rng):
     """The first state is z_T itself, and each next one a DDIM step further."""
-    for T, n, guidance in ((10, 3, 2.5), (6, 6, -1.0), (8, 5, 20.0)):
-        draw, model = Draw(rng, T, n), Listener()
+    for T, n, guidance, channels in ((10, 3, 2.5, 2), (6, 6, -1.0, 5), (8, 5, 20.0, 1)):
+        draw, model = Draw(rng, T, n, size=(channels, 2, 3)), Listener()
         draw.guidance = guidance
         draw.draw(code, model, Toy())
         for number, (step, want) in enumerate(zip(steps(model, draw), draw.states(model), strict=False)):
