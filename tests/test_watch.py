@@ -195,3 +195,34 @@ def test_an_arrow_and_its_kin_are_no_key(monkeypatch) -> None:
         keyboard.write(b"H")
         assert watch._posix_key(1) == "h"
         assert watch._posix_key(0) == ""
+
+
+class WindowsKeyboard:
+    """What `msvcrt` gives of what is typed; that a second code waits may be told only once another key is pressed."""
+
+    def __init__(self, tells: bool) -> None:
+        self.tells, self.codes, self.begun = tells, "", False
+
+    def kbhit(self) -> bool:
+        return len(self.codes) > (0 if self.tells or not self.begun else 1)
+
+    def getwch(self) -> str:
+        code, self.codes = self.codes[0], self.codes[1:]
+        self.begun = code in "\x00\xe0" and not self.begun
+        return code
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_an_arrow_and_its_kin_are_no_key_on_windows_either(monkeypatch, tells: bool) -> None:
+    """Up is à and H there, Page Down à and Q."""
+    keyboard = WindowsKeyboard(tells)
+    monkeypatch.setitem(sys.modules, "msvcrt", keyboard)
+    key = watch._windows_keys()
+    for codes in ("\xe0H", "\xe0Q", "\xe0R", "\xe0S", "\x00H", "\x00<"):
+        keyboard.codes += codes
+        assert key(0.1) == ""
+        keyboard.codes += "N"
+        assert key(0.1) == "n"
+    keyboard.codes += "\xe0HQ"
+    assert key(0.1) == "q"
+    assert key(0.1) == ""

@@ -16,6 +16,8 @@ POLL = 0.3
 """Seconds between two looks at the files."""
 ESCAPE = "\x1b"
 """With it begins what a terminal sends for an arrow and its kin."""
+SPECIAL = ("\x00", "\xe0")
+"""With one of these begins what Windows gives for them; the second code may be a letter."""
 KEYS = "n next · h hint · l list · c check all · s show · r reset · q quit"
 Key = Callable[[float], str]
 """Waits so many seconds for a key, and gives it, or ""."""
@@ -165,7 +167,7 @@ def keyboard() -> Iterator[Key]:
     if not sys.stdin.isatty():
         yield _no_key
     elif os.name == "nt":
-        yield _windows_key
+        yield _windows_keys()
     else:
         import termios
         import tty
@@ -196,12 +198,26 @@ def _posix_key(seconds: float) -> str:
     return read or "q"  # the terminal is gone
 
 
-def _windows_key(seconds: float) -> str:
+def _windows_keys() -> Key:
+    """The second code of an arrow is left out whenever it comes: `kbhit` need not tell of it before another key is pressed.
+
+    To wait for it there would end the watching where an à was typed, which is the same code without a second.
+    """
     import msvcrt
 
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if msvcrt.kbhit():  # type: ignore[attr-defined]
-            return msvcrt.getwch().lower()  # type: ignore[attr-defined]
-        time.sleep(0.05)
-    return ""
+    begun = False
+
+    def key(seconds: float) -> str:
+        nonlocal begun
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if not msvcrt.kbhit():  # type: ignore[attr-defined]
+                time.sleep(0.05)
+                continue
+            read = msvcrt.getwch()  # type: ignore[attr-defined]
+            if not begun and read not in SPECIAL:
+                return read.lower()
+            begun = not begun
+        return ""
+
+    return key
