@@ -4,14 +4,10 @@ What a learner asks for is answered by the desk alone; the instructor's commands
 `grader.cli`.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 
 from grader.desk.alone import begun
-
-ENOUGH = 141
-"""The exit status of a program that the signal SIGPIPE ends, as a shell gives it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,13 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from grader import cli
 
             run = cli.main
-        try:
-            status = run(arguments)
-            sys.stdout.flush()
-        except BrokenPipeError:  # whoever read what we print has enough: `unstatic status | head -1`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return ENOUGH
-        return status
+        return run(arguments)
 
 
 if __name__ == "__main__":

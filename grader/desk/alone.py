@@ -9,15 +9,26 @@ from collections.abc import Iterator, Sequence
 
 NEEDED = ("hypothesis", "jaxtyping", "matplotlib", "numpy", "pytest", "rich", "torch")
 """What a learner's install has."""
+ENOUGH = 141
+"""The exit status of a program that the signal SIGPIPE ends, as a shell gives it."""
 
 
 @contextlib.contextmanager
 def begun() -> Iterator[None]:
-    """What ends a command before it could say so itself is told in a line: an interruption, or a package that is not there."""
+    """What ends a command before it could say so itself is told in a line: an interruption, or a package that is not there.
+
+    Where whoever reads what it prints has enough (`unstatic status | head -1`), it ends without a word.
+    """
     atexit.register(gc.freeze)  # as Python ends it collects garbage: what torch brought need not be looked through
     _stand_in()
     try:
-        yield
+        try:
+            yield
+        finally:  # what is left is printed here, and not as Python ends, where nothing can be said of it
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ENOUGH)
     except KeyboardInterrupt:
         print("unstatic: stopped", file=sys.stderr)
         sys.exit(130)
