@@ -323,6 +323,17 @@ def test_whoever_reads_no_more_ends_a_command_without_a_word(entry: str, command
     assert (said.returncode, said.stderr) == (141, b"")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here is full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_disk_without_room_for_what_is_said_is_told_in_a_line(unbuffered: str) -> None:
+    program, environment = [sys.executable, "-m", "grader", "next"], os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        said = subprocess.run(
+            program, cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert (said.returncode, {*said.stderr.splitlines()}) == (1, {"unstatic: [Errno 28] No space left on device"})
+
+
 @pytest.mark.parametrize(
     ("command", "status"),
     [("next", 0), ("check q_sample", 1), (f"grade '{ROOT}/exercises/s1_forward_reverse.py' --only q_sample", 0)],

@@ -26,9 +26,12 @@ def begun() -> Iterator[None]:
             yield
         finally:  # what is left is printed here, and not as Python ends, where nothing can be said of it
             sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ENOUGH)
+        if isinstance(error, BrokenPipeError):
+            sys.exit(ENOUGH)
+        print(f"unstatic: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("unstatic: stopped", file=sys.stderr)
         sys.exit(130)
