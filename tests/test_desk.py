@@ -13,6 +13,7 @@ from exercises.checks.expect import LAST_CALL, Mismatch
 from grader.checks.collect import collect
 from grader.checks.state import global_seed, tidy
 from grader.checks.under_test import UnderTest
+from grader.desk import training
 from tests.classroom import S1, Classroom, open_classroom
 
 NOISE = ("Traceback", "FAILURES", "short test summary", "Falsifying", "NotImplementedError", "rootdir", "passed in")
@@ -208,6 +209,43 @@ def test_a_reward_trains_once_for_what_it_depends_on_and_says_the_same_again(cla
         assert "nothing has changed" not in run()
         assert "nothing has changed" not in run("--fresh")
         assert trained.read_text() == "xxx"
+
+
+LONG_REWARD = """
+import time
+import pytest
+
+@pytest.mark.end_to_end
+@pytest.mark.slow{patience}
+def test_reward(code, record_property):
+    until = time.process_time() + 4
+    while time.process_time() < until:
+        pass
+    record_property("says", "it came to its end")
+"""
+
+
+@pytest.mark.parametrize(("patience", "ended"), [("", False), ("(patience=3)", True)])
+def test_a_reward_that_is_asked_for_has_the_time_that_its_plan_has(
+    classroom: Classroom, monkeypatch, patience: str, ended: bool
+) -> None:
+    monkeypatch.setenv("UNSTATIC_SECONDS", "0.2")
+    reward = classroom.root / "exercises" / "end_to_end" / "test_s1_forward_reverse.py"
+    reward.write_text(LONG_REWARD.format(patience=patience), encoding="utf-8")
+    run = classroom.pytest("exercises/end_to_end/test_s1_forward_reverse.py", "-m", "slow")
+    assert run.returncode == (0 if ended else 1)
+    assert ("it came to its end" in run.stdout) == ended
+    assert ("UNSTATIC_SECONDS=60` in the environment gives it longer" in flat(run.stdout)) == (not ended)
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("", (1800, 300)), ("2", (1800, 30)), ("60", (5400, 900)), ("0", (0, 0))]
+)
+def test_more_time_for_checks_is_more_for_rewards_and_less_is_not_less_for_long_ones(monkeypatch, said, seconds):
+    monkeypatch.setenv("UNSTATIC_SECONDS", said)
+    marks = {"slow": pytest.mark.slow(patience=900).mark}
+    long, short = SimpleNamespace(get_closest_marker=marks.get), SimpleNamespace(get_closest_marker={}.get)
+    assert (training.seconds(long), training.seconds(short)) == seconds
 
 
 def test_tidy_undoes_what_code_at_the_desk_switches() -> None:

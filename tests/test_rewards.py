@@ -18,6 +18,7 @@ from exercises.toolkit import denoising
 from exercises.toolkit.denoising import moons_from_static, off
 from grader.course import sections
 from grader.desk.progress import PASS, Progress
+from grader.desk.training import LONG
 
 CODE = importlib.import_module("solutions.s1_forward_reverse")
 SEEDS = (0, 1, 2)
@@ -124,19 +125,26 @@ def test_any_network_that_passes_draws_two_moons(name, seed, of_the_reference):
     assert lost(NETWORKS[name], seed) < WORSE * of_the_reference
 
 
-def quick(stem: str) -> Iterator[Callable[..., None]]:
-    """The end to ends of a section that run in `pytest exercises`."""
+def marked(stem: str) -> Iterator[tuple[Callable[..., None], dict[str, pytest.Mark]]]:
+    """The end to ends of a section, with their marks by name."""
     with warnings.catch_warnings(
         action="ignore", category=pytest.PytestUnknownMarkWarning
     ):  # the desk's plugin has them
         rewards = importlib.import_module(f"exercises.end_to_end.test_{stem}")
     for name, test in inspect.getmembers(rewards, inspect.isfunction):
-        marks = {mark.name for mark in getattr(test, "pytestmark", ())}
-        if name.startswith("test_") and not marks & {"slow", "gpu"}:
-            yield test
+        if name.startswith("test_"):
+            yield test, {mark.name: mark for mark in getattr(test, "pytestmark", ())}
 
 
-REWARDS = [(stem, test) for stem in sections() for test in quick(stem)]
+MARKED = [(stem, test, marks) for stem in sections() for test, marks in marked(stem)]
+REWARDS = [(stem, test) for stem, test, marks in MARKED if not {*LONG} & {*marks}]
+"""Those that run in `pytest exercises`."""
+
+
+def test_a_reward_that_takes_minutes_says_how_long_it_may_train() -> None:
+    said = {test.__name__: marks[name].kwargs for _, test, marks in MARKED for name in LONG if name in marks}
+    assert len(said) == 5
+    assert all(found["patience"] >= 900 for found in said.values()), said
 
 
 @pytest.mark.slow

@@ -110,14 +110,14 @@ ones at 169, means at 299, static at 1189.
 
 
 @pytest.mark.end_to_end
-@pytest.mark.slow
+@pytest.mark.slow(patience=SMALL.patience)
 @NEEDED
 def test_static_becomes_small_digits(code, record_property: Callable[[str, object], None]) -> None:
     write_digits(code, SMALL, "cpu", "s2_digits.png", record_property)
 
 
 @pytest.mark.end_to_end
-@pytest.mark.gpu
+@pytest.mark.gpu(patience=LARGE.patience)
 @NEEDED
 def test_static_becomes_digits(code, record_property: Callable[[str, object], None]) -> None:
     if not torch.cuda.is_available():

@@ -205,7 +205,7 @@ diversity that may be left at scale 4. Not measured on a GPU yet: wide on purpos
 
 
 @pytest.mark.end_to_end
-@pytest.mark.gpu
+@pytest.mark.gpu(patience=DIGIT_PATIENCE)
 @pytest.mark.needs("cfg_loss", "guided_sample")
 def test_digits_get_right_and_alike_with_the_scale(code, record_property: Says) -> None:
     if not torch.cuda.is_available():

@@ -108,14 +108,14 @@ At 16 the reference reaches 5.6 (one seed; 6.7 at guidance 1, 14 at 2, 31 at 3),
 
 
 @pytest.mark.end_to_end
-@pytest.mark.slow
+@pytest.mark.slow(patience=SMALL.patience)
 @NEEDED
 def test_static_becomes_small_digits_by_way_of_a_latent(code, record_property: Says) -> None:
     write_digits(code, SMALL, "cpu", "s7_digits.png", record_property)
 
 
 @pytest.mark.end_to_end
-@pytest.mark.gpu
+@pytest.mark.gpu(patience=LARGE.patience)
 @NEEDED
 def test_static_becomes_digits_by_way_of_a_latent(code, record_property: Says) -> None:
     if not torch.cuda.is_available():

@@ -30,7 +30,7 @@ SOON = 0.02
 STARVED = 6
 """So many times as long has an answer that got no processor, or that sleeps."""
 LONGER = 15
-"""So many times as long has what trains: a reward, or a picture."""
+"""So many times as long has what trains: a reward, or a picture. A reward that takes minutes has what its plan says."""
 MOST = 1e6
 """Seconds; more is a slip."""
 WANTED = "give a number of seconds, such as 60, or 0 for no limit"
@@ -70,7 +70,8 @@ def set_limit(seconds: float) -> None:
 
 def told(seconds: float) -> str:
     """What is said of an answer that ran on."""
-    return f"it ran on for {seconds:g} s and was interrupted; `UNSTATIC_SECONDS={3 * seconds:g}` in the environment gives it longer"
+    longer = 3 * max(limit(), SECONDS)
+    return f"it ran on for {seconds:g} s and was interrupted; `UNSTATIC_SECONDS={longer:g}` in the environment gives it longer"
 
 
 @contextlib.contextmanager

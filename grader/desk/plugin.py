@@ -20,7 +20,7 @@ from grader.checks.run import cause
 from grader.checks.state import SEED, derive, tidy
 from grader.checks.under_test import UnderTest
 from grader.course import ROOT, Exercise, Section, find_exercise, section, sections
-from grader.desk import patience, terminal, trial
+from grader.desk import patience, terminal, training, trial
 from grader.desk.live import Live
 from grader.desk.progress import PASS, UNKNOWN, Progress, Standing
 from grader.desk.training import LONG, Training
@@ -252,7 +252,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     if hasattr(pyfuncitem.obj, "hypothesis"):
         hypothesis.seed(derive(progress.seed, name))(pyfuncitem.obj)
     reward = Training(pyfuncitem, section(place.stem), progress, run.fresh) if place.folder == "end_to_end" else None
-    seconds = patience.limit() * (1 if place.exercise else patience.LONGER)
+    seconds = patience.limit() if place.exercise else training.seconds(pyfuncitem)
     with tidy(progress.seed, reward.threads if reward else 1):
         try:
             with patience.within(seconds):

@@ -7,14 +7,25 @@ import pytest
 import torch
 
 from grader.course import ROOT, Section
+from grader.desk import patience
 from grader.desk.progress import Progress
 
 LONG = ("slow", "gpu")
-"""Marks of what runs only when it is asked for by name: `-m slow`."""
+"""Marks of what runs only when it is asked for by name, `-m slow`; each says for how many seconds it may train: slow(patience=900)."""
 LONG_TRAINING_THREADS = min(2, torch.get_num_threads())
 """For rewards that train on images for minutes. The small networks of the others gain nothing from a second thread, and where
 the cores are busy with other things they wait for it ten times as long as they compute."""
 PICTURES = ROOT / "pictures"
+WHOLE = 2
+"""So many times as long as its training may take a reward that is asked for: it trains a judge too, and draws."""
+
+
+def seconds(item: pytest.Item) -> float:
+    """How long a reward may take, 0 for as long as it takes. A limit below the usual one is meant for the checks."""
+    limit = patience.limit()
+    marks = [mark for name in LONG if (mark := item.get_closest_marker(name))]
+    plan = WHOLE * max((mark.kwargs.get("patience", 0) for mark in marks), default=0)
+    return limit and max(limit * patience.LONGER, plan * max(limit / patience.SECONDS, 1))
 
 
 class Training:
