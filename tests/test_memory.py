@@ -174,6 +174,12 @@ def test_a_verdict_depends_on_all_that_is_installed(course: Course, tmp_path: Pa
     assert course.digests() != before
 
 
+def test_a_verdict_depends_on_what_an_import_runs_of_other_exercises_and_on_what_that_names() -> None:
+    decorated = TEXT.replace("class TinyDenoiser(", "@noted(q_sample)\nclass TinyDenoiser(")
+    assert of("forward_step", decorated) != of("forward_step")
+    assert of("forward_step", decorated.replace(JUMP, "return 0 * x0")) != of("forward_step", decorated)
+
+
 # ----------------------------------------------------------------------------------------------------- what is remembered
 
 
@@ -202,6 +208,29 @@ def test_nothing_is_judged_twice_where_nothing_has_changed(desk: Desk, monkeypat
     desk.hand_in()
     assert "23 of 23" in desk.unstatic("status").stdout
     assert set(ran) == {"q_sample", "simple_loss", "train_denoiser"}, "what uses q_sample, and nothing else"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("def q_sample(\n    x0: Float[Tensor,", "def q_sample(\n    x0: Float[Tensro,"),
+        ("def q_sample(", "@torch.no_gard()\ndef q_sample("),
+        ("class TinyDenoiser(nn.Module)", "class TinyDenoiser(nn.Modul)"),
+        ("def forward(self, x: Float[Tensor,", "def forward(self, x: Float[Tensro,"),
+        (JUMP, f"break\n    {JUMP}"),
+    ],
+    ids=["an annotation", "a decorator", "a base", "a method's annotation", "a break without a loop"],
+)
+def test_a_file_that_cannot_be_imported_any_more_has_no_points_for_what_passed_before(
+    desk: Desk, edit: tuple[str, str]
+) -> None:
+    desk.hand_in()
+    assert "23 of 23 points" in desk.unstatic("status").stdout
+    desk.hand_in(edit)
+    said = desk.unstatic("status")
+    assert (said.returncode, "cannot be read: 0 of 23 points" in said.stdout) == (1, True), said.stdout
+    with Progress() as progress:
+        assert not progress.done(S1)
 
 
 def test_a_check_that_is_asked_for_runs_again_and_what_it_needs_does_not(desk: Desk, monkeypatch) -> None:

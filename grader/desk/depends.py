@@ -10,8 +10,9 @@ import os
 import platform
 import re
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -157,8 +158,12 @@ def _stamp(path: Path) -> bytes:
 
 
 def _reached(exercise: Exercise, of: Section, text: str) -> str:
-    """The module without the exercises that neither this one, nor its checks, nor anything outside of exercises names."""
-    body = ast.parse(text).body
+    """The module, but of the exercises that neither this one, nor its checks, nor what an import runs names, only what an import runs.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: it cannot be imported.
+    """
+    body = _parsed(text).body
     own: dict[str, list[ast.stmt]] = {name: [] for name in of.exercises}
     rest: list[ast.stmt] = []
     for node in body:
@@ -167,15 +172,36 @@ def _reached(exercise: Exercise, of: Section, text: str) -> str:
     checks = [of.checks / f"test_{exercise.name}.py", *folder]
     asked = "\n".join(path.read_text(encoding="utf-8") for path in checks if path.is_file())
     wanted = [exercise.name, *exercise.needs, *(name for name in own if re.search(rf"\b{name}\b", asked))]
-    wanted += [name for node in rest for name in _named(node) if name in own]
+    imported = [*rest, *(_imported(node) for nodes in own.values() for node in nodes)]
+    wanted += [name for node in imported for name in _named(node) if name in own]
     kept: set[str] = set()
     while wanted:
         name = wanted.pop()
         if name not in kept:
             kept.add(name)
             wanted += [other for node in own[name] for other in _named(node) if other in own]
-    left = [node for node in body if getattr(node, "name", "") not in set(own) - kept]
-    return "\n".join(ast.dump(node) for node in left)
+    left_out = set(own) - kept
+    return "\n".join(ast.dump(_imported(node) if getattr(node, "name", "") in left_out else node) for node in body)
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: str) -> ast.Module:
+    """What is Python also to whoever compiles it: the parser takes a `break` without a loop."""
+    with warnings.catch_warnings(action="ignore"):  # they come when it is imported
+        module = ast.parse(text)
+        compile(module, "", "exec", dont_inherit=True)
+    return module
+
+
+def _imported(node: ast.stmt) -> ast.stmt:
+    """What an import runs of a definition: decorators, defaults, annotations and bases, and of a class what else is in it."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        own: list[ast.stmt] = []
+    elif isinstance(node, ast.ClassDef):
+        own = [_imported(inner) for inner in node.body]
+    else:
+        return node
+    return type(node)(**{**dict(ast.iter_fields(node)), "body": own})
 
 
 def _named(node: ast.AST) -> set[str]:
