@@ -127,7 +127,7 @@ def open_desk(folder: Path, *stems: str) -> Iterator[Desk]:
         patch.setattr("grader.findings.ROOT", folder)
         if stems:
             patch.setattr("grader.course.sections", lambda: {of.stem: of for of in taken})
-            for room in ("commands", "practice", "progress", "terminal", "watch", "restoring"):
+            for room in ("asking", "commands", "practice", "progress", "terminal", "watch", "restoring"):
                 patch.setattr(f"grader.desk.{room}.sections", lambda: {of.stem: of for of in taken})
         try:
             yield Desk(folder)

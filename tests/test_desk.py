@@ -14,7 +14,7 @@ from grader.checks.collect import collect
 from grader.checks.state import global_seed, tidy
 from grader.checks.under_test import UnderTest
 from grader.desk import training
-from tests.classroom import S1, Classroom, open_classroom
+from tests.classroom import JUMP, S1, Classroom, open_classroom
 
 NOISE = ("Traceback", "FAILURES", "short test summary", "Falsifying", "NotImplementedError", "rootdir", "passed in")
 POINTS = sum(exercise.points for exercise in S1.exercises.values())
@@ -156,6 +156,40 @@ def test_a_name_that_is_exactly_an_exercise_s_picks_this_one_alone(classroom: Cl
     assert re.findall(r"[✓✗·◦] +(\w+)  +\d/\d", run.stdout) == ["sample"]
     assert "3 of 3 points asked for" in run.stdout
     assert "next: linear_schedule" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "folder", "keyword"),
+    [
+        ("exercises/s1_forward_reverse.py", ".", "s1"),
+        ("exercises/s1_forward_reverse.py::q_sample", ".", "q_sample"),
+        ("s1_forward_reverse.py::TinyDenoiser::forward", "exercises", "TinyDenoiser"),
+    ],
+)
+def test_a_section_s_file_stands_for_its_checks(classroom: Classroom, file: str, folder: str, keyword: str) -> None:
+    classroom.hand_in((JUMP, "return x0 + noise"))
+    by_file, by_name = classroom.pytest(file, folder=folder), classroom.pytest("exercises", "-k", keyword)
+    assert by_file.stdout == by_name.stdout
+    assert by_file.returncode == by_name.returncode
+    assert_quiet(by_file.stdout + by_file.stderr)
+    assert f" {keyword if keyword != 's1' else 'q_sample'} " in by_file.stdout
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (["exercises/s1_forward_reverse.py::q_smaple"], "no exercise 'q_smaple'; did you mean q_sample"),
+        (["exercises/s1_forward_reverse.py::ddim_sample"], "it is one of s4_fast_sampling"),
+        (["exercises", "-k", "q_smaple"], "No check matches 'q_smaple'; did you mean q_sample"),
+        (["exercises/lessons"], "There is no check in what was asked for."),
+    ],
+)
+def test_what_no_check_is_for_is_told_in_two_lines(classroom: Classroom, asked: list[str], says: str) -> None:
+    run = classroom.pytest(*asked)
+    assert run.returncode in (4, 5)
+    assert says in run.stdout + run.stderr
+    assert (run.stdout + run.stderr).strip().count("\n") <= 1
+    assert_quiet(run.stdout + run.stderr)
 
 
 def test_an_answer_that_runs_on_is_interrupted_where_nothing_can_be_kept(classroom: Classroom, monkeypatch) -> None:

@@ -4,14 +4,13 @@ Those that run it are in `grader.desk.practice`, which is imported when one is u
 """
 
 import argparse
-import difflib
 import io
 import sys
 from collections.abc import Callable, Sequence
 
 from grader.course import CourseError, Exercise, Section, sections
-from grader.desk import restoring
-from grader.desk.reading import NEAR, Unreadable
+from grader.desk import asking, restoring
+from grader.desk.reading import Unreadable
 from grader.site import places
 
 NAMES = ("status", "next", "watch", "check", "hint", "read", "show", "dial", "capstone", "solution", "reset")
@@ -20,8 +19,6 @@ UNTOUCHED = "your files are as they were"
 NAMED = "an exercise (q_sample) or section (s1); without one, the exercise at hand"
 SECTION_AT_HAND = "a section (s1), whose first exercise to do is named; without one, the exercise at hand"
 BEGIN_WITH = "the exercise (q_sample) or section (s1) to begin with; without one, the exercise at hand"
-PART = 3
-"""A part of a name with so many letters is looked for within all names."""
 
 
 class Usage(ValueError):
@@ -133,15 +130,9 @@ def exercise_or_section(name: str) -> Exercise | Section:
     Raises:
         argparse.ArgumentTypeError: nothing is.
     """
-    found: dict[str, Exercise | Section] = {}
-    for stem, section in sections().items():
-        found |= {stem: section, stem.split("_")[0]: section, **section.exercises}
+    found = asking.names()
     if name not in found:
-        spelt = {known.lower(): known for known in found}
-        near = [spelt[word] for word in difflib.get_close_matches(name.lower(), spelt, n=3, cutoff=NEAR)]
-        near = near or [known for word, known in spelt.items() if len(name) >= PART and name.lower() in word][:3]
-        advice = f"did you mean {' or '.join(near)}?" if near else "`unstatic status` lists the exercises"
-        raise argparse.ArgumentTypeError(f"no exercise or section is called {name!r}; {advice}")
+        raise argparse.ArgumentTypeError(f"no exercise or section is called {name!r}; {asking.advice(name)}")
     return found[name]
 
 

@@ -20,7 +20,7 @@ from grader.checks.run import cause
 from grader.checks.state import SEED, derive, tidy
 from grader.checks.under_test import UnderTest
 from grader.course import ROOT, Exercise, Section, find_exercise, section, sections
-from grader.desk import patience, terminal, training, trial
+from grader.desk import asking, patience, terminal, training, trial
 from grader.desk.live import Live
 from grader.desk.progress import PASS, UNKNOWN, Progress, Standing
 from grader.desk.training import LONG, Training
@@ -115,7 +115,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*exercises): run only when these exercises pass")
     config.addinivalue_line("markers", "end_to_end: trains; left out by -m 'not end_to_end'")
-    paths = [(config.invocation_params.dir / argument.split("::")[0]).resolve() for argument in config.args]
+    folder = config.invocation_params.dir
+    try:
+        config.args = [test for argument in config.args for test in asking.tests_of(argument, folder)]
+    except asking.NoExerciseError as error:
+        raise pytest.UsageError(str(error)) from error
+    paths = [(folder / argument.split("::")[0]).resolve() for argument in config.args]
     quiet = all(path.is_relative_to(ROOT / "exercises") for path in paths) and not config.option.collectonly
     try:
         patience.limit()
@@ -127,22 +132,12 @@ def pytest_configure(config: pytest.Config) -> None:
     run.keyword, run.fresh = config.option.keyword, config.getoption("--fresh", default=False)
     config.stash[RUN] = run
     if all(path.is_relative_to(ROOT / "exercises") for path in paths):
-        run.wanted = _named(run.keyword.strip())
+        run.wanted = asking.names().get(run.keyword.strip())
     if run.wanted is not None:
         config.option.keyword = ""  # picked here: pytest would take all whose name or path holds the word
     if quiet:
         config.option.verbose = -2  # pytest's header, dots and last line are replaced by ours
         config.option.dist, config.option.tx = "no", []  # of pytest-xdist: no worker alone knows what comes next
-
-
-def _named(name: str) -> Exercise | Section | None:
-    """What is called exactly this: a section, by its stem or the stem's beginning, or an exercise."""
-    for stem, of in sections().items():
-        if name in (stem, stem.split("_")[0]):
-            return of
-        if name in of.exercises:
-            return of.exercises[name]
-    return None
 
 
 def _is_wanted(place: Place, wanted: Exercise | Section) -> bool:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from grader.checks.sentences import ROOM, held
 from grader.course import ROOT, Exercise, Section, section, sections
-from grader.desk import memory, reading
+from grader.desk import asking, memory, reading
 from grader.desk.progress import BLOCKED, FAIL, PASS, UNFINISHED, UNREAD, Progress, Standing, begin
 from grader.site import places
 
@@ -129,8 +129,10 @@ def done(of: Section) -> RenderableType:
 
 def nothing_matches(keyword: str) -> RenderableType:
     """Nothing was run."""
-    names = [name for of in sections().values() for name in of.exercises]
-    return Text(f"No check matches {keyword!r}. The exercises are {', '.join(names)}.")
+    why = "There is no check in what was asked for."
+    if keyword.strip():
+        why = f"No check matches {keyword!r}; {asking.advice(keyword)}"
+    return Text(f"{why}\n`pytest exercises` runs all checks, `pytest exercises -k q_sample` those of one exercise.")
 
 
 def mark(state: str) -> Text:
