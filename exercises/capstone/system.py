@@ -133,7 +133,7 @@ class System:
         self._denoise()
 
     def _compress(self) -> None:
-        called = faster(self.autoencoder, self.device)
+        called = faster(self.autoencoder, self.device, self.told)
 
         def loss_of(generator: Generator) -> Tensor:
             x, _ = self._batch(generator)
@@ -147,7 +147,7 @@ class System:
         self.autoencoder.eval().requires_grad_(False)
 
     def _denoise(self) -> None:
-        called, slow = faster(self.model, self.device), copy.deepcopy(self.model)
+        called, slow = faster(self.model, self.device, self.told), copy.deepcopy(self.model)
 
         def loss_of(generator: Generator) -> Tensor:
             x, y = self._batch(generator)

@@ -1,11 +1,14 @@
 """Section 7's two trainings, given: an autoencoder that makes pictures small, then a DiT in its latent.
 
-What is taught is whatever `code` makes: a module with the section's functions. On a GPU both train in bfloat16 and compiled.
+What is taught is whatever `code` makes: a module with the section's functions. On a GPU both train in bfloat16, and compiled where
+that can be done.
 """
 
 import copy
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,9 +164,52 @@ def half(device: str) -> torch.autocast:
     return torch.autocast(device, torch.bfloat16, enabled=device == "cuda")
 
 
-def faster(model: nn.Module, device: str) -> Callable[..., Tensor]:
-    """On a GPU the model compiled, which shares its weights; elsewhere the model, as compiling takes longer than it saves."""
-    return torch.compile(model) if device == "cuda" else model
+def faster(model: nn.Module, device: str, told: Callable[[str], None] = print) -> Callable[..., Tensor]:
+    """On a GPU the model compiled, which shares its weights; elsewhere the model, as compiling takes longer than it saves.
+
+    Where compiling fails, as without Triton, without a C compiler or on an old GPU, that is told once and the model is called.
+    """
+    if device != "cuda":
+        return model
+    compiled: Callable[..., Tensor] | None = None
+    plain = False
+
+    def called(*given: Tensor) -> Tensor:
+        nonlocal compiled, plain
+        if not plain:
+            try:
+                if compiled is not None:
+                    return compiled(*given)
+                with _without_logs():
+                    compiled = torch.compile(model)
+                    return compiled(*given)
+            except Exception as error:
+                why = _root_of(error)
+        result = model(*given)  # and what the model itself raises comes from here, at its own line
+        if not plain:
+            plain = True
+            told(f"torch.compile fails here ({why}): it learns uncompiled, which takes longer")
+        return result
+
+    return called
+
+
+@contextmanager
+def _without_logs() -> Iterator[None]:
+    """What cannot be compiled is also logged, with the whole way to it in torch."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _root_of(error: BaseException) -> str:
+    """What an exception came from, in a line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')[:120]}"
 
 
 @torch.no_grad()
