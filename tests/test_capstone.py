@@ -11,9 +11,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from exercises import capstone
 from exercises.capstone import CPU, NEEDED, VIEWS, System, animation, strip, three_views, under_one_roof
+from exercises.toolkit import latents
 from grader.course import ROOT, sections
-from tests.classroom import open_classroom
+from grader.desk.progress import Progress
+from tests.classroom import open_classroom, open_desk
 
 TINY = replace(CPU, side=8, width=8, dim=16, depth=1, heads=2, first=4, second=6, batch=8, n=5)
 SOLVED = {stem: vars(importlib.import_module(f"solutions.{stem}")) for stem in sections()}
@@ -88,6 +91,75 @@ def test_each_view_takes_the_exact_model_of_gaussian_data_to_where_its_paths_end
 
     static = system.static(20)
     torch.testing.assert_close(view.draw(system, exact, static), 0.5 * static, rtol=0.02, atol=0.02)
+
+
+def uncompiled(model, **options):
+    """What `torch.compile` gives where no code can be made: the first call says so."""
+
+    def called(*given):
+        raise RuntimeError("backend='inductor' raised") from ImportError(
+            "Cannot find a working triton installation.\nSee"
+        )
+
+    return called
+
+
+def refused(model, **options):
+    raise RuntimeError("torch.compile is not supported on this version of Python")
+
+
+@pytest.mark.parametrize(
+    ("stand_in", "why"), [(uncompiled, "ImportError: Cannot find"), (refused, "RuntimeError: torch")]
+)
+def test_where_compiling_fails_it_learns_uncompiled_and_says_so_once(monkeypatch, stand_in, why: str) -> None:
+    monkeypatch.setattr(torch, "compile", stand_in)
+    model, said, x = torch.nn.Linear(2, 3), list[str](), torch.ones(4, 2)
+    called = latents.faster(model, "cuda", said.append)
+    for _ in range(3):
+        assert torch.equal(called(x), model(x))
+    assert called(x).requires_grad
+    (line,) = said
+    assert line.startswith(f"torch.compile fails here ({why}")
+    assert "\n" not in line
+    assert latents.faster(model, "cpu") is model
+
+
+def test_what_a_model_itself_raises_is_no_matter_of_compiling(monkeypatch) -> None:
+    monkeypatch.setattr(torch, "compile", uncompiled)
+    said: list[str] = []
+    with pytest.raises(RuntimeError, match="mat1 and mat2") as raised:
+        latents.faster(torch.nn.Linear(2, 3), "cuda", said.append)(torch.ones(4, 5))
+    assert raised.value.__cause__ is raised.value.__context__ is None
+    assert said == []
+
+
+MIXED = "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!"
+
+
+@pytest.mark.parametrize("size", ["cpu", "gpu"])
+def test_what_ends_the_system_is_told_with_the_learners_line(tmp_path: Path, monkeypatch, size: str) -> None:
+    """On a GPU it is a tensor that was left on the CPU; here the line says itself what torch would."""
+    seven = sections()["s7_latent_diffusion"]
+    text = seven.solution.read_text(encoding="utf-8")
+    head = text.index('"""', text.index("def latent_loss("))
+    head = text.index('"""', head + 3) + 3
+    line = f"raise RuntimeError({MIXED!r})"
+    with open_desk(tmp_path, *sections()) as desk:
+        for stem, of in sections().items():
+            (tmp_path / f"{stem}.py").write_text(of.solution.read_text(encoding="utf-8"), encoding="utf-8")
+        (tmp_path / f"{seven.stem}.py").write_text(f"{text[:head]}\n    {line}{text[head:]}", encoding="utf-8")
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(capstone, "GPU", TINY)
+        monkeypatch.setattr(capstone, "CPU", TINY)
+        monkeypatch.setattr(
+            capstone, "System", lambda code, plan, folder, device, told: System(code, plan, folder, "cpu", told)
+        )
+        monkeypatch.setattr(Progress, "passes", lambda self, name: True)
+        said = desk.unstatic("capstone", "--size", size)
+    assert said.returncode == 1
+    assert f"The training stopped: RuntimeError: {MIXED}" in said.stdout
+    assert f"{seven.stem}.py:{text[:head].count(chr(10)) + 2}, in latent_loss: {line}" in said.stdout
+    assert ("--size cpu" in said.stdout, "`device`" in said.stdout) == (size == "gpu", size == "gpu")
 
 
 def test_without_answers_the_command_says_what_it_lacks(tmp_path: Path) -> None:

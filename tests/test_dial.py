@@ -13,7 +13,8 @@ from exercises.dial.taught import Models
 from exercises.dial.views import ALPHA_BAR, MOONS, Counted, Exact, Learned
 from exercises.toolkit.plane import AtLevels, PlaneNet
 from grader.course import sections
-from tests.classroom import open_classroom
+from grader.desk.progress import Progress
+from tests.classroom import open_classroom, open_desk
 
 SOLVED = {stem: vars(importlib.import_module(f"solutions.{stem}")) for stem in sections()}
 UNTAUGHT = [sampler for sampler in SAMPLERS if not sampler.taught and sampler in solvable(SOLVED)[1]]
@@ -72,3 +73,22 @@ def test_the_command_says_what_it_needs_while_no_sampler_passes(tmp_path):
     assert run.returncode == 0
     assert "The dial needs a sampler that passes with all it uses" in run.stdout
     assert "next: forward_step" in run.stdout
+
+
+def test_what_ends_the_dial_is_told_with_the_learners_line(tmp_path, monkeypatch):
+    line = "raise TypeError('no step of that size')"
+    with open_desk(tmp_path) as desk:
+        for stem, of in sections().items():
+            text = of.solution.read_text(encoding="utf-8").replace(
+                "def timesteps(", f"def timesteps(T, n):\n    {line}\n\n\ndef _("
+            )
+            (tmp_path / f"{stem}.py").write_text(text, encoding="utf-8")
+        monkeypatch.setattr(Progress, "passes", lambda self, name: True)
+        monkeypatch.setattr(
+            "exercises.dial.readings", lambda solved, told: [solved["s4_fast_sampling"]["timesteps"](10, 5)]
+        )
+        said = desk.unstatic("dial")
+    assert said.returncode == 1
+    assert "The dial stopped: TypeError: no step of that size" in said.stdout
+    assert f"s4_fast_sampling.py:21, in timesteps: {line}\nMend this line" in said.stdout
+    assert "--size" not in said.stdout

@@ -6,7 +6,9 @@ import hashlib
 import json
 import shutil
 import sys
+import traceback
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from grader.course import ROOT, Exercise, Section, sections
@@ -130,7 +132,13 @@ def dial() -> int:
     print(f"Turning the dial for {len(ready)} samplers; with all of them that takes some minutes.")
     progress.memory.flush()
     with trial.tidy():
-        found = list(readings(solved, told=lambda what: print(f"  {what}", flush=True)))
+        try:
+            found = list(readings(solved, told=lambda what: print(f"  {what}", flush=True)))
+        except Exception as error:
+            if not (said := _stopped("The dial", error)):
+                raise
+            print(said)
+            return 1
         print(table(found, solved))
         path = ROOT / "pictures" / "dial.png"
         path.parent.mkdir(exist_ok=True)
@@ -181,10 +189,36 @@ def capstone(size: str, fresh: bool) -> int:
                 f"\nStopped. What is learned so far is kept in {folder.relative_to(ROOT).as_posix()}, and the same command goes on."
             )
             return 130
-        except ValueError as error:
-            print(f"The training stopped: {error}")
+        except Exception as error:
+            if not (said := _stopped("The training", error, size)):
+                raise
+            print(said)
             return 1
     return 0
+
+
+def _stopped(what: str, error: Exception, size: str = "") -> str:
+    """What ended `what`, with the learner's own line that raised it, and what to do; "" if it is neither theirs nor torch's."""
+    files = {str(of.stub) for of in sections().values()}
+    own = [entry for entry in traceback.extract_tb(error.__traceback__) if entry.filename in files]
+    if not own and not isinstance(error, ValueError | RuntimeError):
+        return ""
+    message = next(iter(str(error).strip().splitlines()), "")
+    kind = "" if type(error) is ValueError and not own else f"{type(error).__name__}: "  # ours, and a sentence
+    said = [f"{what} stopped: {kind}{message}"]
+    if own:
+        at = own[-1]
+        said.append(f"  at {memory.shown(Path(at.filename))}:{at.lineno}, in {at.name}: {at.line}")
+        if "out of memory" not in message:
+            said.append("Mend this line, and ask again.")
+        if size == "gpu" and "device" in message:
+            advice = (
+                "The checks ran on the CPU: on a GPU a tensor that is made anew needs the `device` of what came in."
+            )
+            said.append(advice)
+    if size == "gpu":
+        said.append("Without the GPU: `unstatic capstone --size cpu`.")
+    return "\n".join(said)
 
 
 def _say_what_is_missing(missing: Mapping[str, Sequence[str]], readable: Collection[str]) -> None:
