@@ -17,6 +17,7 @@ from grader.diagnosis.listed import Misconception, MisconceptionError, load
 from grader.diagnosis.merging import merged
 from grader.diagnosis.mistaken import NUMBERS, SHAPES, UNBATCHED
 from grader.diagnosis.reference import reference
+from grader.diagnosis.trees import changed
 from grader.diagnosis.words import words
 
 GUARD = r"(a guard of \S+ added .*), to .*"
@@ -351,24 +352,19 @@ def _mixed_pairs(stem: str, exercise: str, first: int, last: int) -> Iterator[Ca
     alone: dict[str, list[Candidate]] = {}
     for candidate in derived(stem, exercise):
         alone.setdefault(candidate.name, []).append(candidate)
-    ours = _numbers(reference(stem).definitions[exercise])
+    right = reference(stem).definitions[exercise]
+    ours = {ast.dump(node) for node in ast.walk(right)}
     for known in _own(stem, exercise):
         definition = reference(stem).parsed(known.definition())
+        theirs = {id(node) for node in ast.walk(changed(right, definition)) if ast.dump(node) not in ours}
         for edit in edits_of(definition)[first:last]:
-            if not _numbers(edit.old) <= ours and isinstance(edit.old, ast.Constant):
-                continue  # a number that the listed mistake has brought in: nobody has another one in its place
+            if id(edit.old) in theirs:
+                continue  # of what the listed mistake has brought in nobody gets wrong a part
             candidate = _edited(stem, exercise, exercise, definition, (edit,))
             candidate.name = f"{known.name} and {candidate.name}"
             candidate.explanation = known.explanation.strip()
             candidate.parts = (_alone(stem, exercise, known), *alone.get(edit.says, ()))
             yield candidate
-
-
-def _numbers(root: Any) -> set[float]:
-    return {
-        node.value for node in _walked(root)
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float)
-    }  # fmt: skip
 
 
 def _derived_pairs(stem: str, exercise: str) -> Iterator[Candidate]:

@@ -135,6 +135,24 @@ def targets(target: ast.expr) -> str:
     return words(target) if isinstance(target, ast.Name) else "what is computed there"
 
 
+def changed(before: ast.AST, after: ast.AST) -> ast.AST:
+    """The smallest part of a tree that has all in it that is another than in the tree before."""
+    if type(before) is not type(after):
+        return after
+    pairs: list[tuple[ast.AST, ast.AST]] = []
+    for (_, one), (_, other) in zip(ast.iter_fields(before), ast.iter_fields(after), strict=True):
+        ones, others = (part if isinstance(part, list) else [part] for part in (one, other))
+        if len(ones) != len(others):
+            return after
+        for old, new in zip(ones, others, strict=True):
+            if not isinstance(old, ast.AST) or not isinstance(new, ast.AST):
+                if old != new:
+                    return after
+            elif ast.dump(old) != ast.dump(new):
+                pairs.append((old, new))
+    return changed(*pairs[0]) if len(pairs) == 1 else after
+
+
 def names_in(node: ast.AST) -> set[str]:
     """All names in a tree."""
     return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}

@@ -423,7 +423,7 @@ def _nearly(wrong: list[Pair]) -> Iterator[tuple[str, str]]:
         if right.dtype != torch.float64 or not there.any():
             return
         errors.append(float(((mine.double() - right.double())[there] / right[there].double()).abs().max()))
-    if errors and max(errors) <= NEARLY:
+    if errors and 0 < max(errors) <= NEARLY:
         digits = max(1, int(-math.log10(max(errors))))
         yield (
             f"right to {digits} digits, and no further",
