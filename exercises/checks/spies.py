@@ -61,7 +61,7 @@ class Spy(nn.Module):
 
     Attributes:
         seen: the calls.
-        pulls: the gradients that reached its answers, in the order in which they came.
+        pulls: the gradients that reached its answers, each with the number of its call, in the order in which they came.
     """
 
     def __init_subclass__(cls) -> None:
@@ -74,7 +74,7 @@ class Spy(nn.Module):
         self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float64))
         self.bias = nn.Parameter(torch.tensor(bias, dtype=torch.float64))
         self.seen: list[Seen] = []
-        self.pulls: list[Tensor] = []
+        self.pulls: list[tuple[int, Tensor]] = []
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         answer = self._answer(self, x_t, t)
@@ -83,7 +83,8 @@ class Spy(nn.Module):
         self.seen.append(Seen(x_t.detach().clone(), levels, answer.detach().clone(), x_t.requires_grad))
         given(x_t=self.seen[-1].x_t, t=levels)
         if answer.requires_grad:
-            answer.register_hook(lambda pull: self.pulls.append(pull.clone()))
+            number = len(self.seen) - 1  # one backward pass through several answers comes to the last of them first
+            answer.register_hook(lambda pull: self.pulls.append((number, pull.clone())))
         return answer
 
 

@@ -1,6 +1,7 @@
 """The checks of train_denoiser."""
 
 from itertools import pairwise
+from operator import itemgetter
 
 import torch
 from torch import Generator, Tensor, nn
@@ -130,7 +131,7 @@ def test_train_denoiser_returns_and_descends_the_loss_of_the_guessed_noise(code,
     why = "each loss is mean (ε - ε_θ(x_t, t))² over the step's batch, before its update"
     expect.close(numbers(*losses), errors.square().mean((1, 2)), why)
     expect.equal(len(model.pulls), len(model.seen), "each step goes backward once, or once for each piece of its batch")
-    pulls = torch.cat(model.pulls).reshape(errors.shape)
+    pulls = torch.cat([pull for _, pull in sorted(model.pulls, key=itemgetter(0))]).reshape(errors.shape)
     # of either sign: an optimiser may be told to maximise, and which way it goes is seen where steps are measured
     scale = float((pulls[0] * errors[0]).sum() / errors[0].square().sum())
     expect.holds(scale != 0, "each step follows a gradient", got="no gradient", want="a gradient")

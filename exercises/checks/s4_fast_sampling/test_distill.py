@@ -194,7 +194,8 @@ def pulled(code, n: int, rng: Generator, offset: float) -> tuple[dict[int, list[
     )
     aims: dict[int, list[float]] = {}
     sides: dict[int, list[bool]] = {}
-    for seen, pull in zip([seen for seen in student.seen], student.pulls, strict=False):
+    for number, pull in student.pulls:
+        seen = student.seen[number]
         for t in want:
             slopes = (pull / seen.x_t)[seen.t == t]
             if len(slopes):
