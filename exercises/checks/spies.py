@@ -104,8 +104,8 @@ class Slopes(nn.Module):
     """A model whose loss falls along two parameters with slopes that hardly change: 1e-2 and 1e-4.
 
     It answers K (1 + Σ s_i w_i) with K = 1000, so that the loss is K² (1 + 2 Σ s_i w_i) up to parts in a thousand, and
-    2 K² s_i is the slope of w_i. With `turning`, the slopes change their sign from step to step. A step is a call, or the
-    calls that show a batch of so many rows in pieces.
+    2 K² s_i is the slope of w_i. With `turning`, the slopes change their sign from step to step; after `fading` steps, if
+    any, they are a tenth. A step is a call, or the calls that show a batch of so many rows in pieces, between which no parameter moves.
 
     Attributes:
         path: both parameters at each step.
@@ -114,22 +114,24 @@ class Slopes(nn.Module):
     SIZE = 1000.0
     SLOPES = (1e-2, 1e-4)
 
-    def __init__(self, turning: bool = False, batch: int = 0) -> None:
+    def __init__(self, turning: bool = False, batch: int = 0, fading: int = 0) -> None:
         super().__init__()
         self._batch, self._left = batch, 0
         self.steep = nn.Parameter(torch.zeros((), dtype=torch.float64))
         self.shallow = nn.Parameter(torch.zeros((), dtype=torch.float64))
-        self.turning = turning
+        self.turning, self.fading = turning, fading
         self.path: list[tuple[float, float]] = []
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        if len(x_t) > self._left:
-            self.path.append((self.steep.item(), self.shallow.item()))
+        here = (self.steep.item(), self.shallow.item())
+        if len(x_t) > self._left or self.path[-1:] != [here]:
+            self.path.append(here)
             self._left = self._batch
         self._left -= len(x_t)
-        sign = 1 if not self.turning or len(self.path) % 2 else -1
+        size = 1.0 if not self.turning or len(self.path) % 2 else -1.0
+        size *= 0.1 if 0 < self.fading < len(self.path) else 1
         steep, shallow = (slope / (2 * self.SIZE**2) for slope in self.SLOPES)
-        return torch.zeros_like(x_t) + self.SIZE * (1 + sign * (steep * self.steep + shallow * self.shallow))
+        return torch.zeros_like(x_t) + self.SIZE * (1 + size * (steep * self.steep + shallow * self.shallow))
 
     def walk(self) -> Tensor:
         """Where both parameters were at each step and are now, (steps + 1, 2)."""

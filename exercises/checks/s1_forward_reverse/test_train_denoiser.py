@@ -23,9 +23,22 @@ ONCE = "each step shows the model one batch, in one call or in pieces"
 SHOWN = "each step shows the model batch_size noised rows, in the data's dtype, each with its own int64 t"
 
 
-def school(code, generator: Generator | None, model: nn.Module, data: Tensor, steps: int, **rest: float) -> list[float]:
-    """Train the model on data at `LEVELS`; the losses."""
-    losses = code.train_denoiser(model, data, numbers(*LEVELS), steps, generator=generator, **rest)
+def coarse() -> Tensor:
+    """ᾱ of five levels."""
+    return numbers(*LEVELS)
+
+
+def fine() -> Tensor:
+    """ᾱ of many levels, their number a prime: t = T (u + i/B), spread from one u a step, are any of 20 * 10007 sets."""
+    return torch.linspace(0.95, 0.05, 10_007, dtype=torch.float64)
+
+
+def school(
+    code, generator: Generator | None, model: nn.Module, data: Tensor, steps: int, table: Tensor | None = None, **rest: float
+) -> list[float]:  # fmt: skip
+    """Train the model on data, at `coarse` levels if no others are given; the losses."""
+    alpha_bar = coarse() if table is None else table
+    losses = code.train_denoiser(model, data, alpha_bar, steps, generator=generator, **rest)
     return expect.losses(losses, steps, FLOATS)
 
 
@@ -35,28 +48,30 @@ def far_apart(rng: Generator, *shape: int, rows: int = ROWS) -> Tensor:
     return offset.reshape(-1, *[1] * len(shape)) + cases.normal((rows, *shape), rng)
 
 
-def lessons(model: Spy, data: Tensor, steps: int, batch: int = BATCH) -> tuple[Tensor, Tensor, Tensor]:
+def lessons(
+    model: Spy, data: Tensor, steps: int, batch: int = BATCH, table: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """What the model was shown: rows and levels, (steps, batch), and the noise in x_t, (steps, batch, elements)."""
-    calls = steps_of(model.seen, batch)
+    calls, alpha_bar = steps_of(model.seen, batch), coarse() if table is None else table
     expect.equal(len(calls), steps, ONCE, of="calls of the model")
     rows, noises = [], []
     for seen in calls:
         expect.tensor(seen.x_t, SHOWN, shape=(batch, *data.shape[1:]), dtype=data.dtype)
         expect.tensor(seen.t, SHOWN, shape=(batch,), dtype=torch.int64)
-        inside = bool(((seen.t >= 0) & (seen.t < len(LEVELS))).all())
-        expect.holds(inside, "t is a level of the schedule", got=seen.t, want=f"0 <= t < {len(LEVELS)}")
-        a = numbers(*LEVELS)[seen.t].reshape(-1, *[1] * (data.ndim - 1))
+        inside = bool(((seen.t >= 0) & (seen.t < len(alpha_bar))).all())
+        expect.holds(inside, "t is a level of the schedule", got=seen.t, want=f"0 <= t < {len(alpha_bar)}")
+        a = alpha_bar[seen.t].reshape(-1, *[1] * (data.ndim - 1))
         rows.append(((seen.x_t / a.sqrt()).flatten(1).mean(1) / 1000).round().long().clamp(1, len(data)) - 1)
         noises.append(((seen.x_t - a.sqrt() * data[rows[-1]]) / (1 - a).sqrt()).flatten(1))
     return torch.stack(rows), torch.stack([seen.t for seen in calls]), torch.stack(noises)
 
 
 def attend(
-    code, rng: Generator | None, data: Tensor, steps: int = STEPS, batch: int = BATCH
+    code, rng: Generator | None, data: Tensor, steps: int = STEPS, batch: int = BATCH, table: Tensor | None = None
 ) -> tuple[Spy, list[float]]:  # fmt: skip
     """A spy that was trained on the data, so slowly that its answer stays near 0.25; and the losses."""
     model = Spy(weight=0.0)
-    return model, school(code, rng, model, data, steps, batch_size=batch, lr=1e-5)
+    return model, school(code, rng, model, data, steps, table, batch_size=batch, lr=1e-5)
 
 
 def test_train_denoiser_shows_noised_rows_of_all_the_data_at_levels_of_their_own(code, rng):
@@ -101,23 +116,23 @@ def test_train_denoiser_draws_levels_and_rows_uniformly(code, rng):
 def test_train_denoiser_draws_rows_levels_and_noise_afresh(code, rng):
     """Rows, levels and noise are drawn afresh for each step."""
     data = far_apart(rng, 3)
-    rows, levels, noise = lessons(attend(code, rng, data)[0], data, STEPS)
+    rows, levels, noise = lessons(attend(code, rng, data, table=fine())[0], data, STEPS, table=fine())
     more, _, _ = lessons(attend(code, rng, data, steps=1)[0], data, 1)
     first, *later = torch.cat([rows, more]).sort(1).values
     repeats = any(torch.equal(first, batch) for batch in later)
     why = "the rows of a step are drawn at random: not the same in each step, or in each run"
     expect.holds(not repeats, why, got="the rows of the first step again", want="other rows")
     repeats = sum(torch.equal(one, two) for one, two in pairwise(levels))
-    # One of 55 pairs may agree, for who mirrors ten t draws ten: two pairs do once in 6e10 runs, (55 / 5**10)**2 / 2.
+    # Two of 55 pairs may agree, for who spreads all t from one u draws one of 200140 sets: three do once in 3e11 runs, (55 / 200140)**3 / 6.
     why = "t is drawn afresh each step"
-    expect.holds(repeats < 2, why, got="the t of the step before again", want="other t")
+    expect.holds(repeats < 3, why, got="the t of the step before again", want="other t")
     row, counts = rows.flatten(), rows.flatten().bincount(minlength=ROWS)
     sums = torch.zeros(ROWS, noise.shape[2], dtype=torch.float64).index_add_(0, row, noise.flatten(0, 1))
     sums = sums[counts > 0] / counts[counts > 0].sqrt()[:, None]
     why = "a row meets fresh noise each time it is drawn: the mean of n noises is N(0, 1/n)"
     chance.standard_normal(sums, why, of="√n times the mean of the n noises that a row met")
     often = [levels.flatten()[row == index] for index in range(ROWS) if counts[index] > 20]
-    fixed = any(len(times.unique()) == 1 for times in often)  # once in 4e12 runs: 40 / 5**20
+    fixed = any(len(times.unique()) == 1 for times in often)  # less than once in 4e12 runs, 40 / 5**20
     why = "a row meets another t each time it is drawn"
     expect.holds(not fixed, why, got="a row that always has the same t", want="several t")
 
@@ -171,9 +186,11 @@ def test_train_denoiser_goes_on_where_nothing_is_left_to_learn(code, rng):
     expect.close(numbers(*losses), torch.zeros(5, dtype=torch.float64), "a perfect model has a loss of zero, each step")
 
 
-def stroll(code, rng: Generator, turning: bool = False, steps: int = 40, **rest: float) -> Tensor:
+def stroll(
+    code, rng: Generator, turning: bool = False, fading: int = 0, steps: int = 40, **rest: float
+) -> Tensor:  # fmt: skip
     """Where so many steps take the parameters of `Slopes`, (steps + 1, 2)."""
-    model = Slopes(turning, BATCH)
+    model = Slopes(turning, BATCH, fading)
     school(code, rng, model, cases.normal((ROWS, 2), rng), steps, batch_size=BATCH, **rest)
     expect.equal(len(model.path), steps, ONCE, of="calls of the model")
     return model.walk()
@@ -202,8 +219,9 @@ def test_train_denoiser_steps_by_lr_however_steep_the_loss_like_adam(code, rng):
     why = (
         "with a steady gradient Adam moves by lr a step: 40 lr in 40 steps, or less with a slow start like RAdam's 3 lr"
     )
+    steady = way < 60 or (way < 100 and -float(path[FEW, 0]) < 15)  # AdaBelief's steps grow where the slope is as ever
     expect.holds(
-        2 < way < 60, why, got=round(way), want="between 2 and 60 times lr", told=f"a way of {way:.1f} times lr"
+        way > 2 and steady, why, got=round(way), want="between 2 and 60 times lr", told=f"a way of {way:.1f} times lr"
     )
     late = float(((path[40] - path[20]) / path[20]).min())
     why = "Adam does not tire: with a steady gradient its later steps are as long as the first"
@@ -217,6 +235,12 @@ def test_train_denoiser_steps_by_lr_however_steep_the_loss_like_adam(code, rng):
         want="the same way in units of lr, a ratio of 1",
         told=f"a ratio of {slow:.2f}",
     )
+
+
+def shortens(code, rng: Generator) -> bool:
+    """Whether a step is shorter after steeper ones: with beta1 = 0 the second moment is all that could be kept."""
+    last, before = stroll(code, rng, fading=39).diff(dim=0).abs().flip(0)[:2]
+    return bool((last < 0.8 * before).all())
 
 
 class Register(nn.Module):
@@ -249,7 +273,7 @@ def test_train_denoiser_forgets_old_gradients_and_keeps_its_momentum(code, rng):
     swing = float(((turning[-1] - turning[-2]) / (steady[-1] - steady[-2])).abs().max())
     why = "Adam's moments live through the whole training: made anew each step, it swings back and forth by lr"
     expect.holds(
-        swing < 0.8,
+        swing < 0.8 or shortens(code, rng),
         why,
         got=round(swing, 1),
         want="shorter swings, below 0.8 of a steady step",
