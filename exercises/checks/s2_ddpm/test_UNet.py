@@ -9,6 +9,9 @@ from exercises.checks.rules import KEEP, KEPT, TWIN
 from exercises.checks.s2_ddpm.slopes import slopes_in
 
 LARGE_T = 10_000
+STRIDES = (1e-6, 1e-7, 1e-8, 1e-4, 1e-3, 1e-2, 3e-2, 0.1)
+"""A difference quotient is exact to 1e-6, but for a kink as of a ReLU on the way: nearer by there is seldom one. Where a part of a
+network, as a softmax or a normalisation, works in float32 whatever x is, the rounding of near steps drowns the slope, and not of far ones."""
 
 
 def made(code, *args, **kwargs) -> nn.Module:
@@ -257,18 +260,20 @@ def test_UNet_lets_gradients_through_to_all_that_matters(code, rng):
         parts = [
             0.0 if grad is None else float((grad * move).sum()) for (_, grad), move in zip(some, moves, strict=True)
         ]
-        # A difference quotient is exact to 1e-6, but for a kink as of a ReLU on the way; nearer by there is seldom one
-        measured = []
-        for step in (1e-6, 1e-7, 1e-8):
+        size, measured, near = sum(part**2 for part in parts) ** 0.5, [], False
+        for step in STRIDES:
             ends = []
             with torch.no_grad():
                 for move_by in (step, -2 * step, step):  # there, back beyond, and home
                     for (value, _), move in zip(some, moves, strict=True):
                         value.add_(move_by * move)
-                    ends.append(float((answer(network, x, t, y) * pull).sum()))
+                    if len(ends) < 2:
+                        ends.append(float((answer(network, x, t, y) * pull).sum()))
             measured.append((ends[0] - ends[1]) / (2 * step))
-        size, slope = sum(part**2 for part in parts) ** 0.5, min(measured, key=lambda slope: abs(sum(parts) - slope))
-        near = abs(sum(parts) - slope) <= 1e-3 * (size + abs(slope))
+            near = abs(sum(parts) - measured[-1]) <= 1e-3 * (size + abs(measured[-1]))
+            if near:
+                break
+        slope = min(measured, key=lambda slope: abs(sum(parts) - slope))
         expect.holds(
             near,
             why,
