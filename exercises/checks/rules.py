@@ -9,6 +9,8 @@ AS_IT_IS = (
 )
 FREE = {"rtol": 1e-5, "atol": 1e-5}
 """What a guard may move a result by, of its size: less costs nothing."""
+SMALL = {"rtol": 1e-5, "atol": 1e-7}
+"""The same for a table's own numbers, which may be small."""
 EACH = "each sample has its own level: a value (B,) must become (B, 1, ..., 1) before it multiplies (B, *S)"
 KEPT = f"two networks with equal parameters and buffers are equal; {PLAIN}"
 TWIN = "another answer from a second network that was given the first one's state_dict()"

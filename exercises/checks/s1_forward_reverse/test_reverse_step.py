@@ -25,16 +25,16 @@ def test_reverse_step_by_hand(code):
     x_t, eps, noise = torch.eye(3, dtype=torch.float64)[:, None]  # nobody is at t = 0 here
     got = code.reverse_step(x_t, torch.tensor([1]), eps, numbers(0.36, 0.75), noise)
     want = numbers(2.0, -1.5 / math.sqrt(0.84), math.sqrt(0.27 / 0.84))[None]
-    expect.close(got, want, "β = (0.36, 0.75) and t = 1 make it 2 x_t - 1.5/√0.84 ε + √(0.27/0.84) z")
+    expect.close(got, want, "β = (0.36, 0.75) and t = 1 make it 2 x_t - 1.5/√0.84 ε + √(0.27/0.84) z", **FREE)
 
 
 @given(case=cases.batches())
 def test_reverse_step_is_the_posterior_mean_of_the_guessed_data_plus_scaled_noise(code, case):
     """It is the posterior's mean for the guessed data, plus noise of the right size."""
     got = code.reverse_step(case.x_t, case.t, case.eps, case.betas, torch.zeros_like(case.noise))
-    expect.close(got, ancestral(case)[0], "without noise the step is the mean: " + STEP)
+    expect.close(got, ancestral(case)[0], "without noise the step is the mean: " + STEP, **FREE)
     got = code.reverse_step(case.x_t, case.t, case.eps, case.betas, case.noise)
-    expect.close(got, stepped(case), "√β̃_t multiplies z, with the posterior variance β̃_t: " + STEP)
+    expect.close(got, stepped(case), "√β̃_t multiplies z, with the posterior variance β̃_t: " + STEP, **FREE)
 
 
 def test_reverse_step_adds_no_noise_where_t_is_0(code, rng):
@@ -44,13 +44,15 @@ def test_reverse_step_adds_no_noise_where_t_is_0(code, rng):
         got = code.reverse_step(case.x_t, case.t, case.eps, case.betas, 1000 * case.noise)
         expect.tensor(got, STEP, shape=(4, 3), dtype=torch.float64)
         last = case.t == 0
-        expect.close(got[last], unjump(case)[last], "the step from t = 0 ends at x̂_0 itself, however large z is")
+        expect.close(
+            got[last], unjump(case)[last], "the step from t = 0 ends at x̂_0 itself, however large z is", **FREE
+        )
 
 
 def test_reverse_step_works_on_any_shape_and_layout(code, rng):
     """It works on data of any shape, however it lies in memory."""
     for case in corners(rng):
-        expect.close(code.reverse_step(case.x_t, case.t, case.eps, case.betas, case.noise), stepped(case), EACH)
+        expect.close(code.reverse_step(case.x_t, case.t, case.eps, case.betas, case.noise), stepped(case), EACH, **FREE)
 
 
 def test_reverse_step_at_the_end_of_a_schedule(code, rng):
@@ -82,4 +84,5 @@ def test_reverse_step_lets_gradients_through(code, rng):
         x_t=(x_t, (of_x0 / a.sqrt() + of_x_t) * pull),
         eps=(eps, -of_x0 * ((1 - a) / a).sqrt() * pull),
         noise=(noise, variance.sqrt() * pull),
+        **FREE,
     )

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from exercises.checks import cases, expect
 from exercises.checks.cases import Case, numbers, tracked
-from exercises.checks.rules import EACH, FLOW, KEEP, SINGLE
+from exercises.checks.rules import EACH, FLOW, FREE, KEEP, SINGLE
 from exercises.checks.s2_ddpm.formulas import converted, jump, roots
 from exercises.checks.s2_ddpm.rules import KINDS, NAMED, UNKNOWN
 
@@ -33,7 +33,7 @@ def test_to_eps_by_hand(code):
     for kind, prediction in (("eps", 1.0), ("x0", 1.0), ("v", -0.2)):
         got = code.to_eps(numbers(prediction)[None], x_t, t, alpha_bar, kind)
         why = "x_0 = ε = 1 at ᾱ = 0.36 makes x_t = 0.6 + 0.8 = 1.4 and v = 0.6 - 0.8 = -0.2; "
-        expect.close(got, numbers(1.0)[None], why + TO_EPS[kind])
+        expect.close(got, numbers(1.0)[None], why + TO_EPS[kind], **FREE)
 
 
 @given(case=cases.batches())
@@ -41,7 +41,7 @@ def test_to_eps_finds_the_noise_in_any_prediction(code, case):
     """It finds the noise in each kind of prediction."""
     for kind in KINDS:
         got = code.to_eps(case.eps, case.x_t, case.t, case.alpha_bar, kind)
-        expect.close(got, converted(case, slopes_eps(case, kind)), f"{kind}: {TO_EPS[kind]}")
+        expect.close(got, converted(case, slopes_eps(case, kind)), f"{kind}: {TO_EPS[kind]}", **FREE)
 
 
 @given(case=cases.batches())
@@ -51,7 +51,7 @@ def test_to_eps_finds_the_noise_of_the_jump(code, case):
     targets = {"eps": case.noise, "x0": case.x0, "v": signal * case.noise - static * case.x0}
     for kind, target in targets.items():
         got = code.to_eps(target, jump(case), case.t, case.alpha_bar, kind)
-        expect.close(got, case.noise, f"a perfect prediction of {kind} gives the noise back: {TO_EPS[kind]}")
+        expect.close(got, case.noise, f"a perfect prediction of {kind} gives the noise back: {TO_EPS[kind]}", **FREE)
 
 
 def test_to_eps_works_on_any_shape_and_layout(code, rng):
@@ -59,7 +59,7 @@ def test_to_eps_works_on_any_shape_and_layout(code, rng):
     for case in cases.corners(rng):
         for kind in KINDS:
             got = code.to_eps(case.eps, case.x_t, case.t, case.alpha_bar, kind)
-            expect.close(got, converted(case, slopes_eps(case, kind)), EACH)
+            expect.close(got, converted(case, slopes_eps(case, kind)), EACH, **FREE)
 
 
 def test_to_eps_keeps_the_dtype_and_its_arguments(code, rng):
@@ -81,7 +81,7 @@ def test_to_eps_lets_gradients_through(code, rng):
         p, x_t = tracked(case.eps, case.x_t)
         got, pull = code.to_eps(p, x_t, case.t, case.alpha_bar, kind), case.noise
         of_p, of_x_t = slopes_eps(case, kind)
-        expect.gradients(got, pull, FLOW, prediction=(p, of_p * pull), x_t=(x_t, of_x_t * pull))
+        expect.gradients(got, pull, FLOW, prediction=(p, of_p * pull), x_t=(x_t, of_x_t * pull), **FREE)
 
 
 def test_to_eps_refuses_an_unknown_kind(code, rng):

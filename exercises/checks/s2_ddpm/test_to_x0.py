@@ -23,7 +23,7 @@ def test_to_x0_by_hand(code):
     for kind, prediction in (("eps", 1.0), ("x0", 1.0), ("v", -0.2)):
         got = code.to_x0(numbers(prediction)[None], x_t, t, alpha_bar, kind)
         why = "x_0 = ε = 1 at ᾱ = 0.36 makes x_t = 0.6 + 0.8 = 1.4 and v = 0.6 - 0.8 = -0.2; "
-        expect.close(got, numbers(1.0)[None], why + TO_X0[kind])
+        expect.close(got, numbers(1.0)[None], why + TO_X0[kind], **FREE)
 
 
 @given(case=cases.batches())
@@ -31,7 +31,7 @@ def test_to_x0_finds_the_data_in_any_prediction(code, case):
     """It finds the data in each kind of prediction."""
     for kind in KINDS:
         got = code.to_x0(case.eps, case.x_t, case.t, case.alpha_bar, kind)
-        expect.close(got, converted(case, slopes_x0(case, kind)), f"{kind}: {TO_X0[kind]}")
+        expect.close(got, converted(case, slopes_x0(case, kind)), f"{kind}: {TO_X0[kind]}", **FREE)
 
 
 @given(case=cases.batches())
@@ -41,7 +41,7 @@ def test_to_x0_undoes_the_jump(code, case):
     targets = {"eps": case.noise, "x0": case.x0, "v": signal * case.noise - static * case.x0}
     for kind, target in targets.items():
         got = code.to_x0(target, jump(case), case.t, case.alpha_bar, kind)
-        expect.close(got, case.x0, f"a perfect prediction of {kind} gives the data back: {TO_X0[kind]}")
+        expect.close(got, case.x0, f"a perfect prediction of {kind} gives the data back: {TO_X0[kind]}", **FREE)
 
 
 def test_to_x0_works_on_any_shape_and_layout(code, rng):
@@ -49,7 +49,7 @@ def test_to_x0_works_on_any_shape_and_layout(code, rng):
     for case in cases.corners(rng):
         for kind in KINDS:
             got = code.to_x0(case.eps, case.x_t, case.t, case.alpha_bar, kind)
-            expect.close(got, converted(case, slopes_x0(case, kind)), EACH)
+            expect.close(got, converted(case, slopes_x0(case, kind)), EACH, **FREE)
 
 
 def test_to_x0_at_the_end_of_a_schedule(code, rng):
@@ -79,7 +79,7 @@ def test_to_x0_lets_gradients_through(code, rng):
         p, x_t = tracked(case.eps, case.x_t)
         got, pull = code.to_x0(p, x_t, case.t, case.alpha_bar, kind), case.noise
         of_p, of_x_t = slopes_x0(case, kind)
-        expect.gradients(got, pull, FLOW, prediction=(p, of_p * pull), x_t=(x_t, of_x_t * pull))
+        expect.gradients(got, pull, FLOW, prediction=(p, of_p * pull), x_t=(x_t, of_x_t * pull), **FREE)
 
 
 def test_to_x0_refuses_an_unknown_kind(code, rng):

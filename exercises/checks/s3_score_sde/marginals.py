@@ -57,6 +57,6 @@ def keeps_types(sde, closed_marginal, closed_coefficients, rng: Generator) -> No
             expect.close(part, want.to(dtype), KEEP, **SINGLE)
 
 
-def compared(code_marginal, want: tuple[Tensor, Tensor], why: str) -> None:
+def compared(code_marginal, want: tuple[Tensor, Tensor], why: str, **near: float) -> None:
     for part, exact in zip(code_marginal, want, strict=True):
-        expect.close(part, exact, why, **PARAMETERS)
+        expect.close(part, exact, why, **(near or PARAMETERS))

@@ -11,7 +11,7 @@ from exercises.checks import cases, expect
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.s3_score_sde.inputs import column, moments, seeds, shapes, times
 from exercises.checks.s3_score_sde.marginals import agrees_with_itself, coefficients, compared, keeps_types, marginal
-from exercises.checks.s3_score_sde.rules import EACH
+from exercises.checks.s3_score_sde.rules import EACH, ROOTED
 
 VP_JUMP = "mean_coef = exp(-½ ∫₀ᵗ β), std² = 1 - mean_coef², with ∫₀ᵗ β = beta_min t + ½ (beta_max - beta_min) t²"
 VP_MOVE = "drift = -½ β(t) x, diffusion = √β(t), with β(t) = beta_min + t (beta_max - beta_min)"
@@ -32,9 +32,8 @@ def test_VPSDE_marginal_by_hand(code):
     beta = -2 * math.log(0.6)  # the same at all times: ∫₀¹ β = β
     sde, t = code.VPSDE(beta, beta), numbers(1.0, 0.5)
     want = numbers(0.6, 0.6**0.5)[:, None], numbers(0.8, 0.4**0.5)[:, None]
-    compared(
-        marginal(sde, t, torch.zeros(2, 3, dtype=torch.float64)), want, "β = -2 log 0.6 leaves 0.6 of x_0 at t = 1"
-    )
+    why = "β = -2 log 0.6 leaves 0.6 of x_0 at t = 1"
+    compared(marginal(sde, t, torch.zeros(2, 3, dtype=torch.float64)), want, why, **ROOTED)
 
 
 @given(low=st.floats(0.01, 2), rise=st.floats(0, 30), shape=shapes, seed=seeds)
@@ -42,7 +41,7 @@ def test_VPSDE_marginal_is_the_solution_of_the_sde(code, low, rise, shape, seed)
     """The marginal solves the SDE that the coefficients state."""
     t, like = times(shape[0], Generator().manual_seed(seed), 0.0), torch.zeros(shape, dtype=torch.float64)
     got = marginal(code.VPSDE(beta_min=low, beta_max=low + rise), t, like)
-    compared(got, vp_marginal(t, like, low, low + rise), VP_JUMP)
+    compared(got, vp_marginal(t, like, low, low + rise), VP_JUMP, **ROOTED)
 
 
 @given(low=st.floats(0.01, 2), rise=st.floats(0, 30), shape=shapes, seed=seeds)
@@ -65,7 +64,7 @@ def test_VPSDE_by_default_goes_from_0_1_to_20_and_two_of_them_do_not_mix(code):
     sde, x, t = code.VPSDE(), torch.ones(4, 1, dtype=torch.float64), numbers(1.0, 0.5, 1e-3, 1e-6)
     code.VPSDE(1.0, 2.0)  # parameters belong to an object, not to its class
     why = "β(t) = 0.1 + 19.9 t; "
-    compared(marginal(sde, t, x), vp_marginal(t, x), why + VP_JUMP)
+    compared(marginal(sde, t, x), vp_marginal(t, x), why + VP_JUMP, **ROOTED)
     compared(coefficients(sde, x, t), vp_coefficients(x, t), why + VP_MOVE)
 
 
@@ -74,7 +73,7 @@ def test_VPSDE_works_on_any_shape_and_layout(code, rng):
     sde = code.VPSDE(0.5, 9.0)
     for case in cases.corners(rng):
         t = moments(case, rng)
-        compared(marginal(sde, t, case.x0), vp_marginal(t, case.x0, 0.5, 9.0), EACH)
+        compared(marginal(sde, t, case.x0), vp_marginal(t, case.x0, 0.5, 9.0), EACH, **ROOTED)
         compared(coefficients(sde, case.x0, t), vp_coefficients(case.x0, t, 0.5, 9.0), EACH)
 
 
