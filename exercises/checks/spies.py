@@ -42,6 +42,17 @@ def steps_of(calls: Sequence[Seen], batch: int) -> list[Seen]:
     return [pieces[0] if len(pieces) == 1 else _joined(pieces) for pieces in steps]
 
 
+def levels_of(calls: Sequence[Seen], batch: int) -> list[Seen]:
+    """The calls at each level as one, where they show a batch of so many rows in pieces; or the calls as they are."""
+    levels: dict[tuple, list[Seen]] = {}
+    for seen in calls:
+        if not isinstance(seen.t, Tensor) or seen.t.shape != seen.x_t.shape[:1] or len(seen.t.unique()) != 1:
+            return list(calls)
+        levels.setdefault((seen.t[0].item(), seen.t.dtype, seen.x_t.dtype, seen.x_t.shape[1:]), []).append(seen)
+    whole = all(sum(len(seen.x_t) for seen in pieces) == batch for pieces in levels.values())
+    return [_joined(pieces) for pieces in levels.values()] if whole else list(calls)
+
+
 def _joined(pieces: list[Seen]) -> Seen:
     x_t, t, answer = (torch.cat([getattr(seen, name) for seen in pieces]) for name in ("x_t", "t", "answer"))
     return Seen(x_t, t, answer, any(seen.tracked for seen in pieces))
