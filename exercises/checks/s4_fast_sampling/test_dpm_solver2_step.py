@@ -55,7 +55,7 @@ def test_dpm_solver2_step_is_exact_where_eps_is_constant(code):
     x, eps = numbers(1.0, -0.5)[None], numbers(0.3, 1.2)[None]
     found, want = [], []
     for lam_s, lam_t in ((0.0, math.log(2)), *SPANS):
-        found.append(stepped(code, lambda x, lam: eps, x, lam_s, lam_t))
+        found.append(stepped(code, lambda x, lam: eps.clone(), x, lam_s, lam_t))
         want.append(first(x, eps, lam_s, lam_t))
     near(stacked(found), stacked(want), FIRST)
 

@@ -28,7 +28,7 @@ def test_cfm_loss_by_hand(code):
     got = code.cfm_loss(lambda x, t: torch.zeros_like(x), noise, data, t)
     why = "a model that says 0 is off by 2 and 3, and the mean of 4 and 9 is 6.5; "
     expect.close(got, torch.tensor(6.5, dtype=torch.float64), why + MATCH)
-    got = code.cfm_loss(lambda x, t: x, noise, data, t)
+    got = code.cfm_loss(lambda x, t: x.clone(), noise, data, t)
     why = "at t = 0.25 x_t is (2.5, 2.75), off by 0.5 and 0.25: the mean of the squares is 0.15625; "
     expect.close(got, torch.tensor(0.15625, dtype=torch.float64), why + MATCH)
 

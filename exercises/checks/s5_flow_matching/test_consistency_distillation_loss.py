@@ -46,7 +46,7 @@ def test_consistency_distillation_loss_by_hand(code):
     """A teacher that says 0, so that the path is a ray: with sigma_data 3 and sigma_min 1, from level 4 to level 1."""
     data, noise = numbers(2.0, 2.0)[None], numbers(0.5, 0.5)[None]
     got = code.consistency_distillation_loss(
-        lambda x, c: x, lambda x, c: 5 * x, lambda x, sigma: 0 * x,
+        lambda x, c: 1 * x, lambda x, c: 5 * x, lambda x, sigma: 0 * x,
         data, noise, numbers(1.0), numbers(4.0), sigma_data=3.0, sigma_min=1.0,
     )  # fmt: skip
     why = (

@@ -18,10 +18,10 @@ LEVEL = "the network is told c_noise = ln(σ) / 4, of shape (B,), in x's dtype"
 def test_consistency_function_by_hand(code):
     """With sigma_data 3, sigma_min 1 and x = 10 at level 4, for a network that says what it is told of x and level."""
     x, sigma = numbers(10.0)[None], numbers(4.0)
-    got = code.consistency_function(lambda x, c_noise: x, x, sigma, 3.0, 1.0)
+    got = code.consistency_function(lambda x, c_noise: x.clone(), x, sigma, 3.0, 1.0)
     why = "c_skip = 1/2, c_out = 9/5, c_in = 1/5: 10 / 2 + 9/5 * (10 / 5) = 8.6; " + FUNCTION
     expect.close(got, numbers(8.6)[None], why, **GRID)
-    got = code.consistency_function(lambda x, c_noise: batches.column(c_noise, x), x, sigma, 3.0, 1.0)
+    got = code.consistency_function(lambda x, c_noise: batches.column(c_noise, x).clone(), x, sigma, 3.0, 1.0)
     why = "c_noise = ln(4) / 4 = 0.34657: 10 / 2 + 9/5 * 0.34657 = 5.62383; " + FUNCTION
     expect.close(got, numbers(5.623832462504)[None], why, **GRID)
 

@@ -32,7 +32,7 @@ def test_consistency_training_loss_by_hand(code):
     """With sigma_data 3 and sigma_min 1, from level 4 to level 1, where f is the identity."""
     data, noise = numbers(2.0, 2.0)[None], numbers(0.5, 0.5)[None]
     got = code.consistency_training_loss(
-        lambda x, c: x, lambda x, c: 5 * x, data, noise, numbers(1.0), numbers(4.0), sigma_data=3.0, sigma_min=1.0
+        lambda x, c: 1 * x, lambda x, c: 5 * x, data, noise, numbers(1.0), numbers(4.0), sigma_data=3.0, sigma_min=1.0
     )
     why = (
         "x_hi = 2 + 4 * 0.5 = 4, and f = 4 / 2 + 9/5 * (4 / 5) = 3.44; x_lo = 2.5 at the lowest level, where f is the"

@@ -49,7 +49,7 @@ def test_cfg_loss_by_hand(code):
     """With a model that answers a number for each label, the loss comes out as computed by hand."""
 
     def model(x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
-        return y[:, None].to(x_t.dtype).expand(x_t.shape)
+        return y[:, None].to(x_t.dtype).expand(x_t.shape).clone()
 
     x0, noise = torch.zeros(2, 2, dtype=torch.float64), torch.stack([numbers(1.0, 2.0), numbers(3.0, 4.0)])
     args = x0, torch.tensor([2, 4]), torch.tensor([0, 1]), noise, numbers(0.9, 0.5)

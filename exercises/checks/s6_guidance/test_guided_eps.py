@@ -40,7 +40,7 @@ def test_guided_eps_by_hand(code):
     """For guesses of 2 with the label and 1 without it, scales of 0, 1/2, 1 and 3 give 1, 3/2, 2 and 4."""
 
     def model(x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
-        return torch.where(y == 7, 1.0, 2.0).to(x_t.dtype)[:, None].expand(x_t.shape)
+        return torch.where(y == 7, 1.0, 2.0).to(x_t.dtype)[:, None].expand(x_t.shape).clone()
 
     x_t = torch.zeros(4, 2, dtype=torch.float64)
     args = x_t, torch.tensor([0, 1, 2, 3]), torch.tensor([3, 1, 4, 1]), 7

@@ -34,7 +34,7 @@ def test_negative_guided_eps_by_hand(code):
     """For guesses of 2 with the label and other numbers with the negative ones, the scales stand where they should."""
 
     def model(x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
-        return y.to(x_t.dtype)[:, None].expand(x_t.shape)
+        return y.to(x_t.dtype)[:, None].expand(x_t.shape).clone()
 
     x_t = torch.zeros(4, 2, dtype=torch.float64)
     args = x_t, torch.tensor([0, 1, 2, 3]), torch.tensor([2, 2, 2, 2]), torch.tensor([1, 3, 5, 0])
