@@ -58,8 +58,7 @@ def test_consistency_coefficients_default_to_0_5_and_0_002(code):
         code.consistency_coefficients(sigma),
         formula(sigma),
         ", with σ_data = 0.5 and σ_min = 0.002",
-        rtol=1e-7,
-        atol=1e-9,
+        **GUARD,
     )
 
 

@@ -7,7 +7,7 @@ from exercises.checks import cases, chance, expect
 from exercises.checks.callers import takes_any_model_in_half_precision
 from exercises.checks.cases import numbers
 from exercises.checks.s5_flow_matching.models import Model, asked, undisturbed
-from exercises.checks.s5_flow_matching.rules import KEEP, QUIET
+from exercises.checks.s5_flow_matching.rules import GRID, KEEP, QUIET
 from exercises.checks.s5_flow_matching.worlds import Ends
 
 JUMPS = "one jump a level, from high to low: f(x, σ) with σ of shape (B,), the first at sigmas[0]"
@@ -70,7 +70,7 @@ def test_consistency_sample_adds_nothing_at_the_lowest_level(code, rng):
             f = Jumper()
             ladder(code, f, cases.normal((2, 3), rng), given, rng, sigma_min=sigma_min)
             why = f"√(σ_min² - σ_min²) = 0, for σ_min = {sigma_min}: nothing is added; {AGAIN}"
-            expect.close(f.seen[1].x, f.seen[0].answer, why, rtol=1e-6, atol=1e-6)
+            expect.close(f.seen[1].x, f.seen[0].answer, why, **GRID)
 
 
 def test_consistency_sample_of_the_exact_function_is_data_at_the_lowest_level(code, rng):
