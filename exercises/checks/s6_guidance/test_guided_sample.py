@@ -26,14 +26,19 @@ GRIDS = [(14, 6), (1, 1), (5, 5), (7, 3), (8, 1), (12, 5), (17, 7)]
 """(T, n) of which no step falls on a half, which may be rounded either way. 17 / (17/7) is above 7 in floats."""
 
 
+Weights = tuple[float, ...]
+
+
 def levels(T: int, n: int) -> list[int]:
     """The trailing steps, by whole numbers: floor(a + 1/2) = floor((2a + 1) / 2)."""
     return [(2 * T * (n - i) + n) // (2 * n) - 1 for i in range(n)]
 
 
-def states(x_T: Tensor, y: Tensor, alpha_bar: Tensor, null: int, scale: float | Tensor, n: int) -> list[Tensor]:
-    """Where DDIM with the guided guesses of `Told` comes by, from x_T to clean data."""
-    T, model, found = len(alpha_bar), Told(), [x_T]
+def states(
+    x_T: Tensor, y: Tensor, alpha_bar: Tensor, null: int, scale: float | Tensor, n: int, weights: Weights = ()
+) -> list[Tensor]:
+    """Where DDIM with the guided guesses of `Told(*weights)` comes by, from x_T to clean data."""
+    T, model, found = len(alpha_bar), Told(*weights), [x_T]
     for level, following in pairwise([*levels(T, n), -1]):
         x, t = found[-1], torch.full((len(x_T),), level)
         with torch.no_grad():
@@ -63,15 +68,15 @@ def test_guided_sample_by_hand(code):
     """One step and two, with guesses that are known, come out as computed by hand."""
 
     def model(x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
-        return torch.where(y == 3, 1.0, 0.5).to(x_t.dtype)[:, None].expand(x_t.shape)
+        return torch.where(y == 3, 1.0, 0.5).to(x_t.dtype)[:, None].expand(x_t.shape).clone()
 
     x_T, y, alpha_bar = numbers(2.0)[None], torch.tensor([3]), numbers(0.64, 0.36)
     got = code.guided_sample(model, x_T, y, alpha_bar, 0, 2.0, 1)
     why = "ε̂ = 0.5 + 2 (1 - 0.5) = 1.5, and one step goes from ᾱ = 0.36 to clean data: (2 - 0.8 * 1.5) / 0.6"
-    expect.close(got, numbers(0.8 / 0.6)[None], f"{why}; {STEP}; {CLEAN}")
+    expect.close(got, numbers(0.8 / 0.6)[None], f"{why}; {STEP}; {CLEAN}", **FREE)
     got = code.guided_sample(model, x_T, y, alpha_bar, 0, 2.0, 2)
     why = "ε̂ = 1.5: from ᾱ = 0.36 to 0.64, where x = 0.8 * 0.8 / 0.6 + 0.6 * 1.5, and on to clean data by (x - 0.6 * 1.5) / 0.8"
-    expect.close(got, numbers(0.8 / 0.6)[None], f"{why}; {STEP}; {CLEAN}")
+    expect.close(got, numbers(0.8 / 0.6)[None], f"{why}; {STEP}; {CLEAN}", **FREE)
 
 
 def test_guided_sample_walks_down_the_trailing_levels(code, rng):
@@ -99,13 +104,17 @@ def test_guided_sample_asks_about_each_state_with_its_label_and_with_null(code, 
 def test_guided_sample_lands_where_the_steps_lead(code, rng):
     """For data of any shape, with one scale for all or one a sample, the sample is where n guided DDIM steps lead."""
     for number, (T, n) in enumerate(GRIDS):
+        # Guesses stay below 10, at a scale of 8 too: a guard that leaves 1e-6 of one moves the result by less than 1e-5
+        calm = (0.5, 0.25 / T)
         for shape in (cases.SHAPES[number], cases.SHAPES[-1 - number], (2, 1, 2, 1, 2)):
             case = cases.make(shape, cases.schedule(T, rng, smallest=0.02), rng, cases.LAYOUTS[number % 3])
             y, null = labels(case, rng), NULLS[number % 3]
             for scale in (scales(case, rng), float(number % 3)):
-                got = drawn(code, Told(), case.x_t, y, case.alpha_bar, null, scale, n)
+                got = drawn(code, Told(*calm), case.x_t, y, case.alpha_bar, null, scale, n)
                 column_scale = column(scale, case.x_t) if isinstance(scale, Tensor) else scale
-                expect.close(got, states(case.x_t, y, case.alpha_bar, null, column_scale, n)[-1], f"{STEP}; {CLEAN}")
+                want = states(case.x_t, y, case.alpha_bar, null, column_scale, n, calm)[-1]
+                size = max(1.0, float(want.abs().max()))  # a number near 0 may be what is left of larger ones
+                expect.close(got, want, f"{STEP}; {CLEAN}", rtol=1e-5, atol=1e-5 * size)
 
 
 def test_guided_sample_from_the_end_of_a_schedule(code, rng):
@@ -132,7 +141,7 @@ def test_guided_sample_of_two_bells_goes_to_a_bell_beyond(code, rng):
             a, after = alpha_bar[level].item(), alpha_bar[following].item() if following >= 0 else 1.0
             rest = rest * (math.sqrt(a * after) * 0.4 + math.sqrt((1 - a) * (1 - after))) / (0.4 * a + 1 - a)
         why = "guesses for N(-0.3, 0.4) and N(0.5, 0.4) lie on a line, whose point at scale s is the guess for N(-0.3 + 0.8 s, 0.4)"
-        expect.close(got, mean + rest, f"{why}; {STEP}; {CLEAN}")
+        expect.close(got, mean + rest, f"{why}; {STEP}; {CLEAN}", **FREE)
 
 
 def lands_in_its_dtype(code, case: Case, y: Tensor, scale: float | Tensor) -> None:
