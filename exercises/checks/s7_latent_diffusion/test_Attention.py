@@ -67,12 +67,13 @@ def test_Attention_lets_every_token_see_every_other_and_itself(code, rng):
     why = "each token asks all tokens of its sample, itself too, before it and behind it"
     for context_dim in (None, 8, 6):
         network = attention(code, rng, 8, 2, context_dim)
-        x, context = cases.normal((1, 4, 8), rng), cases.normal((1, 3, context_dim or 8), rng)
+        # Small, so that no softmax is so sharp that a weight is lost, where maps start with numbers of the size of 1
+        x, context = (0.3 * cases.normal(of, rng) for of in ((1, 4, 8), (1, 3, context_dim or 8)))
         moved = x if context_dim is None else context
         count = moved.shape[1]
         rows = moved.repeat(count + 1, 1, 1)
         for token in range(count):
-            rows[1 + token, token] = cases.normal(moved.shape[-1:], rng)
+            rows[1 + token, token] = 0.3 * cases.normal(moved.shape[-1:], rng)
         inputs = [rows] if context_dim is None else [x.repeat(count + 1, 1, 1), rows]
         whole = answer(network, *inputs).detach()
         blind = [
@@ -112,9 +113,13 @@ def test_Attention_weighs_the_tokens_that_it_asks_by_weights_that_add_up_to_one(
     alike(twice, answer(network, x, context), "a context said twice: " + WEIGHTS, "another mixture of a context said twice")  # fmt: skip
     often = answer(network, x, context.repeat(1, 40, 1))
     alike(often, answer(network, x, context), "a context said 40 times: " + WEIGHTS, "another mixture of a long context")  # fmt: skip
-    padded = answer(network, x, torch.cat([context, 0 * context[:, :1]], dim=1))
+    padded = network(x, torch.cat([context, 0 * context[:, :1]], dim=1))
+    expect.tensor(padded, "the answer has x's shape and dtype", shape=x.shape, dtype=x.dtype)
     why = "a token of zeros is a token, and has a weight: nothing tells attention that it should not count"
-    expect.holds(unlike(padded, answer(network, x, context)), why, got="a token of zeros left out", want="its share")
+    if bool(torch.isfinite(padded).all()):  # keys that are normalised need not have a guard for it
+        expect.holds(
+            unlike(padded, answer(network, x, context)), why, got="a token of zeros left out", want="its share"
+        )
     for width in (6, 8):
         network, context = attention(code, rng, 8, 2, width), cases.normal((2, 1, width), rng)
         single = answer(network, x, context)
@@ -123,15 +128,16 @@ def test_Attention_weighs_the_tokens_that_it_asks_by_weights_that_add_up_to_one(
 
 
 def test_Attention_adds_nothing_of_its_own(code, rng):
-    """With all its maps at zero nothing of x comes through: the residual is the block's business."""
+    """With all its maps next to zero nothing of x comes through: the residual is the block's business."""
     network = made(code, "Attention", 8, 2).double().eval()
     with torch.no_grad():
         for parameter in trained(network):
             if parameter.ndim > 1:
-                parameter.zero_()
+                parameter.mul_(1e-6)  # and not zero: some divide by the size of a map, or of what it gives
     got = answer(network, cases.normal((2, 4, 8), rng)).detach()
     why = "attention gives what it has collected; x is added by the block around it"
-    expect.holds(not unlike(got, got[:1, :1].expand(got.shape)), why, got="x, or a part of it", want="the same for all")
+    same = float((got - got[:1, :1]).abs().max()) < 1e-3
+    expect.holds(same, why, got="x, or a part of it", want="the same for all")
 
 
 def test_Attention_treats_each_query_by_itself(code, rng):
@@ -145,7 +151,7 @@ def test_Attention_treats_each_query_by_itself(code, rng):
 def test_Attention_lets_a_third_token_take_from_two_others_alike(code, rng):
     """The odds between two tokens are the same, whether or not a third one is there: that is a softmax of scores."""
     network, count = attention(code, rng, 8, 1, 5), 6
-    x, context = cases.normal((1, count, 8), rng), cases.normal((1, 3, 5), rng)
+    x, context = 0.3 * cases.normal((1, count, 8), rng), cases.normal((1, 3, 5), rng)
     repeated = [context[:, [k, k, k]] for k in range(3)]
     whole = answer(network, x.expand(5, -1, -1), torch.cat([context, context[:, [0, 1, 0]], *repeated])).detach()
     values = whole[2:, 0]  # what each token says, whoever asks
