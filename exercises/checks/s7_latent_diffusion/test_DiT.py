@@ -144,20 +144,27 @@ def test_DiT_listens_to_time_and_label_before_its_last_map(code, rng):
     dim, count = 8, 20
     network = awake(made(code, "DiT", 4, 2, 1, dim, 2, 2, count - 1), rng).eval()
     x, _, y = latents(rng, count, 4, 1, count - 1)
-    # Some embeddings are all but straight up to a thousand, and others have said all by then: t goes up by factors and by steps
-    near = torch.logspace(0, 4, count // 2, dtype=torch.float64).round().long()
-    t, deaf = torch.cat([near, LARGE_T * torch.arange(1, count // 2 + 1)]), []
-    for name, times, labels in (("time", t, torch.zeros_like(y)), ("label", torch.full_like(t, 40), y)):
-        rows = x.repeat_interleave(count, dim=0), times.repeat(count), labels.repeat(count)
-        table = answer(network, *rows).detach()[:, 0, 0, 0].reshape(count, count)
-        # Heard only by the last norm's shift and scale, it could change an answer in dim + 1 ways
-        sizes = torch.linalg.svdvals(table / table.norm(dim=0).clamp(min=1e-12))
-        # The next is then 1e-16 of the first; it was 1e-9 or more in networks that do listen, by any embedding
-        if int((sizes > 1e-11 * sizes[0]).sum()) <= dim + 1:
-            deaf.append(name)
+    # An embedding may be all but straight as far as a thousand: then t goes up to the largest, by factors and by steps
+    near, far = 40 * torch.arange(count), torch.cat([10 ** torch.arange(5), torch.arange(1, 16) * 2 * LARGE_T // 3])
+    heard = {
+        "time": any(answers_in_ways(network, x, t, torch.zeros_like(y)) > dim + 1 for t in (near, far)),
+        "label": answers_in_ways(network, x, torch.full_like(y, 40), y) > dim + 1,
+    }
+    deaf = [name for name, listens in heard.items() if not listens]
     why = "the condition goes to every block: how a picture is looked at depends on how noisy it is and on what is asked for"  # fmt: skip
     got = "blocks that do not listen" + (f" to the {deaf[0]}" if len(deaf) == 1 else "")
     expect.holds(not deaf, why, got=got, want="blocks that listen to time and label")
+
+
+def answers_in_ways(network: nn.Module, x: Tensor, t: Tensor, y: Tensor) -> int:
+    """In how many ways the answers to all of x change with time and label: dim + 1 where only the last norm's shift and scale do.
+
+    Of more than those there is then 1e-16, and 1e-9 at least in networks whose blocks listen, whatever they make of t.
+    """
+    rows = x.repeat_interleave(len(t), dim=0), t.repeat(len(x)), y.repeat(len(x))
+    table = answer(network, *rows).detach()[:, 0, 0, 0].reshape(len(x), len(t))
+    sizes = torch.linalg.svdvals(table / table.norm(dim=0).clamp(min=1e-12))
+    return int((sizes > 1e-11 * sizes[0]).sum())
 
 
 def test_DiT_knows_where_a_patch_stands(code, rng):
