@@ -10,7 +10,7 @@ from exercises.checks import cases, chance, expect
 from exercises.checks.cases import numbers
 from exercises.checks.rules import DRAWN, KEEP
 from exercises.checks.s1_forward_reverse.draws import all_apart
-from exercises.checks.spies import Exact, Slopes, Spy, steps_of
+from exercises.checks.spies import Exact, Register, Slopes, Spy, steps_of
 from exercises.toolkit.worlds import Gaussian
 
 LEVELS = (0.9, 0.75, 0.5, 0.3, 0.1)
@@ -243,21 +243,6 @@ def shortens(code, rng: Generator) -> bool:
     return bool((last < 0.8 * before).all())
 
 
-class Register(nn.Module):
-    """A model with a parameter for each row of `far_apart` data: it learns of a row by that row's parameter alone."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(ROWS, dtype=torch.float64))
-        self.shown: set[int] = set()
-
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        signal = numbers(*LEVELS)[t].sqrt()
-        rows = (x_t.detach().mean(1) / signal / 1000).round().long().clamp(1, ROWS) - 1
-        self.shown |= set(rows.tolist())
-        return torch.zeros_like(x_t) + self.weight[rows][:, None]
-
-
 def test_train_denoiser_forgets_old_gradients_and_keeps_its_momentum(code, rng):
     """Gradients are cleared between steps, not within one, and the optimizer is kept."""
     steady, turning = stroll(code, rng), stroll(code, rng, turning=True)
@@ -279,12 +264,15 @@ def test_train_denoiser_forgets_old_gradients_and_keeps_its_momentum(code, rng):
         want="shorter swings, below 0.8 of a steady step",
         told=f"{swing:.2f} of a steady step",
     )
-    register = Register()
+    register = Register(ROWS, coarse())
     school(code, rng, register, far_apart(rng, 2), 1, batch_size=BATCH)
-    lost = sorted(register.shown - set(register.weight.detach().nonzero().flatten().tolist()))
     why = "a step learns from all rows of its batch: where it is worked off in pieces, their gradients add up"
     expect.holds(
-        not lost, why, got=lost, want="none", told=f"{len(lost)} of {len(register.shown)} rows not learned from"
+        not register.lost,
+        why,
+        got=register.lost,
+        want="none",
+        told=f"{len(register.lost)} of {len(register.shown)} rows not learned from",
     )
 
 
