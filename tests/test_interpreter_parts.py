@@ -106,7 +106,7 @@ def test_honest_code_runs_where_somebody_lives_in_the_interpreters_folder(level,
 def test_shared_libraries_of_such_a_folder_are_found(prefix, monkeypatch):
     libraries = Path(prefix, "lib").resolve()
     if not list(libraries.glob("*.so*")):
-        pytest.skip("it has none")
+        pytest.skip(f"no shared library lies in {libraries}")
     monkeypatch.setenv("HOME", prefix)
     monkeypatch.setenv("LD_LIBRARY_PATH", str(libraries))
     assert command.environment("/tmp")["LD_LIBRARY_PATH"] == str(libraries)
