@@ -73,13 +73,3 @@ def test_q_posterior_lets_gradients_through(code, rng):
     mean, _ = expect.tensors(code.q_posterior(x0, x_t, case.t, case.betas), 2, PAIR, ("mean", "variance"))
     (of_x0, of_x_t, _), pull = posterior(case), case.eps
     expect.gradients(mean, pull, FLOW, x0=(x0, of_x0 * pull), x_t=(x_t, of_x_t * pull), **FREE)
-
-
-def test_q_posterior_of_a_step_that_leaves_nothing(code, rng):
-    """A step with β = 1 says nothing of where it came from: then x_0 alone is the witness."""
-    x0, x_t = cases.normal((2, 3), rng), cases.normal((2, 3), rng)
-    got = code.q_posterior(x0, x_t, torch.tensor([2, 2]), numbers(0.1, 0.5, 1.0))
-    mean, variance = expect.tensors(got, 2, PAIR, ("mean", "variance"))
-    why = "β = 1 makes α and ᾱ 0: what is left is q(x_{t-1} | x_0) = N(√ᾱ_{t-1} x_0, 1 - ᾱ_{t-1}), with ᾱ_{t-1} = 0.45"
-    expect.close(mean, 0.45**0.5 * x0, why)
-    expect.close(variance, numbers(0.55, 0.55)[:, None], why)
