@@ -99,7 +99,7 @@ BROKEN = {
     "adds_nothing_at_the_lowest_level": "noise added at the lowest level",
     "ends_with_the_mean_itself": "the last step does not end with the mean itself",
     "begins_in_pure_static": "wrong where the last level is pure static",
-    "clips_the_predicted_data_before_the_posterior_mean": "the predicted data not clipped before the posterior mean",
+    "clips_the_predicted_data_before_the_posterior_mean": "the predicted data not clipped to [-1, 1] before the posterior mean",
     "predicts_noise_with_the_small_variance_by_default": "another default for kind or variance",
     "adds_fresh_standard_normal_noise_to_the_mean_of_each_step": "not fresh standard normal noise on the mean of each step",
     "adds_noise_of_the_chosen_variance_to_the_mean_of_each_step": "not noise of the chosen variance on the mean of each step",
