@@ -164,7 +164,6 @@ BROKEN = {
     "takes_any_of_the_best_where_several_are_equally_good": "fails where several pairings are equally good",
     "broadcasts_its_arguments": "arguments not broadcast against each other",
     "at_t_0_is_the_data_without_doubt": "not the data without doubt at t = 0",
-    "of_a_step_that_leaves_nothing": "wrong for a step that leaves nothing",
     "is_exact_next_to_1_and_next_to_0": "digits lost next to 0 or next to 1",
     "clips_the_betas_at_the_end": "the betas not clipped at max_beta",
     "leaves_both_ends_where_they_are": "the ends do not stay where they are",
