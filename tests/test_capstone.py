@@ -144,6 +144,12 @@ def test_what_ends_the_system_is_told_with_the_learners_line(tmp_path: Path, mon
     head = text.index('"""', text.index("def latent_loss("))
     head = text.index('"""', head + 3) + 3
     line = f"raise RuntimeError({MIXED!r})"
+    without_a_gpu = torch.cuda.is_available
+
+    def on_the_cpu(code, plan, folder, device, told) -> System:
+        monkeypatch.setattr(torch.cuda, "is_available", without_a_gpu)  # a torch for CUDA asks it what it may call
+        return System(code, plan, folder, "cpu", told)
+
     with open_desk(tmp_path, *sections()) as desk:
         for stem, of in sections().items():
             (tmp_path / f"{stem}.py").write_text(of.solution.read_text(encoding="utf-8"), encoding="utf-8")
@@ -151,9 +157,7 @@ def test_what_ends_the_system_is_told_with_the_learners_line(tmp_path: Path, mon
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(capstone, "GPU", TINY)
         monkeypatch.setattr(capstone, "CPU", TINY)
-        monkeypatch.setattr(
-            capstone, "System", lambda code, plan, folder, device, told: System(code, plan, folder, "cpu", told)
-        )
+        monkeypatch.setattr(capstone, "System", on_the_cpu)
         monkeypatch.setattr(Progress, "passes", lambda self, name: True)
         said = desk.unstatic("capstone", "--size", size)
     assert said.returncode == 1
