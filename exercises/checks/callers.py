@@ -44,7 +44,7 @@ class Gain(nn.Module):
         self.gain = nn.Parameter(torch.tensor(0.5, dtype=torch.float64))
         self.logits = logits
 
-    def forward(self, x: Tensor, *rest: Any) -> Tensor:
+    def forward(self, x: Tensor, *rest: Any, **named: Any) -> Tensor:
         answer = self.gain.to(x.dtype) * x
         return answer.flatten(1)[:, :3] if self.logits else answer
 
@@ -55,7 +55,7 @@ class Gain(nn.Module):
         return self(z)
 
 
-def plain_model(x: Tensor, *rest: Any) -> Tensor:
+def plain_model(x: Tensor, *rest: Any, **named: Any) -> Tensor:
     """A model that is a function and no module: half of what it sees, in its own dtype."""
     return x / 2
 

@@ -48,7 +48,8 @@ class Model(nn.Module):
         self.bias = nn.Parameter(torch.tensor(bias, dtype=torch.float64))
         self.seen: list[Seen] = []
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor | None = None, *, sigma: Tensor | None = None) -> Tensor:
+        t = sigma if t is None else t
         answer = self.formula(x, _shaped(t, x))
         noted = t.detach().clone() if isinstance(t, Tensor) else t
         self.seen.append(Seen(x.detach().clone(), noted, answer.detach().clone(), x.requires_grad))
@@ -67,8 +68,8 @@ class Model(nn.Module):
             return self.formula(x.double(), _shaped(t, x.double()))
 
 
-def asked(model: Model, x: Tensor, times: list[float], why: str, kind: str) -> None:
-    """The model was called at these times in this order, each told as (B,) in x's dtype, and with states like x.
+def asked(model: Model, x: Tensor, times: list[float], why: str, kind: str, like_x: bool = True) -> None:
+    """The model was called at these times in this order, each told as a float (B,), of x's dtype if it is `like_x`, and with states like x.
 
     A state or a time of another dtype or shape is told first, then the times themselves, which are the evidence.
     """
@@ -81,8 +82,10 @@ def asked(model: Model, x: Tensor, times: list[float], why: str, kind: str) -> N
     if len(told) != len(wanted) or any(not _near(one, other) for one, other in zip(told, wanted, strict=True)):
         raise Mismatch(why, told, f"{len(told)} calls, at {_text(told)}", f"{len(wanted)} calls, at {_text(wanted)}")
     for seen in model.seen:
-        rule = f"the {kind} is told a float tensor of shape (B,), in x's dtype: each sample has a number of its own"
-        expect.tensor(seen.t, rule, shape=x.shape[:1], dtype=x.dtype)
+        which = ", in x's dtype" if like_x else ""
+        rule = f"the {kind} is told a float tensor of shape (B,){which}: each sample has a number of its own"
+        expect.tensor(seen.t, rule, shape=x.shape[:1], dtype=x.dtype if like_x else None)
+        expect.holds(seen.t.is_floating_point(), rule, got=str(seen.t.dtype), want="a floating dtype")
 
 
 def shown(model: Model, x: Tensor, name: str) -> Seen:

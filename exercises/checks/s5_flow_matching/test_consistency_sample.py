@@ -28,7 +28,7 @@ def ladder(
     """The sample, seen to be the last of f's answers, one for each level, the first at x."""
     kept = x.clone()
     got = code.consistency_sample(f, x, sigmas, generator=generator, **least)
-    asked(f, kept, [float(sigma) for sigma in sigmas], JUMPS, "consistency function")
+    asked(f, kept, [float(sigma) for sigma in sigmas], JUMPS, "consistency function", like_x=False)
     expect.close(f.seen[0].x, kept, "x starts at level sigmas[0]: the first jump is from x itself, with no noise added")
     expect.close(got, f.seen[-1].answer, "the sample is the last answer of f, and nothing is done to it")
     return got

@@ -18,7 +18,7 @@ def doubled(model: Told, calls: int, count: int, why: str = DOUBLED) -> list[Ask
     return model.asked
 
 
-def asks_both(call: Asked, x_t: Tensor, t: Tensor, y: Tensor, y_other: Tensor, other: str) -> None:
+def asks_both(call: Asked, x_t: Tensor, t: Tensor, y: Tensor, y_other: Tensor, other: str, **tolerance: float) -> None:
     """The call has each sample twice: with its label and with the other one, in any order."""
     expect.tensor(
         call.x_t, "the model sees x_t in its own dtype", shape=(2 * len(x_t), *x_t.shape[1:]), dtype=x_t.dtype
@@ -27,4 +27,4 @@ def asks_both(call: Asked, x_t: Tensor, t: Tensor, y: Tensor, y_other: Tensor, o
     expect.close(call.y.sort().values, want, BOTH.format(other=other) + " (all the labels it was asked about, sorted)")
     pairs = [Asked(x_t, t, label, False).rows for label in (y, y_other)]
     rows = torch.tensor(sorted(torch.cat(pairs).tolist()), dtype=torch.float64)
-    expect.close(call.rows, rows, TOLD + " (a row for each: t, y and the sample, sorted)")
+    expect.close(call.rows, rows, TOLD + " (a row for each: t, y and the sample, sorted)", **tolerance)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from exercises.checks import cases, expect
 from exercises.checks.cases import Case, numbers, tracked
-from exercises.checks.rules import FLOW, KEEP, SINGLE
+from exercises.checks.rules import FLOW, FREE, KEEP, SINGLE
 from exercises.checks.s6_guidance.inputs import column, corners, labels, scales
 from exercises.checks.s6_guidance.rules import ANY, APART
 from exercises.checks.s6_guidance.worlds import labelled
@@ -29,14 +29,14 @@ def test_classifier_guided_eps_by_hand(code):
     eps, score = numbers(1.0, 1.0)[:, None], numbers(0.5, 0.5)[:, None]
     got = code.classifier_guided_eps(eps, score, torch.tensor([1, 0]), numbers(0.64, 0.19), numbers(2.0, 1.0))
     why = "ᾱ = 0.19 and 0.64 have noise of 0.9 and 0.6⟦: 1 - 0.9 * 2 * 0.5 = 0.1, and 1 - 0.6 * 1 * 0.5 = 0.7⟧"
-    expect.close(got, numbers(0.1, 0.7)[:, None], f"{why}; {GUIDED}")
+    expect.close(got, numbers(0.1, 0.7)[:, None], f"{why}; {GUIDED}", **FREE)
 
 
 @given(case=cases.batches(), scale=st.floats(-2, 10, width=32))
 def test_classifier_guided_eps_adds_the_scaled_score(code, case, scale):
     """The guided score is the model's plus scale times the classifier's."""
     got = code.classifier_guided_eps(case.eps, case.noise, case.t, case.alpha_bar, scale)
-    expect.close(got, guided(case, scale), GUIDED)
+    expect.close(got, guided(case, scale), GUIDED, **FREE)
 
 
 def test_classifier_guided_eps_at_scale_1_is_the_best_guess_with_the_label(code, rng):
@@ -48,9 +48,9 @@ def test_classifier_guided_eps_at_scale_1_is_the_best_guess_with_the_label(code,
     free = world.eps(case.x_t, case.t, torch.full_like(y, world.null), case.alpha_bar)
     got = code.classifier_guided_eps(free, score, case.t, case.alpha_bar, 1.0)
     why = "scale 1 is Bayes' rule, log p(x_t | y) = log p(x_t) + log p(y | x_t) + const"
-    expect.close(got, world.eps(case.x_t, case.t, y, case.alpha_bar), f"{why}; {GUIDED}")
+    expect.close(got, world.eps(case.x_t, case.t, y, case.alpha_bar), f"{why}; {GUIDED}", **FREE)
     got = code.classifier_guided_eps(free, score, case.t, case.alpha_bar, 0.0)
-    expect.close(got, free, "at scale 0 the classifier has no say")
+    expect.close(got, free, "at scale 0 the classifier has no say", **FREE)
 
 
 def test_classifier_guided_eps_has_a_level_and_a_scale_for_each_sample(code, rng):
@@ -58,9 +58,9 @@ def test_classifier_guided_eps_has_a_level_and_a_scale_for_each_sample(code, rng
     for case in corners(rng):
         scale = scales(case, rng)
         got = code.classifier_guided_eps(case.eps, case.noise, case.t, case.alpha_bar, scale)
-        expect.close(got, guided(case, scale), f"{APART}; {GUIDED}")
+        expect.close(got, guided(case, scale), f"{APART}; {GUIDED}", **FREE)
         got = code.classifier_guided_eps(case.eps, case.noise, case.t, case.alpha_bar, 1.5)
-        expect.close(got, guided(case, 1.5), f"{APART}; {GUIDED}")
+        expect.close(got, guided(case, 1.5), f"{APART}; {GUIDED}", **FREE)
 
 
 def test_classifier_guided_eps_takes_a_scale_of_any_size(code, rng):
@@ -68,7 +68,7 @@ def test_classifier_guided_eps_takes_a_scale_of_any_size(code, rng):
     case = cases.make((3, 2), cases.schedule(4, rng), rng)
     for scale in (20.0, -5.0, numbers(20.0, -5.0, 0.25)):
         got = code.classifier_guided_eps(case.eps, case.noise, case.t, case.alpha_bar, scale)
-        expect.close(got, guided(case, scale), f"{ANY}; {GUIDED}")
+        expect.close(got, guided(case, scale), f"{ANY}; {GUIDED}", **FREE)
 
 
 def test_classifier_guided_eps_keeps_the_dtype_and_its_arguments(code, rng):
@@ -98,7 +98,7 @@ def test_classifier_guided_eps_lets_gradients_through_to_eps(code, rng):
     case = cases.gradual(rng)
     (eps,) = tracked(case.eps)
     got = code.classifier_guided_eps(eps, case.noise, case.t, case.alpha_bar, 2.5)
-    expect.gradients(got, case.x0, FLOW, eps=(eps, case.x0))
+    expect.gradients(got, case.x0, FLOW, eps=(eps, case.x0), **FREE)
 
 
 def test_classifier_guided_eps_lets_gradients_through_to_the_score(code, rng):
@@ -107,4 +107,4 @@ def test_classifier_guided_eps_lets_gradients_through_to_the_score(code, rng):
     (score,) = tracked(case.noise)
     got = code.classifier_guided_eps(case.eps, score, case.t, case.alpha_bar, 2.5)
     std = (1 - case.at(case.alpha_bar)).sqrt()
-    expect.gradients(got, case.x0, FLOW, score=(score, -2.5 * std * case.x0))
+    expect.gradients(got, case.x0, FLOW, score=(score, -2.5 * std * case.x0), **FREE)

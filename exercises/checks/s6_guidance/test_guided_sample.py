@@ -98,7 +98,7 @@ def test_guided_sample_asks_about_each_state_with_its_label_and_with_null(code, 
         way = states(x_T, y, alpha_bar, -1, 1.5, n)
         for call, x, level in zip(model.asked, way, levels(T, n), strict=False):
             t = torch.full((2,), level)
-            asks_both(call, x, t, y, torch.full_like(y, -1), "null, here -1,")
+            asks_both(call, x, t, y, torch.full_like(y, -1), "null, here -1,", **FREE)
 
 
 def test_guided_sample_lands_where_the_steps_lead(code, rng):

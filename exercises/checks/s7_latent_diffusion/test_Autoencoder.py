@@ -26,8 +26,8 @@ DRAWN = "recon = decode(mean + exp(logvar / 2) noise), with encode's mean and lo
 NETWORKS = (
     ({}, (2, 1, 28, 28)),
     ({"in_channels": 3, "latent_channels": 2, "width": 8}, (1, 3, 8, 12)),
-    ({"in_channels": 2, "latent_channels": 5, "width": 24}, (3, 2, 12, 4)),
-    ({"latent_channels": 1, "width": 16}, (2, 1, 4, 8)),
+    ({"in_channels": 2, "latent_channels": 5, "width": 24}, (3, 2, 12, 8)),
+    ({"latent_channels": 1, "width": 16}, (2, 1, 8, 12)),
 )
 """Constructor arguments, and the shape of a batch: sides need only be divisible by 4."""
 SMALL = (1, 2, 8)
@@ -260,7 +260,7 @@ def _flat(parts: object) -> Tensor:
 def test_Autoencoder_lets_gradients_through_to_all_that_matters(code, rng):
     """Picture, noise and every weight of encoder and decoder, through all three results."""
     network = small(code, rng)
-    x, noise = cases.normal((2, 1, 4, 8), rng).requires_grad_(), cases.normal((2, 2, 1, 2), rng).requires_grad_()
+    x, noise = cases.normal((2, 1, 8, 12), rng).requires_grad_(), cases.normal((2, 2, 2, 3), rng).requires_grad_()
     honest_slopes(lambda: _flat(network(x, noise)), network, rng, x=x, noise=noise)
     # By itself: beside the slopes of mean and logvar, those of the picture may be small
     honest_slopes(lambda: network(x, noise)[0], network, rng, x=x, noise=noise)
