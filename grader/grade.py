@@ -8,8 +8,9 @@ import logging
 import logging.handlers
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -29,7 +30,8 @@ from grader.syllabus import hiding, marks, reading, summary
 from grader.syllabus.grading import Grading
 
 STATE = Path(".unstatic")
-"""Where results are kept as they come, so that a killed run resumes; in the current folder."""
+"""Where results are kept as they come, so that a killed run resumes, with the seed, the log, and whose pseudonyms are: in the current
+folder, if nobody says where."""
 
 
 class UsageError(Exception):
@@ -88,6 +90,7 @@ def add_commands(commands: "argparse._SubParsersAction") -> None:
     )
     grade.add_argument("--learners", type=Path, metavar="DIR", help="write a file for each learner to DIR")
     grade.add_argument("--hide-names", action="store_true", help="show pseudonyms; .unstatic/names.json says whose")
+    _add_state(grade)
     grade.set_defaults(run=_grade, before=None)
     _add_regrade(commands)
 
@@ -111,6 +114,7 @@ def _add_regrade(commands: "argparse._SubParsersAction") -> None:
     regrade.add_argument("--force", action="store_true", help="judge again what this version has judged already")
     regrade.add_argument("--course", type=Path, metavar="FILE", help="the course's own file")
     regrade.add_argument("--hide-names", action="store_true", help="show pseudonyms, as the results do")
+    _add_state(regrade)
     regrade.add_argument("--apply", action="store_true", help="write the new results to RESULTS.json")
     regrade.set_defaults(run=_regrade, again=[], not_fetched=[], html=None, learners=None, json=None)
 
@@ -120,6 +124,15 @@ def _add_scheduler(parser: argparse.ArgumentParser) -> None:
         "--scheduler",
         metavar="ADDRESS",
         help="hand the work to the Dask cluster whose scheduler is there, as tcp://host:8786",
+    )
+
+
+def _add_state(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help=f"what is kept there as results come, and the seed, is taken for yours (default: {STATE}, unless it lies in what is graded)",
     )
 
 
@@ -144,7 +157,9 @@ def _regrade(options: argparse.Namespace) -> int:
             f"{options.results} goes by {kinds[1]}, and this would by {kinds[0]}, so that nobody could be compared; "
             f"have `unstatic grade` make it by {kinds[0]} first (nothing is judged anew)"
         )
-    options.not_fetched = hiding.owners(STATE, before.get("not_fetched", []))
+    options.not_fetched = before.get("not_fetched", [])
+    if (state := _state(options)) is not None:
+        options.not_fetched = hiding.owners(state, options.not_fetched)
     options.only, options.before = earlier.exercises_in(before), before
     if options.seed is None:
         options.seed = before["seed"]
@@ -188,14 +203,32 @@ def _judged(options: argparse.Namespace) -> results.Document:
         level = cluster.level if cluster is not None else isolation.choose(options.isolation)
     except (ValueError, isolation.Refused) as error:
         raise UsageError(f"--isolation: {error}") from error
-    if cluster is None:
-        return _judged_at(options, level, None)
-    with contextlib.closing(cluster):
-        options.jobs = cluster.jobs
-        return _judged_at(options, level, cluster)
+    with contextlib.ExitStack() as held:
+        if cluster is not None:
+            held.enter_context(contextlib.closing(cluster))
+            options.jobs = cluster.jobs
+        state = _state(options)
+        kept = state if state is not None else Path(held.enter_context(tempfile.TemporaryDirectory()))
+        return _judged_at(options, level, cluster, kept)
 
 
-def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None) -> results.Document:
+def _state(options: argparse.Namespace) -> Path | None:
+    """The folder in which results are kept; None where the usual one lies in what is graded, and could have been handed in with it.
+
+    Who could lay a seed or results there would give themselves their grade.
+    """
+    if options.state is not None:
+        return options.state
+    places = [Path(os.path.realpath(place)) for place in (".", STATE)]
+    return None if any(_lies_in(place, options.submissions) for place in places) else STATE
+
+
+def _lies_in(place: Path, submissions: Iterable[Path]) -> bool:
+    """Whether a path without links lies in one of the folders that are graded."""
+    return any(place.is_relative_to(os.path.realpath(folder)) for folder in submissions if folder.is_dir())
+
+
+def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None, state: Path) -> results.Document:
     console = Console(stderr=True)
     submissions = intake.read_all(options.submissions)
     grading = Grading(submissions, options.course, options.only, options.again, options.not_fetched)
@@ -209,18 +242,28 @@ def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None)
         console.print(doubt, markup=False, highlight=False, soft_wrap=True)
     if level == "none":
         console.print("[bold red]The submissions are not isolated from this machine.[/] `unstatic doctor` says why.")
-    seed = options.seed if options.seed is not None else cohort.stored_seed(STATE)
-    judges = None if cluster is None else lambda level: cluster
     hidden = options.hide_names or grading.syllabus.hide_names
-    names = hiding.Pseudonyms(STATE, grading.syllabus.roster) if hidden else None
+    if _state(options) is None:
+        if hidden:
+            raise UsageError(
+                f"--hide-names: {STATE}, which says whose the pseudonyms are, would lie in what is graded; grade from a folder "
+                "that is no part of a submission, or name one with --state"
+            )
+        _say(
+            f"{STATE} lies in what is graded, or would, and could have been handed in: no seed and no results are taken from it, and "
+            "this run keeps none. To keep them, grade from a folder that is no part of a submission, or name one with --state"
+        )
+    seed = options.seed if options.seed is not None else cohort.stored_seed(state)
+    judges = None if cluster is None else lambda level: cluster
+    names = hiding.Pseudonyms(state, grading.syllabus.roster) if hidden else None
     before = None
     if options.before is not None:
         before, beside = earlier.sections_in(options.before, submissions, names)
         for said in beside:
             _say(f"{said} is not in {options.results}, and stays out of it; `unstatic grade` grades it")
-    kept = store.Store(STATE / "results.jsonl")
+    kept = store.Store(state / "results.jsonl")
     terms = cohort.Terms(seed, level, kept, options.force, judges=judges, before=before)
-    with _log(STATE / "log.txt"):
+    with _log(state / "log.txt"):
         document = _graded(console, grading, terms, names, options)
     if names is not None:
         document = hiding.hide(document, names)
@@ -265,12 +308,6 @@ def _check_paths(options: argparse.Namespace) -> None:
             raise UsageError(
                 f"{path}: {'this pattern matches nothing' if pattern else 'there is no such file or folder'}"
             )
-        if path.is_dir() and Path.cwd().is_relative_to(path.resolve()) and Path(STATE).exists():
-            print(
-                f"unstatic: {STATE} lies in what is graded, and is taken for yours with its seed and its results. If it was "
-                "handed in, grade from a folder that is no part of a submission.",
-                file=sys.stderr,
-            )
 
 
 def _check_usage(options: argparse.Namespace) -> None:
@@ -290,7 +327,7 @@ def _check_usage(options: argparse.Namespace) -> None:
         raise UsageError("--json: - would be a file of that name; name another one")
     if options.json is not None and (not options.json.name or options.json.is_dir()):
         raise UsageError(f"--json: {str(options.json)!r} is a folder; name a file")
-    for option, folder in (("--html", options.html), ("--learners", options.learners)):
+    for option, folder in (("--html", options.html), ("--learners", options.learners), ("--state", options.state)):
         if folder is not None and folder.exists() and not folder.is_dir():
             raise UsageError(f"{option}: {str(folder)!r} is a file; name a folder")
     if options.html is not None:
@@ -340,7 +377,10 @@ def _write(document: results.Document, options: argparse.Namespace) -> None:
     if options.json:
         for said in earlier.what_goes(options.json, document, regraded=options.before is not None):
             _say(said)
-        write_atomically(options.json, json.dumps(document, indent=1) + "\n", named=True)
+        ours = not _lies_in(
+            Path(os.path.realpath(options.json.parent)), options.submissions
+        )  # else a link may be a learner's
+        write_atomically(options.json, json.dumps(document, indent=1) + "\n", named=ours)
     if options.html:
         write_atomically(options.html / "index.html", report.html(document))
     if options.learners:

@@ -300,3 +300,49 @@ def test_a_workflow_that_says_what_cannot_be_is_told(variable, value, monkeypatc
     printed = capsys.readouterr().out
     assert f"UNSTATIC_{variable}" in printed
     assert len(commands(printed)) == 1
+
+
+# ------------------------------------------------------------------------------------------------------- Classroom 50
+
+
+def test_the_recipe_for_classroom_50_takes_no_result_and_follows_no_link_of_a_learner_s(tmp_path):
+    """The runner runs `autograder.py` in the learner's checkout, where the learner commits what they like."""
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    recipe = page.partition("\n## Classroom 50\n")[2].partition("```python\n")[2].partition("```")[0]
+    checkout, programs, mine = tmp_path / "ada", tmp_path / "bin", tmp_path / "mine.txt"
+    (checkout / ".unstatic").mkdir(parents=True)
+    programs.mkdir()
+    mine.write_text("mine", encoding="utf-8")
+    (checkout / f"{STEM}.py").write_bytes((ROOT / "exercises" / f"{STEM}.py").read_bytes())
+    (checkout / ".unstatic" / "seed").write_text("5\n", encoding="utf-8")
+    (checkout / ".unstatic" / "log.txt").symlink_to(mine)
+    (checkout / "grades.json").symlink_to(mine)
+    (checkout / "result.json").symlink_to(mine)
+    (tmp_path / "autograder.py").write_text(recipe, encoding="utf-8")
+    (programs / "unstatic").write_text(  # two exercises, isolated as far as this machine can
+        f"#!{sys.executable}\nimport sys\nfrom grader.cli import main\n"
+        "given = [word for word in sys.argv[1:] if word not in ('--isolation', 'landlock')]\n"
+        "sys.exit(main([*given, '--only', 'forward_step', 'compute_alpha_bar'] if given[0] == 'grade' else given))\n",
+        encoding="utf-8",
+    )
+    (programs / "unstatic").chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "CLASSROOM": "cs",
+        "ASSIGNMENT": "week1",
+        "OWNER": "ada",
+        "SUBMISSION_TAG": "submit/1",
+        "COMMIT_URL": "https://github.com/o/r/commit/1",
+        "RELEASE_URL": "https://github.com/o/r/releases/tag/1",
+    }
+    command = [sys.executable, str(tmp_path / "autograder.py")]
+    run = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "handed in" not in run.stderr
+    assert mine.read_text(encoding="utf-8") == "mine"
+    assert not (checkout / "result.json").is_symlink()
+    found = json.loads((checkout / "result.json").read_text(encoding="utf-8"))
+    assert (found["score"], len(found["tests"])) == (0, 2)
+    assert sorted(path.name for path in (checkout / ".unstatic").iterdir()) == ["log.txt", "seed"]

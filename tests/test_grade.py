@@ -22,6 +22,7 @@ from grader.intake import syntax
 from grader.judging import process
 from grader.judging.conditions import Conditions
 from grader.judging.results import plain_row
+from grader.judging.store import checksum
 from grader.syllabus.rules import Syllabus
 from tests.traces import descendants
 
@@ -286,18 +287,71 @@ def test_a_run_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(how):
     assert [submission["score"] for submission in document["submissions"]] == [6.0] * 4
 
 
-@pytest.mark.parametrize("place", [".", "..", "../../ada"])
-def test_what_is_kept_within_a_submission_is_told(tmp_path, monkeypatch, capsys, place):
-    """It may have been handed in: the seed of the inputs, and results."""
+@pytest.fixture
+def forged(tmp_path, monkeypatch):
+    """A submission of stubs with a seed, and results in the grader's own form which say of the stubs that they pass; it is the current folder."""
     inside = tmp_path / "ada" / "exercises"
     inside.mkdir(parents=True)
-    (inside / REFERENCE.name).write_text(REFERENCE.read_text())
+    shutil.copy(ROOT / "exercises" / REFERENCE.name, inside)
+    assert graded("ada", *QUICK, "--seed", 5)["submissions"][0]["score"] == 0
+    entry = json.loads(Path(".unstatic/results.jsonl").read_text())
+    for row in entry["rows"]:
+        row.update(verdict="pass", score=row["points"], message="")
+    entry["checksum"] = checksum(entry)
+    (inside / ".unstatic").mkdir()
+    (inside / ".unstatic" / "results.jsonl").write_text(json.dumps(entry) + "\n")
+    (inside / ".unstatic" / "seed").write_text("5\n")
     monkeypatch.chdir(inside)
-    assert main(["grade", place, *QUICK]) == 0
+    return inside
+
+
+@pytest.mark.usefixtures("lent_judges")
+@pytest.mark.parametrize("place", [".", "..", "../../ada"])
+def test_results_and_a_seed_that_lie_in_what_is_graded_count_for_nothing(forged, capsys, place):
+    before = {path: path.read_bytes() for path in (forged / ".unstatic").iterdir()}
+    document = graded(place, *QUICK)
+    assert set(verdicts(document["submissions"][0]).values()) == {"unfinished"}
+    assert document["seed"] != 5
+    assert "could have been handed in" in (said := capsys.readouterr().err)
+    assert "--state" in said
+    assert {path: path.read_bytes() for path in (forged / ".unstatic").iterdir()} == before
+
+
+@pytest.mark.usefixtures("lent_judges")
+def test_nothing_is_kept_in_what_is_graded_unless_somebody_says_where(forged, capsys):
+    shutil.rmtree(".unstatic")
+    graded(".", *QUICK)
+    assert not Path(".unstatic").exists()
+    capsys.readouterr()
+    first = graded(".", *QUICK, "--state", "../../mine")
+    assert graded(".", *QUICK, "--state", "../../mine") == first
+    assert {"seed", "results.jsonl"} <= {path.name for path in Path("../../mine").iterdir()}
     assert "handed in" not in capsys.readouterr().err
-    assert Path(".unstatic").is_dir()
-    assert main(["grade", place, *QUICK]) == 0
-    assert "If it was handed in, grade from a folder" in capsys.readouterr().err
+
+
+def test_what_is_kept_in_what_is_graded_counts_for_who_names_it(forged, capsys):
+    document = graded(".", *QUICK, "--state", ".unstatic")
+    assert set(verdicts(document["submissions"][0]).values()) == {"pass"}
+    assert "handed in" not in capsys.readouterr().err
+
+
+def test_a_link_to_what_is_graded_is_no_other_folder(forged):
+    Path("../../class").symlink_to(forged.parent.parent)
+    assert set(verdicts(graded("../../class/ada", *QUICK)["submissions"][0]).values()) == {"unfinished"}
+
+
+def test_pseudonyms_that_nobody_could_resolve_are_refused(forged, capsys):
+    assert main(["grade", ".", *QUICK, "--hide-names"]) == 2
+    assert "--state" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("lent_judges")
+def test_results_that_are_written_into_what_is_graded_follow_no_link(forged):
+    Path("../../mine.txt").write_text("mine")
+    Path("out.json").symlink_to("../../mine.txt")
+    graded(".", *QUICK)
+    assert Path("../../mine.txt").read_text() == "mine"
+    assert not Path("out.json").is_symlink()
 
 
 def test_results_that_would_be_a_folder_are_refused_before_anything_is_graded(capsys):
