@@ -10,6 +10,7 @@ import pytest
 
 from grader.intake.reading import read, read_all
 from grader.intake.submission import Submission
+from grader.syllabus.roster import Learner, Roster
 
 STEM = "s1_forward_reverse"
 PY, NB = f"{STEM}.py", f"{STEM}.ipynb"
@@ -330,3 +331,34 @@ def test_who_is_in_two_class_downloads_is_told_apart_by_them(tmp_path, as_archiv
         made = hand_out(tmp_path / week, files, as_archive)
         downloads.append(made.rename(made.with_name(f"{week}{made.suffix}")))
     assert [one.name for one in read_all(downloads)] == ["ps1/Ada", "Bob", "ps2/Ada", "Cyd"]
+
+
+@pytest.mark.parametrize("as_archive", [True, False], ids=["archives", "folders"])
+@pytest.mark.parametrize(
+    ("places", "called"),
+    [
+        (["week1/x", "week2/x"], ["week1/x", "week2/x"]),
+        (["a/week/x", "b/week/x", "week2/x"], ["a/week/x", "b/week/x", "week2/x"]),
+        (["week1/x", "week1/y", "week2/x"], ["week1/x", "y", "week2/x"]),
+    ],
+)
+def test_class_downloads_of_one_name_are_told_apart_by_the_folders_they_lie_in(tmp_path, places, called, as_archive):
+    """A platform calls each week's alike, and whose a submission is, is what stands behind the last slash."""
+    downloads = []
+    for place in places:
+        files = {f"{MOODLE.format(who, 1)}/{PY}": code(place) for who in ("Ada", "Bob")}
+        made = hand_out(tmp_path, files, as_archive)
+        downloads.append(tmp_path / f"{place}{made.suffix}")
+        downloads[-1].parent.mkdir(parents=True, exist_ok=True)
+        made.rename(downloads[-1])
+    found = read_all(downloads)
+    assert [one.name for one in found] == [f"{place}/{who}" for place in called for who in ("Ada", "Bob")]
+    roster = Roster({"7": Learner("7", "", ("Ada",)), "8": Learner("8", "", ("Bob",))})
+    assert [roster.owner(one.name) for one in found] == ["7", "8"] * len(places)
+
+
+def test_a_class_download_and_what_it_was_unpacked_to_are_told_apart_by_their_endings(tmp_path):
+    files = {f"{MOODLE.format(who, 1)}/{PY}": code("x") for who in ("Ada", "Bob")}
+    folder = hand_out(tmp_path, files, False).rename(tmp_path / "x")
+    archive = hand_out(tmp_path, files, True).rename(tmp_path / "x.zip")
+    assert [one.name for one in read_all([folder, archive])] == ["x/Ada", "x/Bob", "x.zip/Ada", "x.zip/Bob"]

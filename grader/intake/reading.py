@@ -135,10 +135,26 @@ def _of_downloads(paths: Sequence[Path], found: list[list[Submission]]) -> list[
     """The submissions of class downloads; who is in several of them is told apart by theirs, as `ps1/Ada Lovelace`."""
     often = Counter(name for group in found for name in {one.name for one in group})
     return [
-        replace(one, name=f"{one_line(path.stem)}/{one.name}") if often[one.name] > 1 else one
-        for path, group in zip(paths, found, strict=True)
+        replace(one, name=f"{called}/{one.name}") if often[one.name] > 1 else one
+        for called, group in zip(_downloads_called(paths), found, strict=True)
         for one in group
     ]
+
+
+def _downloads_called(paths: Sequence[Path]) -> list[str]:
+    """What each download is called.
+
+    Of one name, as platforms give each week's, with as many of the folders above as tell it from the others, and with its ending
+    where it lies beside what it was unpacked to.
+    """
+
+    def called(path: Path, count: int, ending: bool) -> str:
+        last = path.name if ending else _name(path)
+        return "/".join(map(one_line, (*path.parts[-count:-1], last)))
+
+    most = max(len(path.parts) for path in paths)
+    ways = [[called(path, count, ending) for path in paths] for ending in (False, True) for count in range(1, most + 1)]
+    return [next((way[at] for way in ways if way.count(way[at]) == 1), ways[-1][at]) for at in range(len(paths))]
 
 
 def _same(tree: Tree) -> Tree:
