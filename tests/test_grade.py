@@ -19,7 +19,10 @@ from grader.cli import main
 from grader.course import ROOT, section
 from grader.faults import GraderFault
 from grader.intake import syntax
-from grader.judging import process
+from grader.intake.reading import read
+from grader.intake.sources import Source
+from grader.intake.submission import Submission
+from grader.judging import cohort, process
 from grader.judging.conditions import Conditions
 from grader.judging.results import plain_row
 from grader.judging.store import checksum
@@ -398,3 +401,45 @@ def test_a_machine_on_which_nothing_can_be_compiled_is_told_in_a_line(monkeypatc
     monkeypatch.setattr(syntax, "CHILD", "import sys; sys.exit(1)")
     assert main(["grade", str(REFERENCE), *QUICK]) == 1
     assert re.fullmatch(r"unstatic: Python's compiler cannot be started as .*\n", capsys.readouterr().err)
+
+
+def handed_in(name, *stems, **more):
+    return Submission(name, {stem: Source(f"{stem}.py", "", "module", name) for stem in stems}, **more)
+
+
+def asked_of(submissions, only=()):
+    """The sections that are graded of each submission."""
+    found = {one.name: [] for one in submissions}
+    for unit in cohort.units(submissions, only):
+        found[unit.submission.name].append(unit.stem[:2])
+    return {name: " ".join(stems) for name, stems in found.items()}
+
+
+def test_who_handed_in_nothing_is_held_against_no_section(tmp_path):
+    (tmp_path / "eve").mkdir()
+    submissions = [handed_in("ada", STEM, "s2_ddpm"), read(tmp_path / "eve")]
+    assert asked_of(submissions) == {"ada": "s1 s2", "eve": ""}
+    assert asked_of(submissions, [STEM]) == {"ada": "s1", "eve": ""}
+
+
+def test_what_cannot_be_read_is_held_against_what_most_of_the_class_has():
+    """One who is ahead of the others does not cost it a section."""
+    lost = handed_in("eve", problems={None: "it is no archive"})
+    ahead = handed_in("ada", *course.sections())
+    both = [handed_in(name, STEM, problems={"s2_ddpm": "it is no Python"}) for name in ("bob", "cyd")]
+    assert asked_of([ahead, *both, lost])["eve"] == "s1 s2"
+    assert asked_of([handed_in("bob", STEM), ahead, handed_in("cyd", STEM), lost])["eve"] == "s1"
+    assert asked_of([handed_in("ada", STEM, "s2_ddpm"), handed_in("bob", STEM), lost])["eve"] == "s1"
+    assert asked_of([handed_in("ada", "s2_ddpm"), handed_in("bob", STEM), lost])["eve"] == "s1 s2"
+    assert asked_of([ahead, lost], [STEM])["eve"] == "s1"
+    assert asked_of([lost, replace(lost, name="dan")])["eve"] == "s1 s2 s3 s4 s5 s6 s7"
+
+
+@pytest.mark.usefixtures("lent_judges")
+def test_who_handed_in_nothing_is_told_as_missing_and_has_no_row(capsys):
+    Path("eve/exercises").mkdir(parents=True)
+    document = graded(REFERENCE, "eve", *QUICK)
+    assert [one["name"] for one in document["submissions"]] == [STEM]
+    assert document["missing"] == ["eve"]
+    assert "handed in nothing: eve" in " ".join(capsys.readouterr().out.split())
+    assert graded("eve", *QUICK)["submissions"] == []

@@ -106,6 +106,38 @@ def test_a_stub_in_which_nothing_is_written_gives_way_to_what_is_answered(tmp_pa
     assert "lambda" in read(tmp_path).sections[STEM].text
 
 
+@pytest.mark.parametrize(
+    ("files", "empty"),
+    [
+        ([], True),
+        (["exercises/"], True),
+        (["a/b/", "c/"], True),
+        ([".git/HEAD", "__pycache__/x.pyc", "a/.gitkeep"], True),
+        (["README.md"], False),
+        (["a/", "b/c/notes.txt"], False),
+        (["a/b/c/d/e/f/g/"], False),  # so far down nobody looks
+        ([*(f"{one}/{other}/" for one in range(50) for other in range(50))], False),
+    ],
+    ids=["nothing", "a folder", "folders", "none of theirs", "a file", "a file below", "deep", "many"],
+)
+def test_a_folder_without_a_file_is_nothing_that_was_handed_in(tmp_path, files, empty):
+    (tmp_path / "ada").mkdir()
+    for name in files:
+        place = tmp_path / "ada" / name
+        (place if name.endswith("/") else place.parent).mkdir(parents=True, exist_ok=True)
+        if not name.endswith("/"):
+            place.write_text("")
+    assert read(tmp_path / "ada").is_empty == empty
+    assert (problem(tmp_path / "ada", None) == "nothing was handed in") == empty
+
+
+def test_an_archive_without_a_file_was_handed_in_and_holds_no_section(tmp_path):
+    (tmp_path / "ada").mkdir()
+    for path in (pack(tmp_path / "ada.zip", {}), pack(tmp_path / "ada" / "mine.zip", {}).parent):
+        assert not read(path).is_empty
+        assert "holds no section" in problem(path, None)
+
+
 def test_an_empty_file_is_read_and_told(tmp_path):
     assert read(write(tmp_path / PY, "\n \n")).notes == [f"{PY} is an empty file"]
     assert read(write(tmp_path / PY, CODE)).notes == []

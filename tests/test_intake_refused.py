@@ -154,7 +154,7 @@ def test_a_path_that_is_not_there_or_no_submission_is_refused_with_a_sentence(tm
     assert problem(tmp_path / "ada.py", None) == "ada.py cannot be read: no such file or directory"
     assert problem(tmp_path / ("x" * 300), None).endswith("cannot be read: file name too long")
     assert "null" in problem(Path("a\0b"), None)
-    assert "holds no section" in problem(tmp_path / "empty", None)
+    assert problem(tmp_path / "empty", None) == "nothing was handed in"
     assert "neither a module" in problem(write(tmp_path / "ada.xyz"), None)
     assert "defines no exercise" in problem(write(tmp_path / "ada.py", "x = 1"), None)
     assert "not a zip archive" in problem(write(tmp_path / "ada.zip", "hello"), None)

@@ -105,6 +105,33 @@ def test_the_roster_says_who_is_missing_and_whose_a_submission_is(grade):
     assert "on no roster: zoe" in grade.said
 
 
+@pytest.mark.parametrize("more", ["", "dan = { name = 'Dan' }\n"])
+def test_who_has_a_folder_without_a_file_is_missing(grade, monkeypatch, more):
+    """As an empty repository is: no row, no points, and not the submission of somebody who handed in twice."""
+    monkeypatch.setattr(sys.modules[__name__], "COHORT", [*COHORT, "mary", "late/ada", "nobody"])
+    for name in ("mary", "late/ada", "nobody"):
+        Path(name).mkdir(parents=True, exist_ok=True)
+    receipts(ada="2026-02-02T22:00:00")
+    try:
+        found = grade("[roster]\nada = {}\nbob = {}\neve = {}\nzoe = {}\nmary = {}\n" + more)
+        without = grade(f"{DEADLINE}[extensions]\nmary = 1\n")
+        paper = grade(BY_HAND.replace("bob", "mary"))
+        hidden = grade("hide_names = true")
+    finally:
+        shutil.rmtree("late")
+        for name in ("mary", "nobody"):
+            Path(name).rmdir()
+    assert found["missing"] == (["mary", "dan"] if more else ["mary"])
+    assert found["unknown"] == ["nobody"]
+    assert "twice" not in found
+    assert [one["learner"] for one in found["submissions"]] == ["ada", "bob", "eve", "zoe"]
+    assert sorted(without["missing"]) == ["late/ada", "mary", "nobody"]
+    assert "unused" not in without
+    assert total(paper, "mary") == (0.5, total(paper, "bob")[1])
+    assert (len(hidden["submissions"]), len(hidden["missing"])) == (4, 3)
+    assert all(name.startswith("learner-") for name in hidden["missing"])
+
+
 @pytest.mark.parametrize("lines", ["", "[roster]\nada = {}\nbob = {}\neve = {}\nzoe = {}\n", "hide_names = true"])
 def test_who_was_in_the_results_and_is_not_any_more_is_told(grade, monkeypatch, lines):
     Path("out.json").unlink(missing_ok=True)

@@ -64,6 +64,8 @@ def grade(
             find_exercise(name)
     level = isolation.choose(least)
     submission = intake.read(folder, taken.name)
+    if submission.is_empty:  # of a class that is missing; a learner by themselves is told what to do
+        submission.problems[None] = intake.nothing_found(taken.name)
     submission.notes.extend(f"not taken: {reason}" for reason in taken.left)
     with tempfile.TemporaryDirectory() as kept:
         terms = cohort.Terms(secrets.randbits(53) if seed is None else seed, level, Store(Path(kept) / "results.jsonl"))

@@ -35,6 +35,22 @@ class Look:
                 closed[name] = self._why
         return full, closed
 
+    def is_empty(self, place: tuple[str, ...], depth: int) -> bool:
+        """Whether there is no file in a folder, nor in those below it; what is not looked into may have one."""
+        waiting = [place]
+        for _ in range(FOLDERS):
+            if not waiting:
+                return True
+            at = waiting.pop()
+            try:
+                entries = {name: kind for name, kind in self._tree.entries(at).items() if not is_junk(name)}
+            except (Refused, OSError):
+                return False
+            if any(kind != "folder" for kind in entries.values()) or (entries and len(at) - len(place) >= depth):
+                return False
+            waiting += [(*at, name) for name in entries]
+        return False
+
     def _stems(self, place: tuple[str, ...], depth: int) -> frozenset[str] | None:
         """The sections that names below a folder tell of; None if nothing to grade is seen there."""
         if self._left <= 0 or depth < 0:

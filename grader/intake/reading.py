@@ -24,7 +24,7 @@ from grader.intake.choosing import LISTED, MARKS, FolderReader, example, unreada
 from grader.intake.downloads import Download, not_read
 from grader.intake.looking import Look
 from grader.intake.names import base_of, is_junk, suffix_of
-from grader.intake.submission import Submission
+from grader.intake.submission import NOTHING, Submission
 from grader.intake.syntax import Compiler
 from grader.intake.trees import Below, Folder, Refused, SingleFile, Tree, read_file, require_regular
 from grader.intake.visible import one_line
@@ -203,6 +203,7 @@ def _read_sections(tree: Tree, submission: Submission, compiler: Compiler) -> No
     Raises:
         Refused: there is no section in the tree.
     """
+    given = tree
     place: tuple[str, ...] = ()
     reason, archives = "", 0
     seen: list[str] = []
@@ -231,10 +232,13 @@ def _read_sections(tree: Tree, submission: Submission, compiler: Compiler) -> No
             return
         else:
             break
-    raise Refused(reason or _nothing_found(submission.name, seen))
+    if not isinstance(given, Archive) and Look(given).is_empty((), DEPTH):
+        raise Refused(NOTHING)
+    raise Refused(reason or nothing_found(submission.name, seen))
 
 
-def _nothing_found(name: str, seen: list[str]) -> str:
+def nothing_found(name: str, seen: Sequence[str] = ()) -> str:
+    """A sentence for who handed in no section: what is there, and what to do."""
     there = ", ".join(one_line(one, 40) for one in seen[:4]) + (f" and {len(seen) - 4} more" if len(seen) > 4 else "")
     what = f" (there {'is' if len(seen) == 1 else 'are'} {there})" if seen else ""
     advice = [mistaken.told(seen)]

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from grader.intake.sources import Source
 
+NOTHING = "nothing was handed in"
+"""Why nothing can be read of a folder in which no file lies."""
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -24,6 +27,11 @@ class Submission:
     problems: dict[str | None, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     path: Path | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is not one file in it: a place to hand in, as an empty repository is, and nothing that was handed in."""
+        return self.problems.get(None) == NOTHING
 
 
 def fingerprint(submission: Submission, stem: str) -> str:

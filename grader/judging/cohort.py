@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,19 +82,22 @@ class Terms:
 
 
 def units(submissions: Sequence[Submission], only: Sequence[str], terms: Terms | None = None) -> list[Unit]:
-    """What is to be graded: the sections in each submission, or what `only` names (exercises and section stems)."""
+    """What is to be graded: the sections in each submission, or what `only` names (exercises and section stems).
+
+    Of who handed in nothing that is nothing, and of what cannot be read at all what most of the others have.
+    """
     left_out = terms.left_out if terms else ()
     conditions = terms.conditions if terms else _everywhere_ours
     asked = {stem: tuple(name for name in _asked(stem, only) if name not in left_out) for stem in sections()}
-    common = {stem for submission in submissions for stem in [*submission.sections, *submission.problems] if stem}
+    usual = _usual(submissions)
     found = []
     for submission in submissions:
-        present = {stem for stem in [*submission.sections, *submission.problems] if stem is not None}
-        if None in submission.problems:  # nothing can be read: it is held against what the others handed in
-            present = common or set(sections())
+        present = _present(submission)
+        if None in submission.problems and not submission.is_empty:
+            present = usual
         if terms is not None and terms.before is not None:
             present = set(terms.before.get(submission.name, present))
-        elif only:
+        elif only and not submission.is_empty:
             present = set(sections())
         found += [
             Unit(submission, stem, asked[stem], conditions(submission.name, stem))
@@ -101,6 +105,21 @@ def units(submissions: Sequence[Submission], only: Sequence[str], terms: Terms |
             if stem in present and asked[stem]
         ]
     return found
+
+
+def _present(submission: Submission) -> set[str]:
+    return {stem for stem in [*submission.sections, *submission.problems] if stem is not None}
+
+
+def _usual(submissions: Sequence[Submission]) -> set[str]:
+    """The sections that most submissions have, of those of which something is known: what one alone has is nobody else's.
+
+    If most have none in common, those that most often are there; if nothing is known, all.
+    """
+    known = [present for one in submissions if (present := _present(one))]
+    count = Counter(stem for present in known for stem in present)
+    least = min(len(known) // 2 + 1, max(count.values(), default=0))
+    return {stem for stem in count if count[stem] >= least} or set(sections())
 
 
 def _asked(stem: str, only: Sequence[str]) -> tuple[str, ...]:

@@ -89,9 +89,8 @@ class Equal(TypedDict):
 class Document(TypedDict):
     """What one run of the grader found.
 
-    Where there is such: `course`, the title of the course's own file; `missing`, who of the roster handed in nothing; `not_fetched`, whose
-    work could not be fetched, so that nobody knows whether there is some; `unknown`,
-    submissions of nobody on it; `twice`, learners with several; `no_receipt`, submissions of which nobody says when they
+    Where there is such: `course`, the title of the course's own file; `missing`, who of the roster handed in nothing, or whose folder has no
+    file in it; `not_fetched`, whose work could not be fetched, so that nobody knows whether there is some; `unknown`, submissions of nobody on it; `twice`, learners with several; `no_receipt`, submissions of which nobody says when they
     came; `unused`, learners of whom the file says something and who handed in nothing, where no roster knows them; `equal` submissions.
     """
 

@@ -78,8 +78,13 @@ class Grading:
         rules = self.syllabus
         terms = replace(terms, conditions=rules.conditions, left_out=rules.left_out, again=self._again)
         found = cohort.grade(self.submissions, terms, only=self._only, jobs=jobs, told=told)
+        empty = {one.name for one in self.submissions if one.is_empty}
+        nothing = [one["name"] for one in found["submissions"] if one["name"] in empty and not one["exercises"]]
+        found["submissions"] = [one for one in found["submissions"] if one["name"] not in nothing]
         if self._course is not None:
-            found = marked(found, rules, self._places, self._asked, self._not_fetched)
+            found = marked(found, rules, self._places, self._asked, self._not_fetched, nothing)
+        elif nothing:
+            found["missing"] = nothing
         if self._not_fetched:
             found["not_fetched"] = self._not_fetched
         if groups := equal(self.submissions, rules.roster.owner):

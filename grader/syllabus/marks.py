@@ -17,6 +17,7 @@ def marked(
     submissions: Mapping[str, tuple[Submission, Path | None]],
     asked: Iterable[str],
     not_fetched: Collection[str] = (),
+    nothing: Collection[str] = (),
 ) -> Document:
     """The document by the course's rules.
 
@@ -26,11 +27,16 @@ def marked(
         submissions: by name, what was handed in and where it lies.
         asked: the exercises that the run is about.
         not_fetched: the learners whose work could not be fetched; they are not missing.
+        nothing: the names of submissions in which there is nothing; whose they are is missing, if there is no other of theirs.
     """
     marker = _Marker(syllabus, submissions, set(asked), graded)
     rows = {one["name"]: marker.rows(one["name"], one["exercises"]) for one in graded["submissions"]}
     handed_in = {name: syllabus.roster.owner(name) for name in rows}
-    missing = [who for who in syllabus.roster.missing(rows) if who not in not_fetched]
+    owners = {name: syllabus.roster.owner(name) for name in nothing}
+    came = {*handed_in.values(), *not_fetched}
+    absent = dict.fromkeys([*syllabus.roster.missing(rows), *filter(None, owners.values())])
+    missing = [who for who in absent if who not in came]
+    handed_in |= {name: None for name, owner in owners.items() if owner is None}
     for learner in missing:
         if by_hand := marker.on_paper(learner):
             rows[learner] = by_hand
@@ -59,7 +65,7 @@ def _tell_people(
     for name, owner in handed_in.items():
         if owner is not None:
             by.setdefault(owner, []).append(name)
-    came = set(map(plain, [*by, *not_fetched]))
+    came = set(map(plain, [*by, *missing, *not_fetched]))
     if not syllabus.roster.learners and (unused := sorted(who for who in syllabus.learners if plain(who) not in came)):
         found["unused"] = unused
     if twice := {owner: names for owner, names in by.items() if len(names) > 1}:
