@@ -1,5 +1,6 @@
 """A class download becomes one submission a student, whatever platform made it. All of it takes some seconds."""
 
+import hashlib
 import json
 import re
 import warnings
@@ -160,6 +161,9 @@ def test_a_class_download_is_one_submission_a_student(tmp_path, files, expected,
     found = read_all([hand_out(tmp_path, files, as_archive)])
     assert whose(found) == expected
     assert not any(one.problems for one in found)
+    for source in (source for one in found for source in one.sections.values()):
+        read_from = source.path and hashlib.sha256(source.path.read_bytes()).hexdigest()
+        assert read_from == (None if as_archive else source.digest)
 
 
 def test_attempts_that_do_not_count_and_late_marks_are_noted(tmp_path):

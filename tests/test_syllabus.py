@@ -11,6 +11,7 @@ import shutil
 import sys
 import threading
 import unicodedata
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -273,6 +274,31 @@ def test_the_collector_s_times_of_files_count_where_the_course_says_so(grade):
         os.utime(Path(name, f"{STEM}.py"), (moment, moment))
     found = grade(DEADLINE.replace("receipts.csv", "mtime"))
     assert ("late" in of(found, "ada"), "late" in of(found, "bob")) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("read", "beside"), [("homework.py", f"{STEM}.log"), ("mine.zip", f"{STEM}.pdf"), (f"a/{STEM}.py", f"{STEM}.pdf")]
+)
+@pytest.mark.parametrize("late", [True, False])
+def test_of_a_folder_s_files_the_time_of_the_one_that_was_read_counts(grade, monkeypatch, read, beside, late):
+    """Else an older file beside it hides that it is late, and a later one makes it so."""
+    monkeypatch.setattr(sys.modules[__name__], "COHORT", ["ada", "dan"])
+    Path("dan", read).parent.mkdir(parents=True)
+    if read.endswith(".zip"):
+        with zipfile.ZipFile(Path("dan", read), "w") as archive:
+            archive.writestr(f"{STEM}.py", REFERENCE)
+    else:
+        Path("dan", read).write_text(REFERENCE, encoding="utf-8")
+    Path("dan", beside).write_bytes(b"\0")
+    for name, day in ((read, 3 if late else 1), (beside, 1 if late else 3)):
+        moment = datetime(2026, 2 if day == 1 else 3, day, 12, tzinfo=UTC).timestamp()
+        os.utime(Path("dan", name), (moment, moment))
+    try:
+        found = grade(DEADLINE.replace("receipts.csv", "mtime"))
+    finally:
+        shutil.rmtree("dan")
+    assert of(found, "dan")["verdict"] == "pass"
+    assert ("late" in of(found, "dan")) == late
 
 
 # ---------------------------------------------------------------------------------------------------- scores by hand

@@ -6,6 +6,7 @@ import stat
 import unicodedata
 import zipfile
 import zlib
+from pathlib import Path
 
 from grader.intake.trees import ENTRIES, FEWER, MIB, Kind, Refused, amount, kind_of, too_large
 from grader.intake.visible import one_line
@@ -44,7 +45,10 @@ class _Counted(io.BytesIO):
 class Archive:
     """A zip archive, held in memory and checked entry by entry before anything is read from it."""
 
-    def __init__(self, data: bytes, shown: str, most: int = ENTRIES, remedy: str = FEWER) -> None:
+    def __init__(
+        self, data: bytes, shown: str, most: int = ENTRIES, remedy: str = FEWER, path: Path | None = None
+    ) -> None:
+        self._path = path
         counted = _Counted(data, most)
         try:
             self._zip = zipfile.ZipFile(counted)
@@ -91,6 +95,9 @@ class Archive:
         for name in place:
             tree = tree[name]
         return tree
+
+    def on_disk(self, place: tuple[str, ...]) -> Path | None:
+        return self._path
 
     def entries(self, place: tuple[str, ...]) -> dict[str, Kind]:
         found = sorted(self._inside(place).items(), key=lambda item: item[0])

@@ -190,7 +190,7 @@ def _tree(path: Path) -> Tree:
         return Folder(path)
     require_regular(mode, shown)
     if suffix == ".zip":
-        return Archive(read_file(str(path), ARCHIVE_BYTES), shown)
+        return Archive(read_file(str(path), ARCHIVE_BYTES), shown, path=path)
     if not suffix_of(path.name):
         known = mistaken.told([path.name])
         raise Refused(known or f"{shown} is neither a module (.py), a notebook (.ipynb), a folder nor a zip archive")
@@ -222,11 +222,9 @@ def _read_sections(tree: Tree, submission: Submission, compiler: Compiler) -> No
         elif len(folders) == 1 and not zips:
             place += (folders[0],)
         elif len(zips) == 1 and not folders and archives < ARCHIVES:
-            tree, place, archives = (
-                Archive(tree.read((*place, zips[0]), ARCHIVE_BYTES), one_line(zips[0])),
-                (),
-                archives + 1,
-            )
+            at = (*place, zips[0])
+            inner = Archive(tree.read(at, ARCHIVE_BYTES), one_line(zips[0]), path=tree.on_disk(at))
+            tree, place, archives = inner, (), archives + 1
         elif len(folders) > 1 and (next_places := _apart(tree, place, folders, submission)):
             _read_several(tree, next_places, submission, compiler)
             return

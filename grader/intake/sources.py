@@ -7,6 +7,7 @@ import re
 import tokenize
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from grader.intake import mistaken, notebooks, scripts
@@ -35,6 +36,7 @@ class Source:
         cells: a notebook's code cells and the lines where they are, also of one that was saved as a script; empty for a module.
         unread: a notebook's cells that could not be read.
         note: what was done to a module's text, if anything was.
+        path: the file on disk that it was read from, or the archive; None of a part of a class download.
     """
 
     filename: str
@@ -44,6 +46,7 @@ class Source:
     cells: tuple[notebooks.Cell, ...] = ()
     unread: tuple[notebooks.Unread, ...] = ()
     note: str = ""
+    path: Path | None = None
 
     def place(self, line: int) -> str:
         """A line of the text in its author's terms: "line 12", or "cell 3, line 2"."""
@@ -91,8 +94,10 @@ def load(tree: Tree, place: tuple[str, ...], compiler: Compiler) -> Source:
     digest = hashlib.sha256(data).hexdigest()
     if notebooks.is_one(data) or (suffix == ".ipynb" and not _is_module(data, shown, compiler)):
         notebook = notebooks.read(data, shown, compiler)
-        return Source(name, notebook.text, "notebook", digest, notebook.cells, notebook.unread)
-    return Source(name, decode(data, shown), "module", digest)
+        return Source(
+            name, notebook.text, "notebook", digest, notebook.cells, notebook.unread, path=tree.on_disk(place)
+        )
+    return Source(name, decode(data, shown), "module", digest, path=tree.on_disk(place))
 
 
 def finish(source: Source, stem: str, compiler: Compiler) -> Source:

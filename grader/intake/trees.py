@@ -34,6 +34,9 @@ class Tree(Protocol):
     def read(self, place: tuple[str, ...], limit: int) -> bytes:
         """The bytes of the file at `place`, at most `limit` of them."""
 
+    def on_disk(self, place: tuple[str, ...]) -> Path | None:
+        """The file that the collector wrote, in which the one at `place` is; None if it is one of many in a class download."""
+
 
 class SingleFile:
     """A tree of one file."""
@@ -46,6 +49,9 @@ class SingleFile:
 
     def read(self, place: tuple[str, ...], limit: int) -> bytes:
         return read_file(str(self._path), limit)
+
+    def on_disk(self, place: tuple[str, ...]) -> Path:
+        return self._path
 
 
 class Folder:
@@ -75,6 +81,9 @@ class Folder:
         finally:
             os.close(folder)
 
+    def on_disk(self, place: tuple[str, ...]) -> Path:
+        return self._path.joinpath(*place)
+
     def _open(self, place: tuple[str, ...]) -> int:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         folder = os.open(self._path, flags)
@@ -99,6 +108,9 @@ class Below:
     def read(self, place: tuple[str, ...], limit: int) -> bytes:
         return self._tree.read((*self._top, *place), limit)
 
+    def on_disk(self, place: tuple[str, ...]) -> Path | None:
+        return self._tree.on_disk((*self._top, *place))
+
 
 class Picked:
     """Some files of another tree, in one folder and under names of their own."""
@@ -111,6 +123,9 @@ class Picked:
 
     def read(self, place: tuple[str, ...], limit: int) -> bytes:
         return self._tree.read(self._files[place[-1]], limit)
+
+    def on_disk(self, place: tuple[str, ...]) -> Path | None:
+        return self._tree.on_disk(self._files[place[-1]])
 
 
 def kind_of(mode: int) -> Kind:

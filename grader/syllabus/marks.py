@@ -141,7 +141,7 @@ class _Marker:
         if row["section"] not in submission.sections:
             return row
         names = (name, path.name if path else name, *self._else_called(owner))
-        received = self.syllabus.receipts.of(names, row["section"], path)
+        received = self.syllabus.receipts.of(names, row["section"], submission.sections[row["section"]].path or path)
         if received is None:
             self.no_receipt.append(name)
             return row

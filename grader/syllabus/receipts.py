@@ -28,9 +28,15 @@ class Receipts:
     mtime: bool = False
 
     def of(self, names: tuple[str, ...], stem: str, path: Path | None) -> datetime | None:
-        """When a section came, of a submission that goes by any of these names; None if nobody says so."""
+        """When a section came, of a submission that goes by any of these names; None if nobody says so.
+
+        Args:
+            names: what the submission is called.
+            stem: the section.
+            path: the file that was read; or where the submission lies, if that is not known.
+        """
         if self.mtime:
-            return _modified(path, stem) if path is not None else None
+            return _modified(path) if path is not None else None
         for name in names:
             for key in ((plain(name), stem), (plain(name), "")):
                 if key in self.times:
@@ -38,14 +44,13 @@ class Receipts:
         return None
 
 
-def _modified(path: Path, stem: str) -> datetime | None:
-    """When the file was written last; of a folder, the section's files if any is called so, else all of them."""
+def _modified(path: Path) -> datetime | None:
+    """When the file was written last; of a folder, that of its files which was written last."""
     try:
         if not path.is_dir() or path.is_symlink():
             return datetime.fromtimestamp(os.lstat(path).st_mtime, UTC)
         files = [inner for _, inner in zip(range(FILES), path.rglob("*"), strict=False) if not inner.is_dir()]
-        own = [inner for inner in files if stem.casefold() in inner.name.casefold()]
-        times = [os.lstat(inner).st_mtime for inner in own or files]
+        times = [os.lstat(inner).st_mtime for inner in files]
     except OSError:
         return None
     return datetime.fromtimestamp(max(times), UTC) if times else None
