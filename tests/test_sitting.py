@@ -229,6 +229,31 @@ def test_what_fills_the_judges_memory_is_told_so_and_the_next_exercise_has_a_gue
     assert full.closed
 
 
+def test_a_mistake_of_ours_around_a_check_costs_no_other_exercise():
+    class Astray(Guest):
+        @contextlib.contextmanager
+        def session(self, clock: Clock) -> Iterator[Any]:
+            raise ValueError("a number that is none")
+            yield
+
+    astray = Astray({}, {})
+    machine = Machine(astray, right())
+    assert (verdicts(machine), machine.fresh, astray.closed) == (["pass", "pass"], 1, True)
+    assert verdicts(Machine(Astray({}, {})), FIRST) == ["grader-error"]
+
+
+def test_what_ends_as_ours_are_put_in_place_is_the_submissions_doing():
+    class Ending(Guest):
+        @contextlib.contextmanager
+        def session(self, clock: Clock) -> Iterator[Any]:
+            with super().session(clock) as session:
+                session.replace = raising(faults.Crashed("it ended its process"))
+                yield session
+
+    wrong = {FIRST: lambda betas: 2 * betas}
+    assert verdicts(Machine(Ending(wrong, {SECOND: FIRST}))) == ["fail", "crash"]
+
+
 def test_a_guest_that_a_check_took_down_is_not_asked_again():
     class Gone(Guest):
         lost = True

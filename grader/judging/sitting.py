@@ -4,6 +4,7 @@ An exercise is judged on its own merits. Where it uses an earlier one that is no
 one's place (`grader.judging.oracle`), in a guest of its own, so that a mistake is charged once.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from grader.sandbox.host.imported import Imported
 from grader.sandbox.host.limits import Clock
 from grader.sandbox.host.sandbox import Guest, Sandbox
 
+LOG = logging.getLogger(__name__)
 CHECK_SECONDS = 20
 """Wall time that a check may keep a submission busy; the judge's own work does not count."""
 SECTION_SECONDS = 120
@@ -298,9 +300,8 @@ class Sitting:
             seconds = CHECK_SECONDS * self.request.time.get(check.exercise, 1.0)
             clock = Clock(seconds, self.clock, what="a check")
             with guest.session(clock) as session:
-                for name, function in ours.items():
-                    session.replace(name, within_reason(function, clock))
-                found = outcome(check, UnderTest(session), self.request.seed)
+                found = self._put_in_place(session, ours, clock)
+                found = found or outcome(check, UnderTest(session), self.request.seed)
         except (faults.GraderFault, faults.Tampered) as fault:
             if guest.lost:
                 self._close()  # what comes next begins with a new one
@@ -309,6 +310,11 @@ class Sitting:
             self._close()
             full = faults.OutOfMemory("what it sent and asked for takes more memory than the judge may take")
             return Outcome(full.verdict, None, full)
+        except Exception as error:  # no mistake of ours costs more than this check
+            LOG.exception("%s: the check could not be brought to an end", check.name)
+            self._close()
+            ours_is = faults.GraderFault(f"{type(error).__name__} around the check {check.name}: {error}")
+            return Outcome(ours_is.verdict, None, ours_is)
         finally:
             forget()
         if isinstance(found.error, faults.CheckFault):
@@ -316,6 +322,15 @@ class Sitting:
             found.error.printed = session.printed
         _without_frames(found.error)
         return found
+
+    def _put_in_place(self, session: Any, ours: Ours, clock: Clock) -> Outcome | None:
+        """Have the submission call ours; what becomes of the check where it does not let itself be told."""
+        try:
+            for name, function in ours.items():
+                session.replace(name, within_reason(function, clock))
+        except faults.CheckFault as fault:
+            return Outcome(fault.verdict, None, fault)
+        return None
 
     # ------------------------------------------------------------------------------------------------------- the row
 

@@ -276,7 +276,7 @@ def last_words(output: Output, filename: str) -> tuple[int | None, str]:
     """The line of the submission that was running when it was asked to print that, and what was printed before."""
     output.rest()
     printed, *trace = TRACE.split(output.tail.decode(errors="replace"), maxsplit=1)
-    places = re.findall(r'File "([^"]+)", line (\d+)', "".join(trace))
+    places = re.findall(r'File "([^"]+)", line (\d{1,9})(?!\d)', "".join(trace))  # a submission may print one as well
     return next((int(line) for file, line in places if file == filename), None), printed
 
 
