@@ -19,6 +19,8 @@ def without_grad(model, x, t):
 def change_some(x): x[..., -1:] = 1; return x.sum()
 def put_other_numbers(x): x.data = x.data * 2; return x.sum()
 def turn(x): x.t_(); return x.sum()
+def add_an_axis(x): x.unsqueeze_(0); return x.sum()
+def widen(x): x.data = x.double(); return x.sum()
 def require(x): x.requires_grad_(); return x.sum()
 def release(x): x.requires_grad_(False); return 0
 def leave_grad(x): x.requires_grad_(); (x * x).sum().backward(); return 0
@@ -64,6 +66,10 @@ def array(x): return numpy.zeros(3)
 def marginal_sum(sde, x):
     mean, std = sde.marginal(x, like=x)
     return mean + std
+@torch.inference_mode()
+def quiet_copy(model, x, t): return copy.deepcopy(model)(x, t)
+@torch.inference_mode()
+def quiet_net(): return Net(2)
 def zeroed_copy(model, x):
     other = copy.deepcopy(model)
     with torch.no_grad():

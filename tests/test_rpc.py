@@ -58,6 +58,15 @@ def test_an_argument_that_is_turned_in_place_has_its_numbers_in_the_other_order(
     assert torch.equal(x, torch.tensor([[0.0, 2.0], [1.0, 3.0]]))
 
 
+def test_an_argument_may_become_one_of_another_shape_or_dtype(code):
+    x = torch.arange(4.0)
+    code.add_an_axis(x)
+    assert torch.equal(x, torch.arange(4.0)[None])
+    code.widen(x)
+    assert x.dtype == torch.float64
+    assert torch.equal(x, torch.arange(4.0).double()[None])
+
+
 @pytest.mark.parametrize(
     "tensor",
     [

@@ -128,6 +128,12 @@ def test_a_deep_copy_is_a_copy(code):
     assert kept.abs().max() > 0
 
 
+def test_inference_mode_keeps_nobody_from_copies_and_networks_of_their_own(code):
+    model = Model()
+    assert torch.equal(code.quiet_copy(model, X, T), model(X, T).detach())
+    assert any(parameter.numel() for parameter in code.quiet_net().parameters())
+
+
 def test_functional_call_takes_other_parameters(code):
     assert code.functional(Model(), X).abs().max() == 0
 

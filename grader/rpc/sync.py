@@ -65,11 +65,11 @@ class Copy:
             content = _bytes_of(tensor)
             if content is None:
                 content = tensor.detach().clone()
-        return cls(tensor._version, tensor.data_ptr(), content, tensor.dtype, tensor.shape)
+        return cls(_version(tensor), tensor.data_ptr(), content, tensor.dtype, tensor.shape)
 
     def matches(self, tensor: Tensor) -> bool:
         if self.content is None:
-            return tensor._version == self.version and tensor.data_ptr() == self.address
+            return _version(tensor) == self.version and tensor.data_ptr() == self.address
         if isinstance(self.content, Tensor):
             return same_bits(self.content, tensor)
         if tensor.dtype is not self.dtype or tensor.shape != self.shape:
@@ -79,6 +79,11 @@ class Copy:
             then = torch.frombuffer(bytearray(self.content), dtype=self.dtype) if self.content else tensor
             return same_bits(then.view(self.shape), tensor)
         return now == self.content
+
+
+def _version(tensor: Tensor) -> int:
+    """How often it was changed in place; of one made in inference mode torch keeps no count."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _bytes_of(tensor: Tensor) -> bytes | None:
@@ -211,6 +216,11 @@ def _overwrite(place: Place, value: Tensor | None) -> None:
     tensor = place.tensor
     if value is None or tensor is None:
         raise Violation("a parameter without a value")
+    overwrite(tensor, value)
+
+
+def overwrite(tensor: Tensor, value: Tensor) -> None:
+    """Make a tensor what its copy on the other side has become, of another shape or dtype too."""
     if tensor.dtype == value.dtype and tensor.shape == value.shape:
         tensor.copy_(value)
     else:
