@@ -133,17 +133,23 @@ def precisions(generator: Generator) -> Iterator[Case]:
             yield make((3, 2, 2), schedule(4, generator, smallest=0.1), generator).cast(data, tables)
 
 
+def at_both_ends(shape: tuple[int, ...], generator: Generator) -> Case:
+    """Half of the samples where ᾱ is 1e-4 below 1, and half where it is 2e-9."""
+    case = make(shape, torch.tensor([1e-4, 1 - 2.43e-9], dtype=torch.float64), generator)
+    return replace(case, t=torch.arange(shape[0]) % 2)
+
+
 def gradual(generator: Generator) -> Case:
     """A small case to take gradients of: images, three of four levels."""
     return make((3, 2, 2), schedule(4, generator), generator)
 
 
 def batches(most_levels: int = 6) -> st.SearchStrategy[Case]:
-    """Cases with one to three axes after the batch, on schedules of one to `most_levels` levels."""
+    """Cases with one to three axes after the batch, on schedules of two to `most_levels` levels."""
 
     def build(shape: list[int], levels: int, seed: int) -> Case:
         generator = Generator().manual_seed(seed)
         return make(tuple(shape), schedule(levels, generator), generator)
 
     shapes = st.lists(st.integers(1, 4), min_size=2, max_size=4)
-    return st.builds(build, shapes, st.integers(1, most_levels), st.integers(0, 2**32 - 1))
+    return st.builds(build, shapes, st.integers(2, most_levels), st.integers(0, 2**32 - 1))

@@ -87,7 +87,13 @@ class Spy(nn.Module):
         self.seen: list[Seen] = []
         self.pulls: list[tuple[int, Tensor]] = []
 
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+    def forward(self, x_t: Tensor | None = None, t: Tensor | None = None, **by_name: Tensor) -> Tensor:
+        """Some models are described as denoiser(x, sigma), eps_fn(x, lam) and score_model(x, t)."""
+        x_t = by_name.pop("x") if x_t is None else x_t
+        t = by_name.pop("sigma", None) if t is None else t
+        t = by_name.pop("lam") if t is None else t
+        if by_name:
+            raise TypeError(f"a model is not told {', '.join(by_name)}")
         answer = self._answer(self, x_t, t)
         levels = t.detach().clone() if isinstance(t, Tensor) else t
         asked((x_t, levels))

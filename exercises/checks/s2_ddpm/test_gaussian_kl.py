@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from exercises.checks import cases, expect
 from exercises.checks.cases import numbers, tracked
-from exercises.checks.rules import FLOW, KEEP, SINGLE
+from exercises.checks.rules import FLOW, FREE, KEEP, SINGLE
 
 shapes = st.lists(st.integers(1, 4), min_size=2, max_size=4).map(tuple)
 """Of batches with one to three axes after the batch."""
@@ -23,8 +23,9 @@ def kl(mean1: Tensor, logvar1: Tensor, mean2: Tensor, logvar2: Tensor) -> Tensor
 
 
 def bells(shape: tuple[int, ...], rng: Generator) -> list[Tensor]:
-    """Mean, log-variance, mean, log-variance."""
-    return [cases.normal(shape, rng) * scale for scale in (1.0, 2.0, 1.5, 1.2)]
+    """Mean, log-variance, mean, log-variance; no deviation is below 0.1, so that a guard beside one costs nothing."""
+    mean1, logvar1, mean2, logvar2 = (cases.normal(shape, rng) * scale for scale in (1.0, 2.0, 1.5, 1.2))
+    return [mean1, logvar1.clamp(min=-4.6), mean2, logvar2.clamp(min=-4.6)]
 
 
 def test_gaussian_kl_by_hand(code):
@@ -41,14 +42,14 @@ def test_gaussian_kl_by_hand(code):
 def test_gaussian_kl_is_cross_entropy_minus_entropy(code, shape, seed):
     """It is the cross entropy less the entropy."""
     four = bells(shape, Generator().manual_seed(seed))
-    expect.close(code.gaussian_kl(*four), kl(*four), DISTANCE)
+    expect.close(code.gaussian_kl(*four), kl(*four), DISTANCE, **FREE)
 
 
 def test_gaussian_kl_is_zero_for_equal_bells_and_above_zero_for_others(code, rng):
     """It is 0 for equal bells and above 0 for others."""
     mean1, logvar1, mean2, logvar2 = bells((50,), rng)
     got = code.gaussian_kl(mean1, logvar1, mean1, logvar1)
-    expect.close(got, torch.zeros_like(mean1), "a distribution is at no distance from itself")
+    expect.close(got, torch.zeros_like(mean1), "a distribution is at no distance from itself", **FREE)
     got = code.gaussian_kl(mean1, logvar1, mean2, logvar2)
     expect.tensor(got, DISTANCE, shape=(50,))
     expect.holds(bool((got.detach() > 0).all()), "KL is above 0 for two different distributions", got=got.detach(), want="only numbers above 0")  # fmt: skip
@@ -59,14 +60,16 @@ def test_gaussian_kl_takes_log_variances_as_they_are(code, rng):
     mean1, mean2 = cases.normal((6,), rng), cases.normal((6,), rng)
     logvar1, logvar2 = numbers(12.5, 12.5, 0.0, -4.0, 11.0, 13.0), numbers(0.0, 13.0, 12.5, 11.0, 12.0, -4.0)
     why = "nothing holds a log-variance within bounds: deviations of some hundreds are compared like others; "
-    expect.close(code.gaussian_kl(mean1, logvar1, mean2, logvar2), kl(mean1, logvar1, mean2, logvar2), why + DISTANCE)
+    expect.close(
+        code.gaussian_kl(mean1, logvar1, mean2, logvar2), kl(mean1, logvar1, mean2, logvar2), why + DISTANCE, **FREE
+    )
 
 
 def test_gaussian_kl_broadcasts_its_arguments(code, rng):
     """Arguments of different shapes are broadcast."""
     for shapes in (((3, 2, 4), (3, 1, 1), (3, 2, 4), (3, 1, 1)), ((3, 1, 2), (4, 1), (2,), ()), ((), (5,), (), (2, 1))):
         four = [cases.normal(shape, rng) for shape in shapes]
-        expect.close(code.gaussian_kl(*four), kl(*four), "the four tensors are broadcast against each other")
+        expect.close(code.gaussian_kl(*four), kl(*four), "the four tensors are broadcast against each other", **FREE)
 
 
 def test_gaussian_kl_keeps_the_dtype_and_its_arguments(code, rng):

@@ -33,18 +33,16 @@ def test_learned_log_variance_by_hand(code):
 @given(case=cases.batches())
 def test_learned_log_variance_lies_between_the_small_and_the_large(code, case):
     """It lies between the small variance and the large one, by their logarithms."""
-    if len(case.betas) < 2:
-        return
     for v, why in ((-torch.ones_like(case.x0), "v = -1 gives log β̃_t"), (torch.ones_like(case.x0), "v = 1 gives log β_t"), (shares(case), BETWEEN)):  # fmt: skip
         got = code.learned_log_variance(v, case.t, case.betas)
-        expect.close(got, between(case, v), why + "; at t = 0 the β̃ of t = 1 is taken")
+        expect.close(got, between(case, v), why + "; at t = 0 the β̃ of t = 1 is taken", **FREE)
 
 
 def test_learned_log_variance_works_on_any_shape_and_layout(code, rng):
     """It works on data of any shape, however it lies in memory."""
     for case in cases.corners(rng):
         v = shares(case)
-        expect.close(code.learned_log_variance(v, case.t, case.betas), between(case, v), EACH)
+        expect.close(code.learned_log_variance(v, case.t, case.betas), between(case, v), EACH, **FREE)
 
 
 def test_learned_log_variance_at_the_beginning_of_a_schedule(code, rng):

@@ -8,8 +8,6 @@ SINGLE = {"rtol": 1e-4, "atol": 1e-4}
 10 * 6e-8 / 0.03 = 2e-5, and it multiplies numbers up to 5."""
 FREE = {"rtol": 1e-5, "atol": 1e-5}
 """What a guard may move a result by, of its size, where deviations and norms that are divided by are 0.1 and more: less costs nothing."""
-HELD = {"rtol": 0.05, "atol": 1e-5}
-"""Where they are down to 1e-3: there 1e-8 in a square is a hundredth, and free; a clamp at 1e-2 is not."""
 GRID = {"rtol": 1e-5, "atol": 1e-5}
 """For what is computed on a grid of times. A grid may have been made in float32, off by 6e-8 a time and so by some
 1e-6 a result; on the grids here, of fewer than ten steps, every other method is off by a thousandth or more."""

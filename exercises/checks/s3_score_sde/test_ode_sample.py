@@ -66,9 +66,9 @@ def test_ode_sample_takes_heuns_steps_on_the_uniform_grid(code, shape, steps, t_
 def test_ode_sample_by_hand_in_one_step(code):
     """Numbers that can be worked out by hand, in one step."""
     x_T, sde = numbers(1.0)[None], Drain(0.0, 0.0, 1.0, 0.0)  # f = 0, g = 1, and the score is x
-    got = code.ode_sample(sde, Spy(1.0, 0.0), x_T, 1, t_end=0.0)
-    why = "dx/dt = -x/2, one step of -1 from 1: slope -0.5, then -0.75 at 1.5, so 1 + 0.625; " + HEUN
-    expect.close(got, numbers(1.625)[None], why)
+    got = code.ode_sample(sde, Spy(1.0, 0.0), x_T, 1, t_end=0.5)
+    why = "dx/dt = -x/2, one step of -½ from 1: slope -0.5, then -0.625 at 1.25, so 1 + 0.28125; " + HEUN
+    expect.close(got, numbers(1.28125)[None], why)
 
 
 def test_ode_sample_works_on_any_shape_and_layout(code, rng):
