@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from grader.ci import __main__ as ci
-from grader.ci import grading, workflow
+from grader.ci import badge, grading, status, workflow
 from grader.ci.take import FOLDER, NotTaken, Taken, is_section_file, kept, take
 from grader.course import ROOT
 from grader.intake import reading as intake
@@ -176,6 +176,17 @@ def test_an_annotation_is_at_the_line_that_the_judge_names_or_where_the_exercise
     assert f"::error file=my work/{STEM}.py,line=4,title=q_sample%3A fail::" in printed
     assert f"::error file=my work/{STEM}.py,line=9,title=sample%3A fail::" in printed
     assert "::notice title=isolation::What was submitted ran in isolation on this runner" in printed
+
+
+def test_a_badge_says_what_a_fault_of_ours_leaves_open_and_is_not_green():
+    passed = plain_row(STEM, "q_sample", "pass", "")
+    rows = [passed | {"score": passed["points"]}, plain_row(STEM, "sample", "grader-error", "")]
+    whole, open_ = (document(1, "bwrap", [("ada", those)])["submissions"][0] for those in (rows[:1], rows))
+    left = open_["ungraded"]
+    assert badge.said(open_) == f"{badge.said(whole)}, {left:g} not graded"
+    assert [json.loads(badge.endpoint(one))["color"] for one in (whole, open_)] == ["brightgreen", "lightgrey"]
+    assert f"{left:g} not graded" in badge.svg(open_)
+    assert all(re.fullmatch(status.POINTS, badge.said(one)) for one in (whole, open_))
 
 
 # ---------------------------------------------------------------------------------------------------- all of it

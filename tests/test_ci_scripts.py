@@ -62,25 +62,27 @@ def test_the_course_must_lie_at_the_commit_that_the_workflow_names():
 MARK = {"UNSTATIC_COMMIT": "1" * 40, "UNSTATIC_TOKEN": "t", "UNSTATIC_TARGET": "https://github.com/o/r/actions/runs/1"}
 
 
-def test_a_commit_is_marked_with_its_points(api):
+@pytest.mark.parametrize("said", ["3 of 4.5 points", "1 of 1 points, 22 not graded"])
+def test_a_commit_is_marked_with_its_points(api, said):
     told = script(
         "mark",
         **MARK,
         UNSTATIC_API=api,
         UNSTATIC_REPOSITORY="o/r",
         UNSTATIC_STATE="success",
-        UNSTATIC_SAID="3 of 4.5 points",
+        UNSTATIC_SAID=said,
     )
     assert told.returncode == 0, told.stderr
     path, authorization, body = Api.asked[0]
     assert (path, authorization) == (f"/repos/o/r/statuses/{'1' * 40}", "Bearer t")
-    assert (body["state"], body["description"], body["context"]) == ("success", "3 of 4.5 points", "unstatic/grade")
+    assert (body["state"], body["description"], body["context"]) == ("success", said, "unstatic/grade")
 
 
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
         ({"UNSTATIC_SAID": "100 of 4 points; hello"}, 2),
+        ({"UNSTATIC_SAID": "100 of 4 points, well done"}, 2),
         ({"UNSTATIC_STATE": "excellent"}, 2),
         ({"UNSTATIC_REPOSITORY": "o/refused"}, 1),
     ],

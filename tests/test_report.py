@@ -145,10 +145,26 @@ def test_the_median_leaves_out_what_could_not_be_read_and_the_page_says_who():
     assert "3 with something that could not be read: eve, joe, kim" in page.words
 
 
+def test_what_a_fault_of_ours_leaves_open_is_no_full_mark_and_the_page_says_how_much_it_is():
+    faults = [row("predict_x0", "grader-error"), row("sample", "grader-error")]
+    left = sum(one["points"] for one in faults)
+    text = html(cohort(ada=[row(), *faults], bob=[row()], eve=faults))
+    words = Page(text).words
+    assert "1 of 3 with full marks" in words
+    assert [re.search(rf'id="{name}" class="(.*?)"', text)[1] for name in ("r0", "r1", "r2")] == ["", "full", ""]  # type: ignore[index]
+    assert f"ada 2 / 2 {left:g} not graded" in words
+    assert f"ada 2 of 2 points, {left:g} not graded" in words
+    assert "2 with something left open by a fault of the grader's: ada, eve. It is not charged: grade again." in words
+    assert "100 % median score of the 2 that could be graded" in words
+    assert "not graded" not in Page(html(cohort(bob=[row()]))).words
+
+
 def test_a_file_that_could_not_be_read_takes_nothing_from_the_share_of_the_others():
     other = row(verdict="not-gradable") | {"section": "s2_ddpm", "points": 6.0}
     made = document(1, "x", [("ada", [row(), row("predict_x0", "fail"), other]), ("bob", [other]), ("eve", [])])
     assert [readable_share(graded) for graded in made["submissions"]] == [pytest.approx(2 / 3), None, 0.0]
+    fault = document(1, "x", [("ada", [row(verdict="grader-error")])])
+    assert readable_share(fault["submissions"][0]) is None
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,9 @@ _PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20
 
 
 def said(graded: Graded) -> str:
-    """The points in words; they are numbers of ours, and nothing that was submitted."""
-    return f"{number(graded['score'])} of {number(graded['points'])} points"
+    """The points in words, and how many a fault of ours leaves open; they are numbers of ours, and nothing that was submitted."""
+    left = f", {number(graded['ungraded'])} not graded" if "ungraded" in graded else ""
+    return f"{number(graded['score'])} of {number(graded['points'])} points{left}"
 
 
 def svg(graded: Graded) -> str:
@@ -44,4 +45,6 @@ def endpoint(graded: Graded) -> str:
 
 
 def _colour(graded: Graded) -> tuple[str, str]:
+    if "ungraded" in graded:
+        return COLOURS[-1][1:]
     return next((name, code) for least, name, code in COLOURS if share(graded) >= least)

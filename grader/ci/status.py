@@ -15,6 +15,8 @@ from grader.ci.settings import COMMIT, REPOSITORY, Settings, Unusable
 SECONDS = 30
 """How long GitHub may take to answer."""
 CONTEXT = "unstatic/grade"
+POINTS = r"[\d.]+ of [\d.]+ points(?:, [\d.]+ not graded)?"
+"""What a badge says, and nothing else."""
 NOT_GRADED = "it could not be graded"
 
 
@@ -67,7 +69,7 @@ def main() -> int:
             settings.matching("COMMIT", COMMIT, "a commit in full"),
             settings.text("TOKEN"),
             state=settings.matching("STATE", "success|failure|error", "a state", "error"),
-            description=settings.matching("SAID", rf"[\d.]+ of [\d.]+ points|{NOT_GRADED}", "points", NOT_GRADED),
+            description=settings.matching("SAID", f"{POINTS}|{NOT_GRADED}", "points", NOT_GRADED),
             target=settings.matching("TARGET", r"https?://[\w.:/?=&-]+", "an address"),
         )
     except (Unusable, NotMarked) as error:

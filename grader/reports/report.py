@@ -31,6 +31,7 @@ from grader.reports.tally import (
     absent,
     columns,
     facts,
+    is_full,
     is_isolated,
     look,
     mistakes,
@@ -96,7 +97,7 @@ def html(document: Document, title: str = "") -> str:
         groups=groups,
         titles={stem: section.title for stem, section in sections().items()},
         hardest=min([one for one in shown if one.passed < one.total], key=lambda one: one.passed, default=None),
-        full=sum(graded["score"] >= graded["points"] > 0 for graded in submissions),
+        full=sum(is_full(graded) for graded in submissions),
         found={verdict for column in shown for verdict, _ in column.tally},
         gathered=gathered,
         recognised=len(
@@ -107,6 +108,7 @@ def html(document: Document, title: str = "") -> str:
         median=statistics.median([one for one in shares if one is not None] or [0.0]),
         read=sum(one is not None for one in shares),
         unread=[index for index, graded in enumerate(submissions) if "unread" in _states(graded)],
+        left_open=[index for index, graded in enumerate(submissions) if "ungraded" in graded],
         cells=_cells,
         states=_states,
     )
@@ -226,7 +228,7 @@ def _cells(graded: Graded, columns: list[Column]) -> list[Row | None]:
 
 def _states(graded: Graded) -> str:
     """The classes by which the page filters."""
-    states = ["full"] if graded["score"] >= graded["points"] > 0 else []
+    states = ["full"] if is_full(graded) else []
     if any(row["verdict"] == "not-gradable" and not absent(row) for row in graded["exercises"]):
         states.append("unread")
     return " ".join(states)

@@ -173,10 +173,15 @@ def share(graded: Graded) -> float:
     return graded["score"] / graded["points"] if graded["points"] else 0.0
 
 
+def is_full(graded: Graded) -> bool:
+    """Whether a submission has full marks: all the points, and nothing that a fault of ours leaves open."""
+    return graded["score"] >= graded["points"] > 0 and "ungraded" not in graded
+
+
 def readable_share(graded: Graded) -> float | None:
-    """The share of the points of what could be read; None where no file of the submission could be."""
+    """The share of the points of what could be graded; None where no file of the submission could be read, or all of it is left open."""
     read = {row["section"] for row in graded["exercises"] if row["verdict"] != "not-gradable"}
     lost = sum(row["points"] for row in graded["exercises"] if row["section"] not in read and "extra" not in row)
-    if not read and graded["exercises"]:
+    if graded["exercises"] and (not read or ("ungraded" in graded and graded["points"] <= lost)):
         return None
     return graded["score"] / left if (left := graded["points"] - lost) > 0 else 0.0
