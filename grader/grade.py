@@ -255,7 +255,7 @@ def _judged_at(options: argparse.Namespace, level: str, cluster: Cluster | None,
         )
     seed = options.seed if options.seed is not None else cohort.stored_seed(state)
     judges = None if cluster is None else lambda level: cluster
-    names = hiding.Pseudonyms(state, grading.syllabus.roster) if hidden else None
+    names = hiding.Pseudonyms(state, grading.syllabus.roster, submissions) if hidden else None
     before = None
     if options.before is not None:
         before, beside = earlier.sections_in(options.before, submissions, names)

@@ -22,6 +22,7 @@ import pytest
 from grader.cli import main
 from grader.course import section
 from grader.files import write_atomically
+from grader.intake.reading import read_all
 from grader.syllabus.hiding import Pseudonyms, hide
 from grader.syllabus.roster import Learner, Roster
 
@@ -436,6 +437,42 @@ def test_a_name_that_a_platform_set_into_a_file_s_name_is_hidden_too(tmp_path, n
     found = hide({"submissions": [one]}, Pseudonyms(tmp_path, roster))
     said = found["submissions"][0]["exercises"][0]["message"]
     assert said == f"note       {told.replace('lovelaceada', found['submissions'][0]['name'])}"
+
+
+YAML = "submission_10077:\n  :submitters:\n  - :name: Ada L\n"
+LATER = ", as there is a later attempt"
+FORMS = {
+    "Canvas": (
+        [f"lovelaceada_10077_200_{STEM}.py", f"lovelaceada_LATE_10077_310_{STEM}-1.py"],
+        f"not used: PSEUDONYM_{STEM}.py{LATER}",
+    ),
+    "Moodle": (
+        [f"Ada L_10077_assignsubmission_file_{STEM}.py", f"Ada L_10077_assignsubmission_file_{STEM}-1.py"],
+        f"not used: PSEUDONYM_{STEM}.py{LATER}",
+    ),
+    "Brightspace": (
+        [f"10077-22 - Ada L - Mar {day}, 2026 600 PM/{STEM}.py" for day in (1, 2)],
+        f"not used: PSEUDONYM{LATER}",
+    ),
+    "Gradescope": (
+        ["submission_metadata.yml", f"submission_10077/{STEM}.py", "submission_10077/x\\y"],
+        "not read: class.zip: PSEUDONYM/x\\y is",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "told"), FORMS.values(), ids=FORMS)
+def test_a_platform_s_number_of_a_learner_is_hidden_with_their_name(tmp_path, files, told):
+    with zipfile.ZipFile(tmp_path / "class.zip", "w") as archive:
+        for name in files:
+            archive.writestr(name, YAML if name.endswith(".yml") else REFERENCE)
+    (read,) = read_all([tmp_path / "class.zip"])
+    row = {"section": STEM, "exercise": "q_sample", "verdict": "pass", "message": "note       " + "; ".join(read.notes)}
+    one = {"name": read.name, "score": 1, "points": 1, "exercises": [row]}
+    (found,) = hide({"submissions": [one]}, Pseudonyms(tmp_path, Roster(), [read]))["submissions"]
+    said = found["exercises"][0]["message"]
+    assert told.replace("PSEUDONYM", found["name"]) in said
+    assert not re.search(r"10077|_200|ada\b", said, re.IGNORECASE)
 
 
 def test_a_message_is_left_as_it_is_where_there_is_no_name_to_hide(tmp_path):

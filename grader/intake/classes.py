@@ -35,6 +35,7 @@ class Student:
         notes: late marks, and attempts that do not count.
         place: the path of what is theirs alone, within the download; "" if it is several files.
         own: where everything of theirs is, also what is not used.
+        told_by: how the platform's names of it begin: who they are, and its numbers of them.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Student:
     notes: list[str] = field(default_factory=list)
     place: str = ""
     own: Sequence[tuple[str, ...]] = ()
+    told_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,11 @@ class Item:
     when: tuple
     file: str
 
+    @property
+    def before(self) -> str:
+        """What stands before the file's own name, or is all of it."""
+        return re.sub(r"\.zip$", "", self.name.removesuffix(self.file), flags=re.IGNORECASE).rstrip(" _-")
+
 
 def _by_platform(tree: Tree, place: tuple[str, ...], entries: dict[str, Kind]) -> list[Student]:
     for pattern in PATTERNS:
@@ -241,6 +248,7 @@ def _student(
 ) -> Student | None:
     notes: list[str] = []
     everything = [(*place, item.name) for item in own]
+    told_by = tuple({item.before: None for item in own})
     if late := [item.file or item.name for item in own if item.late]:
         notes.append(f"{platform} marks it as late: {_listed(late)}")
     folders = sorted((item for item in own if item.kind == "folder"), key=lambda item: (item.when, item.name))
@@ -248,7 +256,7 @@ def _student(
     if told:
         notes += _earlier([item.name for item in told[:-1]])
         at = (*place, told[-1].name)
-        return Student(who, number, Below(tree, at), notes, "/".join(at), everything)
+        return Student(who, number, Below(tree, at), notes, "/".join(at), everything, told_by)
     files = [item for item in own if item.file or item.name.lower().endswith(".zip") or item.kind in ("link", "other")]
     latest: dict[str, Item] = {}
     for item in sorted(files, key=_age):
@@ -258,7 +266,7 @@ def _student(
         latest[base] = item
     picked = {item.file or item.name: (*place, item.name) for item in latest.values()}
     alone = "/".join(*picked.values()) if len(picked) == 1 else ""
-    return Student(who, number, Picked(tree, picked), notes, alone, everything) if picked else None
+    return Student(who, number, Picked(tree, picked), notes, alone, everything, told_by) if picked else None
 
 
 def _earlier(names: list[str]) -> list[str]:

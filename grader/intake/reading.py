@@ -51,9 +51,14 @@ def read(path: Path, name: str = "") -> Submission:
 
 
 def _read(
-    name: str, path: Path | None, tree: Callable[[], Tree], notes: Sequence[str] = (), faults: Sequence[str] = ()
+    name: str,
+    path: Path | None,
+    tree: Callable[[], Tree],
+    notes: Sequence[str] = (),
+    faults: Sequence[str] = (),
+    told_by: tuple[str, ...] = (),
 ) -> Submission:
-    submission = Submission(one_line(name), notes=list(notes), path=path)
+    submission = Submission(one_line(name), notes=list(notes), path=path, told_by=told_by)
     try:
         with Compiler() as compiler:
             _read_sections(tree(), submission, compiler)
@@ -122,6 +127,7 @@ def _class(path: Path) -> list[Submission]:
             partial(_same, one.tree),
             one.notes,
             faults,
+            one.told_by,
         )
         for one, faults in zip(found, refused, strict=True)
     ]

@@ -20,6 +20,7 @@ class Submission:
         problems: why a section cannot be read, by stem, a sentence each; under None, why nothing can.
         notes: what its sender may want to know: files not used, a notebook beside a module, cells left out.
         path: where it lies by itself; None if it is a part of an archive.
+        told_by: how a learning platform's names of their files begin, with its number of the learner: who sees one knows who it is.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Submission:
     problems: dict[str | None, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     path: Path | None = None
+    told_by: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:

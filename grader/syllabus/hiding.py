@@ -13,6 +13,8 @@ from pathlib import Path
 
 from grader.course import sections
 from grader.files import write_atomically
+from grader.intake.submission import Submission
+from grader.intake.visible import one_line, visible
 from grader.judging.results import Document, Graded, Row
 from grader.sandbox.host.scratch import lock_if_possible
 from grader.syllabus.entries import SyllabusError
@@ -26,14 +28,15 @@ PSEUDONYM = re.compile(r"learner-[0-9a-f]{8}( \(\d+\))?")
 class Pseudonyms:
     """A pseudonym for each learner, the same in every run of this folder; the file `names.json` there says whose it is."""
 
-    def __init__(self, folder: Path, roster: Roster) -> None:
-        """Take the folder's secret, or draw one and keep it.
+    def __init__(self, folder: Path, roster: Roster, submissions: Iterable[Submission] = ()) -> None:
+        """Take the folder's secret, or draw one and keep it; what tells whose the submissions are will be hidden too.
 
         Raises:
             SyllabusError: the file is not what was written.
             OSError: it cannot be read or written.
         """
         self._path, self._roster = folder / NAMES, roster
+        self._told_by = {one.name: one.told_by for one in submissions}
         self._secret, self._names = secrets.token_hex(16), dict[str, str]()
         self.keep()
 
@@ -46,11 +49,12 @@ class Pseudonyms:
         return pseudonym
 
     def real(self, one: Graded) -> set[str]:
-        """What a submission and whose it is are called, and what they were before the submission was told apart from another."""
+        """What a submission and whose it is are called, also by their platform, and were before the submission was told apart from another."""
         owner = self._roster.learners.get(self._roster.owner(one["name"]) or "", Learner(""))
         last = one["name"].rpartition("/")[2]
         bare = re.sub(r" \(\d+\)$", "", last)
         names = {one["name"], last, bare, ENDING.sub("", bare), *owner.submissions, owner.full_name}
+        names |= {form(told) for told in self._told_by.get(one["name"], ()) for form in (visible, one_line)}
         return {*names, one.get("learner", ""), one.get("full_name", "")} - {"", *sections()}
 
     def keep(self) -> None:
