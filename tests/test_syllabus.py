@@ -23,7 +23,9 @@ from grader.cli import main
 from grader.course import section
 from grader.files import write_atomically
 from grader.intake.reading import read_all
+from grader.intake.visible import visible
 from grader.syllabus.hiding import Pseudonyms, hide
+from grader.syllabus.reading import read as syllabus
 from grader.syllabus.roster import Learner, Roster
 
 STEM = "s1_forward_reverse"
@@ -243,6 +245,30 @@ def test_an_extension_moves_the_deadline_of_one_learner(grade, extension):
     found = grade(f"{DEADLINE}[late]\nper_day = 1\n[extensions]\n{extension}")
     assert ("late" in of(found, "ada"), "late" in of(found, "bob")) == (False, True)
     assert [total(found, name)[0] for name in ("ada", "bob")] == [2, 0]
+
+
+UNSEEN = "\u200fعدي\u200e\u00ad أحمد\ufeff"
+LONG = " and ".join(f"Ada Augusta King the {number}th" for number in range(12))
+
+
+@pytest.mark.parametrize("name", [UNSEEN, LONG], ids=["signs that are not seen", "a long one"])
+@pytest.mark.parametrize("written", [str, visible], ids=["as it is", "as results show it"])
+def test_a_name_is_known_whatever_signs_are_not_seen_in_it_and_however_long_it_is(tmp_path, name, written):
+    metadata = f"submission_1:\n  :submitters:\n  - :name: {name}\n"
+    with zipfile.ZipFile(tmp_path / "class.zip", "w") as archive:
+        archive.writestr("submission_metadata.yml", metadata)
+        archive.writestr(f"submission_1/{STEM}.py", REFERENCE)
+    (read,) = read_all([tmp_path / "class.zip"])
+    assert read.name == visible(name)
+    assert Roster({"7": Learner("7", "", (written(name),))}).owner(read.name) == "7"
+    (tmp_path / "receipts.csv").write_text(f"submission,received\n{written(name)},2026-03-01T18:00:00Z\n", "utf-8")
+    (tmp_path / "course.toml").write_text('receipts = "receipts.csv"', "utf-8")
+    assert syllabus(tmp_path / "course.toml").receipts.of((read.name,), STEM, None) is not None
+
+
+def test_names_that_differ_in_what_is_seen_are_two(tmp_path):
+    roster = Roster({name: Learner(name) for name in ("ada", "ad", LONG + " A", LONG + " B")})
+    assert [roster.owner(name) for name in ("ada", "ad\u200b", LONG + " A", LONG + " B")] == list(roster.learners)
 
 
 @pytest.mark.parametrize("with_roster", [True, False])

@@ -34,6 +34,8 @@ DEPTH = 4
 ARCHIVES = 2
 """So many archives within archives are opened."""
 NOTES = 20
+LONGEST_NAME = 1000
+"""Of a submission: the names of a group can be some hundred characters, and by it people are found on the roster."""
 
 
 def read(path: Path, name: str = "") -> Submission:
@@ -58,7 +60,7 @@ def _read(
     faults: Sequence[str] = (),
     told_by: tuple[str, ...] = (),
 ) -> Submission:
-    submission = Submission(one_line(name), notes=list(notes), path=path, told_by=told_by)
+    submission = Submission(one_line(name, LONGEST_NAME), notes=list(notes), path=path, told_by=told_by)
     try:
         with Compiler() as compiler:
             _read_sections(tree(), submission, compiler)
@@ -134,7 +136,8 @@ def _class(path: Path) -> list[Submission]:
 
 
 def _refused(path: Path, sentence: str) -> Submission:
-    return Submission(one_line(_name(Path(os.path.abspath(path)))), problems={None: sentence}, path=path)
+    name = one_line(_name(Path(os.path.abspath(path))), LONGEST_NAME)
+    return Submission(name, problems={None: sentence}, path=path)
 
 
 def _of_downloads(paths: Sequence[Path], found: list[list[Submission]]) -> list[Submission]:
@@ -186,8 +189,8 @@ def _told_apart(one: Submission, paths: list[Path], names: list[str]) -> str:
     parts = one.path.parts
     for count in range(2, len(parts)):
         if sum(path.parts[-count:] == parts[-count:] for path in paths) == 1:
-            return one_line("/".join(parts[-count:]))
-    return one_line("/".join(parts[-2:]))
+            return one_line("/".join(parts[-count:]), LONGEST_NAME)
+    return one_line("/".join(parts[-2:]), LONGEST_NAME)
 
 
 def _tree(path: Path) -> Tree:

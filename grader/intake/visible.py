@@ -5,6 +5,8 @@ notation, in letters that every font has. Whether text could act on a page (`<sc
 by escaping.
 """
 
+import re
+
 _HIDDEN = [
     *(code for code in range(0x20) if chr(code) not in "\n\t"), 0x7F,
     *range(0x80, 0xA0),  # C1 controls: some terminals obey them
@@ -15,11 +17,20 @@ _HIDDEN = [
     *range(0xD800, 0xE000),
 ]  # fmt: skip
 _TABLE = {code: chr(code).encode("unicode_escape").decode() for code in _HIDDEN}
+_ESCAPES = frozenset(_TABLE.values())
 
 
 def visible(text: str) -> str:
     """`text` with every control character shown, but for newlines and tabs."""
     return text.replace("\r\n", "\n").translate(_TABLE)
+
+
+def seen(text: str) -> str:
+    r"""`text` without its control characters, whether they stand in it or are shown: what is left for people to compare.
+
+    A shown carriage return stays: it looks like a part of DOMAIN\rob.
+    """
+    return re.sub(r"\\(?:x..|u.{4}|U.{8})", lambda found: "" if found[0] in _ESCAPES else found[0], visible(text))
 
 
 def one_line(text: str, limit: int = 100) -> str:

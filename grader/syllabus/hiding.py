@@ -54,8 +54,8 @@ class Pseudonyms:
         last = one["name"].rpartition("/")[2]
         bare = re.sub(r" \(\d+\)$", "", last)
         names = {one["name"], last, bare, ENDING.sub("", bare), *owner.submissions, owner.full_name}
-        names |= {form(told) for told in self._told_by.get(one["name"], ()) for form in (visible, one_line)}
-        return {*names, one.get("learner", ""), one.get("full_name", "")} - {"", *sections()}
+        names |= {*self._told_by.get(one["name"], ()), one.get("learner", ""), one.get("full_name", "")}
+        return {form(name) for name in names for form in (str, visible, one_line)} - {"", *sections()}
 
     def keep(self) -> None:
         """Write down whose each pseudonym is, beside what is written there: of runs at once the first one's secret counts.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from grader.intake.visible import one_line
+from grader.intake.visible import one_line, seen
 from grader.syllabus import columns
 from grader.syllabus.entries import Entry
 
@@ -58,8 +58,8 @@ class Roster:
 
 
 def plain(name: str) -> str:
-    """A name as it is compared: an accent written in one way, no capitals, one space between words."""
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+    """A name as it is compared: an accent written in one way, no capitals, one space between words, and only what is seen."""
+    return " ".join(unicodedata.normalize("NFC", seen(name)).casefold().split())
 
 
 def read(entry: Entry) -> Roster:
