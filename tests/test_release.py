@@ -189,6 +189,22 @@ def test_a_folder_of_the_other_kind_is_refused(desk) -> None:
         course.write(desk, [S1.stem])
 
 
+def test_what_is_picked_of_a_folder_hangs_on_nothing_above_it_and_on_each_name_below(tmp_path) -> None:
+    place = tmp_path / "full" / ".course" / "toolkit"
+    kept = ["a.py", "images/b.py"]
+    for name in (
+        *kept,
+        ".ipynb_checkpoints/a-checkpoint.py",
+        "images/.cache/c.py",
+        ".d.py",
+        "__pycache__/e.py",
+        "full/f.gz",
+    ):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).touch()
+    assert [path.relative_to(place).as_posix() for path in release._inside(place)] == kept
+
+
 def test_two_releases_are_the_same_to_the_byte(desk, tmp_path) -> None:
     release.release(tmp_path / "again", [S1.stem])
     assert texts(desk) == texts(tmp_path / "again")

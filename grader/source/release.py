@@ -125,13 +125,16 @@ def _site(chosen: Collection[Section]) -> list[Path]:
 
 
 def _inside(place: Path) -> list[Path]:
-    """The files of a folder that are the course's: none that was made, downloaded or forgotten there."""
+    """The files of a folder that are the course's: none that was made, downloaded or forgotten there, or is hidden."""
     kinds = {".py", ".md", ".gz", ".json", ".toml", ""}
-    left = {"__pycache__", "full"}
+
+    def ours(name: str) -> bool:
+        return name not in ("__pycache__", "full") and not name.startswith(".")
+
     return [
         path
         for path in sorted(place.rglob("*"))
-        if path.is_file() and path.suffix in kinds and not left & set(path.parts) and not path.name.startswith(".")
+        if path.is_file() and path.suffix in kinds and all(map(ours, path.relative_to(place).parts))
     ]
 
 
