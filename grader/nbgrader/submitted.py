@@ -151,11 +151,19 @@ def _cut(text: str) -> str:
     return f"{text[:SHOWN]}\n# ... and {len(text) - SHOWN:,} characters more"
 
 
+_COMMAND = re.compile(r"\\(?=href|mmlToken|style|class|cssId)")
 _DEFINITION = re.compile(r"^([^\S\n]*(?:[>*+-][^\S\n]*)*)\[", re.M)
 
 
 def inert(markdown: str) -> str:
-    """Markdown without HTML, links and images: their signs are there to be read, and do nothing."""
-    text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", markdown)
+    """Markdown without HTML, links and images: their signs are there to be read, and do nothing.
+
+    An address alone is a link too, and so is what some commands of MathJax make; an entity could spell one of these.
+    """
+    text = re.sub(r"&(?=#|bsol;)", "&amp;", markdown)
+    text = _COMMAND.sub(r"\\ ", text)
+    text = text.replace("://", ": //")
+    text = re.sub(r"(www)\.", r"\1&#46;", text, flags=re.IGNORECASE)
+    text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
     text = re.sub(r"\](?=[(\[:])", "&#93;", text)
     return _DEFINITION.sub(r"\1&#91;", text)
