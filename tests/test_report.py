@@ -16,8 +16,9 @@ from grader.course import sections
 from grader.intake.visible import one_line, visible
 from grader.judging.results import VERDICTS, Document, Row, document
 from grader.reports.cards import Card
-from grader.reports.report import HERE, html, table
+from grader.reports.report import ALIKE_FROM, HERE, html, table
 from grader.reports.tally import LOOKS, natural, readable_share
+from tests.browser import started
 
 STEM = "s1_forward_reverse"
 EXERCISES = sections()[STEM].exercises
@@ -346,6 +347,27 @@ def test_a_hundred_submissions_to_all_sections_weigh_under_two_megabytes_and_ope
     assert (
         len(Page(text).tags) < 60_000
     )  # a browser lays out 20 to 30 thousand in a second, and most of these are folded away
+
+
+def test_a_search_leaves_what_was_said_of_whom_it_finds_where_many_came_out_alike(tmp_path):
+    names = [f"learner {number:03}" for number in range(ALIKE_FROM)]
+    alike = {name: [row(verdict="fail", message="expected   x")] for name in names}
+    (tmp_path / "class.html").write_text(html(cohort(**alike, zoe=[row()])), encoding="utf-8")
+    with started() as browser:
+        page = browser.new_page()
+        page.goto((tmp_path / "class.html").as_uri())
+
+        def left(wanted: str) -> list[list[str]]:
+            page.get_by_label("name", exact=True).fill(wanted)
+            found = [page.locator(f"{those}:not([hidden])") for those in ("#class tbody tr", "#submissions > *")]
+            return [[one.get_attribute("id") for one in those.all()] for those in found]
+
+        assert left(names[7]) == [["r7"], ["s0"]]
+        page.locator("#r7 th a").click()
+        page.locator("#s0 .outcome").wait_for(timeout=5000)  # visible, as its fold is opened
+        assert left("zoe") == [[f"r{ALIKE_FROM}"], [f"s{ALIKE_FROM}"]]
+        assert left("nobody") == [[], []]
+        assert left("learner")[1] == ["s0"]
 
 
 def test_the_table_has_a_symbol_for_each_exercise():

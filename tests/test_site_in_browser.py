@@ -4,7 +4,6 @@ import functools
 import importlib.util
 import json
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -19,20 +18,9 @@ if importlib.util.find_spec("material") is None or importlib.util.find_spec("mat
     pytest.skip('the extra "site", which builds the site, is not installed', allow_module_level=True)
 
 from grader.site import moving
+from tests.browser import started
 from tests.site_as_built import built_once
 
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None
-)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PHONE, DESK = {"width": 360, "height": 780}, {"width": 1280, "height": 900}
 LISTINGS = re.compile(r"exercises/(checks/)?s\d_\w+\.html")
 """Pages of code alone."""
@@ -45,17 +33,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    """Chromium without a screen."""
-    if importlib.util.find_spec("playwright") is None:
-        pytest.skip('playwright, which drives the browser, is not installed: it is in the extra "dev"')
-    if BROWSER is None:
-        pytest.skip("no Chromium or Chrome is on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        yield started
-        started.close()
+    with started() as browser:
+        yield browser
 
 
 class Reader:

@@ -22,12 +22,12 @@
   search.hidden = false;
   search.querySelector("input").addEventListener("input", (event) => {
     const wanted = event.target.value.toLocaleLowerCase();
+    const told = new Set(); // where it is said of whom is found: of those who came out alike, in the first one's part
     for (const row of all("#class tbody tr")) {
-      const hide = !row.cells[0].textContent.toLocaleLowerCase().includes(wanted);
-      row.hidden = hide;
-      const part = document.getElementById(row.id.replace("r", "s"));
-      if (part) part.hidden = hide;
+      row.hidden = !row.cells[0].textContent.toLocaleLowerCase().includes(wanted);
+      if (!row.hidden) told.add(row.cells[0].querySelector("a").hash);
     }
+    for (const part of all("#submissions > .submission")) part.hidden = !told.has(`#${part.id}`);
   });
 
   const unfold = document.getElementById("unfold");
