@@ -151,6 +151,14 @@ def test_an_annotation_is_one_command_whatever_it_is_about(capsys):
     assert "##[" not in printed
 
 
+@pytest.mark.parametrize("signs", ["##[", "###[", "####[", "#\u200d##[", "##\ufeff#["])
+def test_no_number_of_signs_makes_an_annotation_another_command(capsys, signs):
+    workflow.annotation("notice", f"{signs}command]x", title=f"{signs}group]y", file=f"{signs}error]z")
+    printed = capsys.readouterr().out
+    assert "##" not in printed
+    assert printed.count("[") == 3
+
+
 def test_an_output_is_one_line(tmp_path):
     with pytest.raises(ValueError, match="no output on one line"):
         workflow.output("said", "1\nstate=success", {"GITHUB_OUTPUT": str(tmp_path / "out")})

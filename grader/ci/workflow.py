@@ -76,7 +76,7 @@ def _property(text: str) -> str:
 
 
 def _escaped(text: str, signs: Mapping[str, str]) -> str:
-    plain = _WITHOUT_WIDTH.sub("", visible(text))[:LONGEST].replace("##", "# #")
+    plain = re.sub("#(?=#)", "# ", _WITHOUT_WIDTH.sub("", visible(text))[:LONGEST])
     return "".join(signs.get(sign, sign) for sign in plain)
 
 
