@@ -11,7 +11,7 @@ from exercises.checks import cases, expect
 from exercises.checks.cases import numbers, tracked
 from exercises.checks.s3_score_sde.inputs import column, moments, seeds, shapes, times
 from exercises.checks.s3_score_sde.marginals import agrees_with_itself, coefficients, compared, keeps_types, marginal
-from exercises.checks.s3_score_sde.rules import EACH, ROOTED
+from exercises.checks.s3_score_sde.rules import EACH, FREE, ROOTED
 
 VP_JUMP = "mean_coef = exp(-½ ∫₀ᵗ β), std² = 1 - mean_coef², with ∫₀ᵗ β = beta_min t + ½ (beta_max - beta_min) t²"
 VP_MOVE = "drift = -½ β(t) x, diffusion = √β(t), with β(t) = beta_min + t (beta_max - beta_min)"
@@ -66,6 +66,15 @@ def test_VPSDE_by_default_goes_from_0_1_to_20_and_two_of_them_do_not_mix(code):
     why = "β(t) = 0.1 + 19.9 t; "
     compared(marginal(sde, t, x), vp_marginal(t, x), why + VP_JUMP, **ROOTED)
     compared(coefficients(sde, x, t), vp_coefficients(x, t), why + VP_MOVE)
+
+
+def test_VPSDE_has_added_nothing_at_t_0(code):
+    """At t = 0 the data is as it was."""
+    t, like = numbers(0.0, 0.0), torch.zeros(2, 3, dtype=torch.float64)
+    mean_coef, std = code.VPSDE().marginal(t, like)
+    why = "at t = 0 the SDE has done nothing yet: mean_coef is 1, std is 0, and no small time stands for it"
+    expect.close(mean_coef, torch.ones(2, 1, dtype=torch.float64), why, **FREE)
+    expect.close(std, torch.zeros(2, 1, dtype=torch.float64), why, rtol=0.0, atol=2e-5)
 
 
 def test_VPSDE_works_on_any_shape_and_layout(code, rng):
