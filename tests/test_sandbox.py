@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -22,10 +23,11 @@ from grader.judging.process import JudgeProcess
 from grader.sandbox.guest import confine, forkserver, rehearsal, selftest, walls
 from grader.sandbox.guest.orders import OrderError, receive_order
 from grader.sandbox.host import cgroup, command, doctor, isolation, scratch
+from grader.sandbox.host.limits import Clock
 from grader.sandbox.host.sandbox import Sandbox
 from grader.sandbox.host.selftest import try_out
 from tests.corpus import attacks
-from tests.traces import Traces, control_groups
+from tests.traces import Traces, control_groups, descendants
 
 
 def test_the_scratch_folder_does_not_hide_an_interpreter_that_lies_in_tmp(monkeypatch):
@@ -244,6 +246,43 @@ def test_what_is_no_order_leaves_no_descriptor_open(order):
         with pytest.raises(OrderError):
             receive_order(ours)
         assert sorted(os.listdir("/dev/fd")) == before
+
+
+def test_who_drips_an_order_is_not_waited_for_once_its_time_is_over():
+    """Each byte comes in time, the order does not."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(60)
+        theirs.sendall(b"\0\0\x08\0")
+        over = threading.Event()
+
+        def drip() -> None:
+            while not over.wait(0.05):
+                theirs.sendall(b" ")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        start = time.monotonic()
+        try:
+            with pytest.raises(OrderError):
+                receive_order(ours, seconds=0.5)
+            assert time.monotonic() - start < 10
+            assert ours.gettimeout() == 60
+        finally:
+            over.set()
+            dripping.join()
+
+
+@pytest.mark.skipif("bwrap" not in isolation.choose(), reason="bubblewrap does not work here")
+def test_a_submission_that_keeps_its_supervisor_busy_is_gone_before_the_next_is_let_in(jail):
+    """3 s. The supervisor reads what comes in the zygote's name, a byte at a time, while twenty processes burn."""
+    attack = next(entry for entry in attacks() if entry.name == "wire/drip_an_order_to_the_supervisor")
+    before = descendants(jail._process.pid)
+    with pytest.raises(faults.TimedOut):
+        jail.admit(attack.stem, "x.py", attack.text, 1, Clock(2, what="its import"))
+    left = descendants(jail._process.pid) - before
+    try_out(jail)
+    assert not left & descendants(jail._process.pid)
 
 
 @pytest.mark.parametrize("end", ["close", "kill the judge", "kill the grader"])

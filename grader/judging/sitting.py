@@ -185,6 +185,7 @@ class Sitting:
             except faults.GraderFault as fault:
                 if lost and isinstance(fault, faults.LostGuest):
                     self.broken[with_ours] = _its_own_doing(fault)
+                    self._fresh_sandbox()  # what it did to this one is nobody else's
                     return
                 if lost:
                     raise
@@ -277,11 +278,12 @@ class Sitting:
             try:
                 self._fresh_sandbox()
                 found = self._run_once(check, ours)
+                if isinstance(found.error, faults.LostGuest):
+                    tampered = _its_own_doing(found.error)
+                    found = Outcome(tampered.verdict, None, tampered)
+                    self._fresh_sandbox()  # what it did to this one is nobody else's
             except faults.GraderFault as fault:
                 return Outcome(fault.verdict, None, fault)
-            if isinstance(found.error, faults.LostGuest):
-                tampered = _its_own_doing(found.error)
-                found = Outcome(tampered.verdict, None, tampered)
         return found
 
     def _run_once(self, check: Check, ours: Ours) -> Outcome:

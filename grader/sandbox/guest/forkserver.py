@@ -1,7 +1,8 @@
 """The forkserver: imports torch once, runs no submission, and forks a supervisor for each section of a submission.
 
-Where a supervisor is in no namespace of its own, its submission can stop or kill it, and live on. What is left without a
-supervisor then comes to the forkserver, which no submission reaches: it ends that before anybody else comes in, and when it ends itself.
+No submission reaches the forkserver, and so it is the one that ends a guest: a supervisor that its submission keeps busy does not
+notice that the judge has closed. Where a supervisor is in no namespace of its own, its submission can stop or kill it, and live on. What
+is left without a supervisor then comes to the forkserver: it ends that before anybody else comes in, and when it ends itself.
 """
 
 import contextlib
@@ -24,7 +25,9 @@ from grader.sandbox.guest.walls import Walls
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 SWEEP_SECONDS = 5
-"""How long we kill what forks as fast as we look."""
+"""How long we kill what forks as fast as we look, and wait for a namespace to end."""
+GLANCE_SECONDS = 0.002
+"""How often we look whether a namespace has ended."""
 
 
 def main(control_fd: int, **walls: Any) -> NoReturn:
@@ -48,8 +51,7 @@ def main(control_fd: int, **walls: Any) -> NoReturn:
                 _end(supervisors, *supervisors)
             os._exit(0)
         if order["op"] == "over":
-            if not guarded:
-                _end(supervisors, order["guest"])
+            (_end_namespace if guarded else _end)(supervisors, order["guest"])
             continue
         try:
             pid = os.fork()
@@ -64,6 +66,23 @@ def main(control_fd: int, **walls: Any) -> NoReturn:
         supervisors[order["guest"]] = pid
         os.close(descriptors[0])
         _reap(supervisors)
+
+
+def _end_namespace(supervisors: dict[int, int], guest: int) -> None:
+    """End a guest's supervisor, which is process 1 of a namespace, and with it all that is there.
+
+    What we forked is the process that made the namespace: it waits for the last in there, and ends then.
+    """
+    _reap(supervisors)
+    if (pid := supervisors.get(guest)) is None:
+        return
+    kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + SWEEP_SECONDS
+    while guest in supervisors and time.monotonic() < deadline:
+        time.sleep(GLANCE_SECONDS)
+        _reap(supervisors)
+    if guest in supervisors:
+        kill(pid)
 
 
 def _end(supervisors: dict[int, int], *guests: int) -> None:

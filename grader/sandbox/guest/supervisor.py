@@ -1,7 +1,7 @@
 """The supervisor: first process of a submission's namespaces. Forks the zygote, and clears up after each check.
 
 Process 1 of namespaces of its own where they can be had. When the judge closes the supervisor's socket, the supervisor ends, and
-the kernel ends everything in its process namespace.
+the kernel ends everything in its process namespace; the forkserver ends a supervisor that is kept from noticing.
 """
 
 import contextlib
@@ -220,7 +220,7 @@ class Supervisor:
         assert self.zygote is not None
         message: dict = {}
         try:
-            message, descriptors = receive_order(self.zygote)
+            message, descriptors = receive_order(self.zygote, PATIENCE_SECONDS)
             for fd in descriptors:
                 os.close(fd)
             if message.get("op") == "unforked" and self.expected == "exited":

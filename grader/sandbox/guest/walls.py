@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from grader.sandbox.guest import confine
+from grader.sandbox.guest.cleanup import kill
 from grader.sandbox.guest.confine import libc, must
 
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x20000, 0x8000000, 0x20000000
@@ -107,10 +108,14 @@ def probe(**walls: Any) -> NoReturn:
 def _enter_namespaces(scratch: list[str]) -> None:
     """Become process 1 of a process namespace, with file systems of our own and no way to change them."""
     must(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID), "unshare")
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     child = os.fork()
     if child:
+        signal.signal(signal.SIGTERM, lambda *_: kill(child))  # and so all in its namespace: the guest is over
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         _, status = os.waitpid(child, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     must(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "making mounts private")
     for path in scratch:

@@ -134,7 +134,7 @@ class Sandbox:
         return guest
 
     def _over(self, number: int) -> None:
-        """Have the forkserver see to it that nothing of a guest lives on, before it lets another in."""
+        """Have the forkserver see to it that nothing of a guest lives on, before it lets another in: it may keep its supervisor busy."""
         with contextlib.suppress(OrderError):  # the jail is closed already, and everything in it gone
             send_order(self._control, {"op": "over", "guest": number})
 
