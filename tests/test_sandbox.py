@@ -20,7 +20,7 @@ from grader import faults
 from grader.course import ROOT
 from grader.judging.judge import Judge, Request
 from grader.judging.process import JudgeProcess
-from grader.sandbox.guest import confine, forkserver, rehearsal, selftest, walls
+from grader.sandbox.guest import confine, forkserver, rehearsal, selftest, supervisor, walls
 from grader.sandbox.guest.orders import OrderError, receive_order
 from grader.sandbox.host import cgroup, command, doctor, isolation, scratch
 from grader.sandbox.host.limits import Clock
@@ -91,6 +91,7 @@ def test_all_of_a_jail_is_in_its_control_group(jail):
     assert below > 1
 
 
+PR_GET_DUMPABLE = 3
 HOLDER = """
 import os, time
 block = bytes(1 << 20)
@@ -124,6 +125,28 @@ def compute_alpha_bar(betas):
     before, held, after = (row["verdict"] for row in rows)
     assert (before, after) == ("pass", "pass")
     assert held in ("crash", "tamper", "memory", "fail")
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/oom_score_adj").exists(), reason="here nobody is named whom the kernel ends first"
+)
+def test_where_memory_runs_out_a_submission_goes_first_whoever_grades():
+    """Nor has anybody else a look into what is about to hold it. Of what is not dumpable root alone may say that it goes first."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            if os.getuid() == 0:
+                os.setuid(65534)
+            confine.libc.prctl(forkserver.PR_SET_DUMPABLE, 0, 0, 0, 0)
+            supervisor._go_first()
+            dumpable = confine.libc.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)
+            os.write(writer, f"{Path('/proc/self/oom_score_adj').read_text()} {dumpable}".encode())
+        os._exit(0)
+    os.close(writer)
+    with open(reader) as told:
+        assert told.read().split() == ["1000", "0"]
+    os.waitpid(pid, 0)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from grader.sandbox.guest.orders import OrderError, receive_order, send_order
 from grader.sandbox.guest.walls import PROCESSES, Walls
 from grader.sandbox.guest.zygote import Zygote
 
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 PATIENCE_SECONDS = 5
 """How long the zygote may take to tell us what we ask, its import apart."""
 TRACE_SECONDS = 0.2
@@ -63,9 +63,16 @@ def begin(control: socket.socket, walls: Walls, times: float) -> NoReturn:
 
 
 def _go_first() -> None:
-    """Where memory runs out, have the kernel end this submission, whoever holds the memory, and not the forkserver or the grader."""
+    """Where memory runs out, have the kernel end this submission, whoever holds the memory, and not the forkserver or the grader.
+
+    What is not dumpable, as the forkserver and its forks are, has root's files in /proc. Nothing of the submission runs here yet.
+    """
+    if sys.platform != "linux":
+        return
+    libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 class Supervisor:
