@@ -33,6 +33,8 @@ def test_learned_log_variance_by_hand(code):
 @given(case=cases.batches())
 def test_learned_log_variance_lies_between_the_small_and_the_large(code, case):
     """It lies between the small variance and the large one, by their logarithms."""
+    if len(case.betas) < 2:
+        return
     for v, why in ((-torch.ones_like(case.x0), "v = -1 gives log β̃_t"), (torch.ones_like(case.x0), "v = 1 gives log β_t"), (shares(case), BETWEEN)):  # fmt: skip
         got = code.learned_log_variance(v, case.t, case.betas)
         expect.close(got, between(case, v), why + "; at t = 0 the β̃ of t = 1 is taken", **FREE)

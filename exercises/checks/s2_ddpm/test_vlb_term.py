@@ -62,6 +62,8 @@ def test_vlb_term_by_hand(code):
 @given(case=cases.batches())
 def test_vlb_term_is_the_distance_of_the_true_step_from_the_models(code, case):
     """It is the distance between the true step back and the model's."""
+    if len(case.betas) < 2:
+        return
     case = Case(case.x0, case.x_t, case.eps, case.noise, case.t.clamp(min=1), case.betas, case.alpha_bar)
     got = code.vlb_term(case.x0, case.x_t, case.t, case.eps, case.betas)
     expect.close(got, term(case), TERM)

@@ -50,10 +50,19 @@ def test_half_log_snr_of_every_level(code, values):
 
 
 def test_half_log_snr_far_out(code):
-    """Nothing is added or clamped: from 2e-9, where the cosine schedule ends, to 6e-5 below 1."""
-    values = (1 - 2**-14, 1 - 2**-13, 1 - 2**-10, 2**-16, 2**-20, 2.428767e-9)
+    """Nothing is added or clamped: from 2e-9, where the cosine schedule ends, to 1e-9 below 1."""
+    values = (1 - 2**-30, 1 - 2**-20, 1 - 2**-16, 2**-16, 2**-20, 2.428767e-9)
     want = numbers(*(0.5 * (math.log(value) - math.log(1 - value)) for value in values))
     astray(code.half_log_snr(numbers(*values)), want, "no epsilon, no clamp; " + HALF)
+
+
+def test_half_log_snr_is_infinite_at_both_ends(code):
+    """ᾱ = 0 gives -∞ and ᾱ = 1 gives +∞."""
+    astray(
+        code.half_log_snr(numbers(1.0, 0.5, 0.0)),
+        numbers(math.inf, 0.0, -math.inf),
+        "no noise is λ = ∞, no signal -∞; " + HALF,
+    )
 
 
 def test_half_log_snr_keeps_the_dtype_and_its_argument(code):

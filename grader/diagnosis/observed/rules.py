@@ -98,6 +98,7 @@ BROKEN = {
     "does_not_look_at_noise_where_eta_is_0": "the noise is used where eta is 0",
     "adds_nothing_at_the_lowest_level": "noise added at the lowest level",
     "ends_with_the_mean_itself": "the last step does not end with the mean itself",
+    "is_infinite_at_both_ends": "not infinite at both ends",
     "clips_the_predicted_data_before_the_posterior_mean": "the predicted data not clipped to [-1, 1] before the posterior mean",
     "predicts_noise_with_the_small_variance_by_default": "another default for kind or variance",
     "adds_fresh_standard_normal_noise_to_the_mean_of_each_step": "not fresh standard normal noise on the mean of each step",
@@ -419,7 +420,7 @@ def _slopes(got: list[str]) -> str:
 SLOPE = re.compile("(?:no|another) gradient in ")
 OF_ALL = "gradients that are not the slopes of the answer"
 RAISING = (
-    "recording_is_off", "not_recorded", "takes_any_callable", "takes_any_null", "takes_floats", "takes_its_levels", "begins_in_pure", "refuses", "goes_on_where",
+    "recording_is_off", "not_recorded", "takes_any_callable", "takes_any_null", "takes_floats", "takes_its_levels", "refuses", "goes_on_where",
     "no_label_for_none", "half_precision", "equally_good", "gradients_through",
 )  # fmt: skip
 """Checks where an exception is what it means that they fail."""
