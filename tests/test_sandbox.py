@@ -92,6 +92,39 @@ def test_all_of_a_jail_is_in_its_control_group(jail):
 
 
 PR_GET_DUMPABLE = 3
+BURNS = """
+import os
+for _ in range(min(20 * os.cpu_count(), 200)):
+    if os.fork() == 0:
+        os.setsid()
+        while True:
+            pass
+"""
+WORKS = """
+import time
+def slowdown():
+    start, own = time.perf_counter(), time.process_time()
+    while time.process_time() < own + 0.3:
+        pass
+    return (time.perf_counter() - start) / (time.process_time() - own)
+"""
+
+
+@needs_groups
+@pytest.mark.skipif(not cgroup.shares_processor(), reason="control groups share out no processor here")
+def test_however_many_burn_in_one_jail_another_has_as_much_of_the_processors(jail):
+    """8 s. Each in a session of its own, which the kernel would hold to be as much as all of another jail is."""
+    at_work = WORKS, 1, Clock(60)
+    with (
+        contextlib.closing(Sandbox(isolation.choose())) as other,
+        contextlib.closing(jail.admit("trial", "x.py", *at_work)) as learner,
+        contextlib.closing(other.admit("trial", "x.py", BURNS, 1, Clock(60))),
+        learner.session(Clock(60)) as session,
+    ):
+        found = session.slowdown()
+    assert found < 10  # 1.5 where nothing else runs; as one of all that burn it was 20, on up to ten processors
+
+
 HOLDER = """
 import os, time
 block = bytes(1 << 20)

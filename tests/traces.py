@@ -39,7 +39,8 @@ def control_groups(judge: int) -> list[Path]:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             lines += Path(f"/proc/{pid}/cgroup").read_text().splitlines()
     names = {name for line in lines if scratch.OURS.fullmatch(name := line.rpartition("/")[2])}
-    return [path for parent, _ in cgroup.hierarchies() for name in names if (path := parent / name).exists()]
+    parents = [*(parent for parent, _ in cgroup.hierarchies()), cgroup.PROCESSOR]
+    return [path for parent in parents for name in names if (path := parent / name).exists()]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A control group around a jail, where the kernel lets us make one: a cap on memory and processes for all of it together.
 
-Resource limits hold for single processes, and the one on their number does not hold for root.
+Resource limits hold for single processes, and the one on their number does not hold for root. Where groups share out the processor,
+each jail has as much of it as another, however many processes it runs.
 """
 
 import contextlib
@@ -11,6 +12,8 @@ from pathlib import Path
 from grader.sandbox.host.scratch import abandoned, hold, new_name
 
 MOUNT = Path("/sys/fs/cgroup")
+PROCESSOR = MOUNT / "cpu"
+"""Where version 1 shares out the processor. In version 2 the groups that cap do it, where they may; there is no such folder."""
 MEMORY = 6 << 30
 """Bytes, for everything in a jail together."""
 PROCESSES = 300
@@ -18,6 +21,14 @@ JOIN = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit; shift; done; shift; exec
 """0 is whoever writes it."""
 GONE_SECONDS = 3
 """How long the kernel may take to let go of a group whose processes are dead."""
+
+
+def shares_processor() -> bool:
+    """Whether groups made here share out the processor; a new one has as much as any other."""
+    try:
+        return PROCESSOR.is_dir() or "cpu" in (MOUNT / "cgroup.subtree_control").read_text().split()
+    except OSError:
+        return False
 
 
 def hierarchies() -> list[tuple[Path, dict[str, str]]]:
@@ -44,16 +55,21 @@ class Cgroup:
         name = new_name()
         try:
             for parent, caps in hierarchies():
-                _sweep(parent)
-                folder = parent / name
-                folder.mkdir()
-                self._folders.append(folder)
-                self._held.append(hold(folder))
-                for file, value in caps.items():
-                    (folder / file).write_text(value)
+                self._make(parent, name, caps)
         except OSError:
             self.close()
             raise
+        with contextlib.suppress(OSError):  # it caps nothing: a jail is kept in without it
+            self._make(PROCESSOR, name, {})
+
+    def _make(self, parent: Path, name: str, caps: dict[str, str]) -> None:
+        _sweep(parent)
+        folder = parent / name
+        folder.mkdir()
+        self._folders.append(folder)
+        self._held.append(hold(folder))
+        for file, value in caps.items():
+            (folder / file).write_text(value)
 
     def around(self, command: list[str]) -> list[str]:
         """The command as one that joins the group before it runs: whoever is put there afterwards may have forked by then."""

@@ -5,7 +5,7 @@ The layers, from the outermost:
     bwrap      bubblewrap: own namespaces, only the needed files, no network, no environment, no capabilities
     landlock   the kernel's own fence: no other files, no TCP, no signals to processes outside
     seccomp    no system calls that honest code does not need, no sockets but unix ones
-    cgroup     one cap on memory and processes for a jail as a whole
+    cgroup     one cap on memory and processes for a jail as a whole, and of the processor as much as another jail has
 
 A level is layers joined by "+", such as "bwrap+landlock"; "none" means that nothing but resource limits is in the way.
 Without bwrap or landlock the other layers keep nobody in, and the level is "none".
