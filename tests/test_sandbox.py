@@ -65,7 +65,6 @@ def test_honest_code_runs_in_a_jail(jail):
 needs_groups = pytest.mark.skipif("cgroup" not in isolation.choose(), reason="no control group can be made here")
 
 
-@needs_groups
 def stays_outside(process: Path, group: str) -> bool:
     """Whether a process is not in a control group; one that ends has left it a moment before it is gone."""
     deadline = time.monotonic() + 5
@@ -79,6 +78,7 @@ def stays_outside(process: Path, group: str) -> bool:
     return False
 
 
+@needs_groups
 def test_all_of_a_jail_is_in_its_control_group(jail):
     """Who is put there once it runs may have forked before, and its child is outside for good."""
     below, ahead = 0, [jail._process.pid]
