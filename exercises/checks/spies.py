@@ -67,6 +67,17 @@ def affine(spy: "Spy", x_t: Tensor, t: Tensor) -> Tensor:
     return spy.weight * x_t + spy.bias
 
 
+def as_told(told: tuple, by_name: dict[str, Any]) -> tuple[Any, Any]:
+    """What a model is called with: model(x_t, t), score_model(x, t), denoiser(x, sigma) or eps_fn(x, lam), in order or by name."""
+    rest = dict(by_name)
+    found = list(told)
+    for names in (("x_t", "x"), ("t", "sigma", "lam"))[len(told) :]:
+        found += [rest.pop(name) for name in names if name in rest][:1]
+    if len(found) != 2 or rest:
+        raise TypeError(f"a model is called with two arguments, x_t and t: it got {len(told) + len(by_name)}")
+    return found[0], found[1]
+
+
 class Spy(nn.Module):
     """A model that notes its calls. What it answers is passed in, and is `affine` by default; it has two weights for it.
 
@@ -87,13 +98,8 @@ class Spy(nn.Module):
         self.seen: list[Seen] = []
         self.pulls: list[tuple[int, Tensor]] = []
 
-    def forward(self, x_t: Tensor | None = None, t: Tensor | None = None, **by_name: Tensor) -> Tensor:
-        """Some models are described as denoiser(x, sigma), eps_fn(x, lam) and score_model(x, t)."""
-        x_t = by_name.pop("x") if x_t is None else x_t
-        t = by_name.pop("sigma", None) if t is None else t
-        t = by_name.pop("lam") if t is None else t
-        if by_name:
-            raise TypeError(f"a model is not told {', '.join(by_name)}")
+    def forward(self, *told: Tensor, **by_name: Tensor) -> Tensor:
+        x_t, t = as_told(told, by_name)
         answer = self._answer(self, x_t, t)
         levels = t.detach().clone() if isinstance(t, Tensor) else t
         asked((x_t, levels))

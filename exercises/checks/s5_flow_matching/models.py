@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from exercises.checks import expect, notes
 from exercises.checks.expect import Mismatch
+from exercises.checks.spies import as_told
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class Model(nn.Module):
         self.bias = nn.Parameter(torch.tensor(bias, dtype=torch.float64))
         self.seen: list[Seen] = []
 
-    def forward(self, x: Tensor, t: Tensor | None = None, *, sigma: Tensor | None = None) -> Tensor:
-        t = sigma if t is None else t
+    def forward(self, *told: Tensor, **by_name: Tensor) -> Tensor:
+        x, t = as_told(told, by_name)
         answer = self.formula(x, _shaped(t, x))
         noted = t.detach().clone() if isinstance(t, Tensor) else t
         self.seen.append(Seen(x.detach().clone(), noted, answer.detach().clone(), x.requires_grad))
