@@ -163,3 +163,18 @@ def test_a_function_without_a_return_is_asked_for_it() -> None:
     assert said(lambda: expect.close(None, torch.zeros(2), ""))["came back"] == asked
     assert said(lambda: expect.tensors(None, 2, ""))["came back"] == asked
     assert said(lambda: expect.tensors((None, torch.zeros(2)), 2, ""))["came back"] == "the first of 2: None"
+
+
+@pytest.mark.parametrize("name", ["t", "sigma", "lam"])
+def test_a_model_is_told_its_arguments_in_order_or_by_the_names_that_the_contract_has(name) -> None:
+    x, t = torch.ones(2, 1, dtype=torch.float64), torch.zeros(2)
+    want = Spy()(x, t)
+    for got in (Spy()(x, **{name: t}), Spy()(**{"x": x, name: t}), Spy()(**{name: t, "x_t": x})):
+        assert torch.equal(got, want)
+
+
+@pytest.mark.parametrize(("told", "by_name"), [(1, []), (3, []), (2, ["y"]), (1, ["y"]), (0, ["t"])])
+def test_a_model_that_is_told_too_little_or_too_much_says_so(told, by_name) -> None:
+    x = torch.ones(2, 1, dtype=torch.float64)
+    with pytest.raises(TypeError, match=rf"two arguments, x_t and t: it got {told + len(by_name)}"):
+        Spy()(*[x] * told, **dict.fromkeys(by_name, x))
